@@ -1,0 +1,136 @@
+"""kaizen-batch: push many items through a language model, or any async call, concurrently and within limits.
+
+The public names, flat. Those that need Kailash are imported on first use (PEP 562), so that the engine alone
+never pays for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kaizen_batch.agents import Agent, FunctionAgent, ModelAgent, SmallAgent
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import (
+    AdaptedError,
+    AgentError,
+    AuthenticationError,
+    BadRequestError,
+    BatchError,
+    ConfigError,
+    FatalError,
+    InputError,
+    InvalidOutputError,
+    KaizenBatchError,
+    ModelNotFoundError,
+    NoAnswerError,
+    NotAttemptedError,
+    OutputError,
+    OverloadedError,
+    ProviderError,
+    QuotaExhaustedError,
+    RefusedOutputError,
+    ServerError,
+    SignatureError,
+    ThrottledError,
+    TruncatedOutputError,
+)
+from kaizen_batch.events import (
+    BatchFinished,
+    BatchProgress,
+    BatchStarted,
+    Event,
+    EventSink,
+    ItemFinished,
+    RetryScheduled,
+    Throttled,
+)
+from kaizen_batch.providers import (
+    Completion,
+    MockProvider,
+    OpenAIProvider,
+    OutputSchema,
+    Provider,
+    Request,
+    register_provider,
+)
+from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
+from kaizen_batch.retries import RetryPolicy
+from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
+from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.templates import PromptTemplate
+from kaizen_batch.usage import Usage
+
+if TYPE_CHECKING:
+    from kaizen_batch.nodes import BaseAgent, BatchProcessorAgent, JoinResultsNode, PromptTemplateNode
+
+__version__ = "0.1.0"
+
+_NEED_KAILASH = ("BaseAgent", "BatchProcessorAgent", "JoinResultsNode", "PromptTemplateNode")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEED_KAILASH:
+        return getattr(import_module("kaizen_batch.nodes"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "AdaptedError",
+    "Agent",
+    "AgentError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BaseAgent",
+    "BatchConfig",
+    "BatchError",
+    "BatchFinished",
+    "BatchProcessorAgent",
+    "BatchProgress",
+    "BatchResult",
+    "BatchRun",
+    "BatchStarted",
+    "BatchSummary",
+    "Completion",
+    "ConfigError",
+    "Event",
+    "EventSink",
+    "FatalError",
+    "FunctionAgent",
+    "InputError",
+    "InputField",
+    "InvalidOutputError",
+    "ItemError",
+    "ItemFinished",
+    "ItemResult",
+    "JoinResultsNode",
+    "KaizenBatchError",
+    "MockProvider",
+    "ModelAgent",
+    "ModelNotFoundError",
+    "NoAnswerError",
+    "NotAttemptedError",
+    "OpenAIProvider",
+    "OutputError",
+    "OutputField",
+    "OutputSchema",
+    "OverloadedError",
+    "ParallelBatchStrategy",
+    "ProcessingSignature",
+    "PromptTemplate",
+    "PromptTemplateNode",
+    "Provider",
+    "ProviderError",
+    "QuotaExhaustedError",
+    "RefusedOutputError",
+    "Request",
+    "RetryPolicy",
+    "RetryScheduled",
+    "ServerError",
+    "Signature",
+    "SignatureError",
+    "SmallAgent",
+    "Throttled",
+    "ThrottledError",
+    "TruncatedOutputError",
+    "Usage",
+    "register_provider",
+]

@@ -1,0 +1,186 @@
+"""What an agent is, and the two that ship with the engine: a model behind a signature, and any async function."""
+
+import inspect
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, Protocol, runtime_checkable
+
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import (
+    AgentError,
+    ConfigError,
+    InputError,
+
+    RefusedOutputError,
+    TruncatedOutputError,
+)
+from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, create_provider
+from kaizen_batch.results import ENVELOPE
+from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """The full protocol: three steps, of which only the middle one costs anything.
+
+    It may also have `session()`, an async context manager that a run holds open while it lasts, and
+    `output_fields`, the names that a failed item's result has as None.
+    """
+
+    def prepare(self, inputs: Any) -> Any:
+        """Turn one item into a request. Raises InputError for an item that does not fit; no call is made."""
+
+    async def complete(self, request: Any) -> Completion:
+        """Make one attempt. Raises errors of this package, which the retry policy judges."""
+
+    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+        """Read the outputs. Raises OutputError when there is an answer that cannot be used."""
+
+
+@runtime_checkable
+class SmallAgent(Protocol):
+    """The small protocol, which any foreign agent has: inputs in, a dict out."""
+
+    async def run_async(self, **inputs: Any) -> dict[str, Any]:
+        """Do the work for one item."""
+
+
+class ModelAgent:
+    """Asks a model through a provider and reads the answers through a signature.
+
+    >>> agent = ModelAgent(BatchConfig(llm_provider="mock"), ProcessingSignature, MockProvider())
+    """
+
+    from_model = True
+
+    def __init__(self, config: BatchConfig, signature: type[Signature], provider: Provider) -> None:
+        self.signature = signature
+        self.provider = provider
+        self.output_fields = signature.output_fields()
+        self._config = config
+
+    def session(self) -> AbstractAsyncContextManager[None]:
+        """The provider's session."""
+        return self.provider.session()
+
+    def prepare(self, inputs: Any) -> Request:
+        """Render one item; raises InputError if it does not fit the signature."""
+        config = self._config
+        schema = self.signature.json_schema()
+        return Request(
+            model=config.model,
+            messages=self.signature.messages(inputs, config.system_prompt),
+            temperature=config.temperature,
+            max_tokens=config.max_tokens,
+            output=OutputSchema(self.signature.__name__, schema) if schema else None,
+        )
+
+    async def complete(self, request: Request) -> Completion:
+        """One attempt over the wire."""
+        return await self.provider.complete(request)
+
+    def parse(self, request: Request, completion: Completion) -> dict[str, Any]:
+        """The outputs of an answer; raises OutputError for a refusal, a cut or an answer that does not fit."""
+        text = completion.text or ""
+        if completion.refusal is not None:
+            raise RefusedOutputError(f"the model refused: {completion.refusal}")
+        if completion.finish_reason == "content_filter":
+            raise RefusedOutputError("a content filter stopped the answer", code="content_filter")
+        cut = completion.finish_reason == "length"
+        if cut and (request.output is not None or not text):
+            raise TruncatedOutputError(
+                f"the answer was cut off at max_tokens={request.max_tokens} and cannot be read; raise max_tokens"
+            )
+        return self.signature.parse(text)
+
+
+class FunctionAgent:
+    """Wraps an agent that has `run_async(**inputs)`, or an async function, into the full protocol.
+
+    An item that is a dict becomes keyword arguments, as far as the function takes them; any other item becomes
+    `run_async(prompt=item)`, or the function's one positional argument. A value that is not a dict becomes
+    `{"result": value}`. A dict that says it failed (`error` set, or `success` False, as kailash-kaizen's agents
+    do) fails the item and keeps the rest. A key that is one of the result's own (`batch`, `index`, `status`) is
+    kept as `agent_<key>`.
+    """
+
+    from_model = False
+    output_fields: tuple[str, ...] = ()
+
+    def __init__(self, function: Any) -> None:
+        self._source = function
+        self._is_agent = isinstance(function, SmallAgent)
+        self._call = function.run_async if self._is_agent else function
+        self._signature = inspect.signature(self._call)
+        parameters = self._signature.parameters.values()
+        self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+    def session(self) -> AbstractAsyncContextManager[Any]:
+        """The wrapped agent's own session, if it has one."""
+        session = getattr(self._source, "session", None)
+        return session() if callable(session) else nullcontext()
+
+    def prepare(self, inputs: Any) -> inspect.BoundArguments:
+        """The arguments of the call; raises InputError if they do not fit the function."""
+        try:
+            if isinstance(inputs, dict):
+                return self._signature.bind(**self._taken(inputs))
+            return self._signature.bind(prompt=inputs) if self._is_agent else self._signature.bind(inputs)
+        except TypeError as error:
+            given = f"a dict with {', '.join(map(repr, inputs))}" if isinstance(inputs, dict) else type(inputs).__name__
+            raise InputError(f"the item does not fit the function: {error}; given: {given}") from None
+
+    async def complete(self, request: inspect.BoundArguments) -> Completion:
+        """Call the function."""
+        value = await self._call(*request.args, **request.kwargs)
+        return Completion(value=value if isinstance(value, dict) else {"result": value}, finish_reason=None)
+
+    def _taken(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        if self._takes_any:
+            return inputs
+        return {name: inputs[name] for name in self._signature.parameters if name in inputs}
+
+    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+        """The function's own dict."""
+        value = completion.value or {}
+        outputs = {(f"agent_{key}" if key in ENVELOPE and key != "error" else key): v for key, v in value.items()}
+        error = outputs.pop("error", None)
+        if error or value.get("success") is False:
+            raise AgentError(str(error or "the agent said that it failed"), outputs=outputs)
+        return outputs
+
+
+def as_agent(agent: Any) -> Any:
+    """The full protocol of whatever a user hands to a strategy.
+
+    Raises: ConfigError for something that is neither an agent nor an async function.
+    """
+    if isinstance(agent, Agent):
+        return agent
+    if isinstance(agent, SmallAgent) or _is_async_callable(agent):
+        return FunctionAgent(agent)
+    hint = "; it is not async: define it with `async def`" if callable(agent) else ""
+    raise ConfigError(
+        f"an agent has prepare, complete and parse, or `async run_async(**inputs)`, or is an async function; "
+        f"given: {agent!r}{hint}"
+    )
+
+
+def create_agent(config: BatchConfig, signature: Any = None, provider: Any = None) -> Any:
+    """The agent for a config: a model behind a signature, or the function that stands in for a provider.
+
+    `provider` (default: what `config.llm_provider` names) is a Provider, a Provider class, an agent or an async
+    function. Raises: ConfigError, SignatureError.
+    """
+    if provider is None:
+        provider = create_provider(config)
+    if isinstance(provider, type) and issubclass(provider, Provider):
+        provider = provider.from_config(config)
+    if isinstance(provider, Provider):
+        return ModelAgent(config, as_signature(signature or ProcessingSignature), provider)
+    if signature is not None:
+        raise ConfigError("a function gives its own outputs: leave out signature, or pass a Provider")
+    return as_agent(provider)
+
+
+def _is_async_callable(thing: Any) -> bool:
+    return inspect.iscoroutinefunction(thing) or inspect.iscoroutinefunction(getattr(thing, "__call__", None))  # noqa: B004 - the method itself is asked whether it is async

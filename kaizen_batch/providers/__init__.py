@@ -1,0 +1,83 @@
+"""Providers: one seam, several endpoints behind it."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.providers.base import Completion, Message, OutputSchema, Provider, Request
+from kaizen_batch.providers.mock import MockProvider
+from kaizen_batch.providers.openai import OpenAIProvider
+
+__all__ = [
+    "Completion",
+    "Message",
+    "MockProvider",
+    "OpenAIProvider",
+    "OutputSchema",
+    "Provider",
+    "Request",
+    "create_provider",
+    "import_object",
+    "register_provider",
+]
+
+_registered: dict[str, type[Provider]] = {"openai": OpenAIProvider, "mock": MockProvider}
+
+
+def register_provider(name: str, provider: type[Provider]) -> None:
+    """Make a provider class known by a name for `BatchConfig(llm_provider=name)`.
+
+    >>> register_provider("dry-run", MockProvider)
+
+    Raises: ConfigError for anything but a subclass of Provider, or a name that is taken.
+    """
+    if not (isinstance(provider, type) and issubclass(provider, Provider)):
+        raise ConfigError(f"register_provider takes a subclass of Provider; given: {provider!r}")
+    if _registered.get(name, provider) is not provider:
+        raise ConfigError(f"the provider name {name!r} is taken by {_registered[name].__qualname__}")
+    _registered[name] = provider
+
+
+def create_provider(config: BatchConfig) -> Any:
+    """The provider, or the function or agent, that `config.llm_provider` names.
+
+    Raises: ConfigError for an unknown name, an import path that leads nowhere, or wrong `provider_options`.
+    """
+    name = config.llm_provider
+    found: Any = _registered.get(name) or (import_object(name) if ":" in name else None)
+    if found is None:
+        known = ", ".join(repr(known) for known in _registered)
+        raise ConfigError(
+            f"unknown llm_provider {name!r}: known are {known}, names given to register_provider, "
+            'and import paths such as "my_package.my_module:MyProvider"'
+        )
+    if isinstance(found, type) and issubclass(found, Provider):
+        return _from_config(found, config)
+    return found
+
+
+def _from_config(provider: type[Provider], config: BatchConfig) -> Provider:
+    try:
+        return provider.from_config(config)
+    except TypeError as error:
+        given = ", ".join(config.provider_options) or "none"
+        raise ConfigError(f"provider_options do not fit {provider.__qualname__}: {error}; given: {given}") from None
+
+
+def import_object(path: str) -> Any:
+    """The object behind an import path `"package.module:name"`.
+
+    Raises: ConfigError that says which half of the path leads nowhere.
+    """
+    module_name, _, qualname = path.partition(":")
+    try:
+        found: Callable[..., Any] = import_module(module_name)
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except ImportError as error:
+        raise ConfigError(f"cannot import {module_name!r} of {path!r}: {error}") from error
+    except AttributeError:
+        raise ConfigError(f"the module {module_name!r} has no {qualname!r}, as {path!r} says") from None
+    return found

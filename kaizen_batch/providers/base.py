@@ -1,0 +1,90 @@
+"""The seam between the engine and an endpoint: one request in, one completion out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.usage import Usage
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSchema:
+    """A strict JSON schema that the answer must follow; `name` is what the endpoint calls it."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model, free of any provider's spelling.
+
+    `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice to
+    the endpoint; `output` None asks for free text.
+    """
+
+    model: str
+    messages: list[Message]
+    temperature: float | None = None
+    max_tokens: int | None = None
+    output: OutputSchema | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The content of the last message."""
+        return self.messages[-1]["content"] if self.messages else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer.
+
+    `text` is what the model said, `value` what a plain function gave back instead; `finish_reason` is `stop`,
+    `length`, `content_filter` or the endpoint's own word. `headers` are the response's, lower case.
+    """
+
+    text: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = "stop"
+    refusal: str | None = None
+    model: str | None = None
+    value: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+class Provider(ABC):
+    """Asks an endpoint. Subclass it and write `complete`; that is all a provider must do.
+
+    >>> class Shout(Provider):
+    ...     async def complete(self, request: Request) -> Completion:
+    ...         return Completion(text=request.prompt.upper())
+
+    Then either hand an instance over, `BatchProcessorAgent(provider=Shout())`, or name it, with
+    `register_provider("shout", Shout)` or by its import path, `BatchConfig(llm_provider="my_package:Shout")`.
+    """
+
+    @abstractmethod
+    async def complete(self, request: Request) -> Completion:
+        """Make one attempt, and only one; retries, limits and time-outs are the engine's.
+
+        Raises: errors of `kaizen_batch.errors` (ProviderError and below) so that failures can be told apart;
+        any other exception fails the item without a retry, except TimeoutError and ConnectionError.
+        """
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """What a run holds open while it lasts, such as a connection pool: entered and left on the run's loop.
+
+        Runs may overlap, on one loop or on several.
+        """
+        yield
+
+    @classmethod
+    def from_config(cls, config: BatchConfig) -> Self:
+        """The provider that `BatchConfig(llm_provider=...)` means: by default `cls(**provider_options)`."""
+        return cls(**config.provider_options)

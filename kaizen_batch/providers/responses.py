@@ -1,0 +1,139 @@
+"""What an OpenAI-compatible endpoint answered, as our own completion or error. Pure functions, no I/O."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from kaizen_batch.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ModelNotFoundError,
+    OverloadedError,
+    ProviderError,
+    QuotaExhaustedError,
+    ServerError,
+    ThrottledError,
+)
+from kaizen_batch.providers.base import Completion
+from kaizen_batch.usage import Usage
+
+_EXHAUSTED_CODES = ("insufficient_quota", "credit_balance_exhausted")
+_EXHAUSTED_ENDINGS = ("_spend_limit_exceeded", "_usage_limit_exceeded")
+_MENDS = {
+    AuthenticationError: "check the key (OPENAI_API_KEY or api_key) and what it may do",
+    ModelNotFoundError: "check model and base_url",
+    QuotaExhaustedError: "top up or raise the account's limit",
+}
+
+
+def error_from_response(status: int, body: Any, headers: Mapping[str, str]) -> ProviderError:
+    """The error that an HTTP answer other than 2xx stands for.
+
+    `body` is the parsed JSON, or the text where it is none; `headers` in lower case. `x-should-retry` decides
+    over the status, except that a fatal error stays fatal.
+    """
+    code, message = _code_and_message(body)
+    kind = _kind(status, code)
+    text = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+    if kind in _MENDS:
+        text = f"{text} ({_MENDS[kind]})"
+    wanted = headers.get("x-should-retry")
+    retryable = {"true": True, "false": False}.get(wanted or "") if not kind.fatal else None
+    return kind(text, code=code, status=status, retry_after_s=retry_after_s(headers), retryable=retryable)
+
+
+def _kind(status: int, code: str | None) -> type[ProviderError]:
+    if status == 429:
+        return QuotaExhaustedError if _is_exhausted(code) else ThrottledError
+    if status in (401, 403):
+        return AuthenticationError
+    if status == 404:
+        return ModelNotFoundError
+    if status in (408, 409):
+        return ServerError
+    if status < 500:
+        return BadRequestError
+    return OverloadedError if code == "server_is_overloaded" else ServerError
+
+
+def _is_exhausted(code: str | None) -> bool:
+    return code is not None and (code in _EXHAUSTED_CODES or code.endswith(_EXHAUSTED_ENDINGS))
+
+
+def _code_and_message(body: Any) -> tuple[str | None, str]:
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(error, dict):
+        # Some compatible servers put the cause into `type` and leave `code` empty, or the status into `code`.
+        named = (error.get("code"), error.get("type"))
+        code = next((name for name in named if isinstance(name, str) and name), None)
+        return code, str(error.get("message") or "")
+    return None, str(error or "")[:200]
+
+
+def refused_parameter(body: Any) -> str | None:
+    """The parameter that a 400 refuses by name (`unsupported_parameter`, `unsupported_value`), or None."""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    if isinstance(error, dict) and error.get("code") in ("unsupported_parameter", "unsupported_value"):
+        return str(error.get("param") or "") or None
+    return None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the endpoint asks to wait, from `retry-after-ms`, then `retry-after`; None if it doesn't say."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        # A NaN or a negative wait is no wait: the comparison is False for both.
+        return seconds if seconds > 0 else None
+    try:
+        moment = parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) or None
+
+
+def completion_from_body(body: Any, headers: Mapping[str, str]) -> Completion:
+    """The completion in a 2xx answer of `/chat/completions`.
+
+    Raises: ServerError when the body is no chat completion; the call may have been billed all the same.
+    """
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        text, refusal = message.get("content"), message.get("refusal")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise bad_answer(body) from None
+    if text is not None and not isinstance(text, str):
+        raise bad_answer(body)
+    return Completion(
+        text=text,
+        usage=_usage(body.get("usage")),
+        finish_reason=choice.get("finish_reason"),
+        refusal=refusal or None,
+        model=body.get("model"),
+        headers=dict(headers),
+    )
+
+
+def bad_answer(body: Any) -> ServerError:
+    """The error for an answer that says 200 and is no chat completion."""
+    what = f"JSON with {sorted(body)[:8]}" if isinstance(body, dict) else f"a {type(body).__name__}"
+    error = ServerError(f"the endpoint's answer is no chat completion ({what})", code="bad_response", status=200)
+    error.may_be_billed = True
+    return error
+
+
+def _usage(usage: Any) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    return Usage(
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        cached_tokens=int(cached or 0),
+    )

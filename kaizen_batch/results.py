@@ -1,0 +1,125 @@
+"""What comes out: one result for each item, and the summary of the run."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.usage import Usage
+
+ENVELOPE = ("batch", "index", "status", "error")
+MODEL_ENVELOPE = ("response", "finish_reason", "usage", "attempts", "latency_s", "cost_usd")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """Why an item failed.
+
+    `type` is the error's class name, `code` the cause for programs, `retryable` whether the same item can succeed
+    in a later run.
+    """
+
+    type: str
+    message: str
+    code: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: KaizenBatchError) -> "ItemError":
+        """The record of an exception of this package."""
+        return cls(type(error).__name__, error.message, error.code, error.retryable)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """One item's outcome.
+
+    `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item.
+    `from_model` is False for the result of a plain function, which has no usage, response or finish reason.
+    """
+
+    index: int
+    outputs: dict[str, Any]
+    error: ItemError | None = None
+    response: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    attempts: int = 0
+    latency_s: float = 0.0
+    cost_usd: float | None = None
+    batch: bool = True
+    from_model: bool = True
+
+    @property
+    def status(self) -> Literal["ok", "error"]:
+        """`"ok"` or `"error"`."""
+        return "ok" if self.error is None else "error"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain, JSON-able dict that users see: the output fields, flat, and the envelope."""
+        result = dict(self.outputs)
+        if self.from_model:
+            result.update(
+                response=self.response,
+                finish_reason=self.finish_reason,
+                usage=self.usage.to_dict() if self.usage else None,
+                attempts=self.attempts,
+                latency_s=self.latency_s,
+                cost_usd=self.cost_usd,
+            )
+        error = asdict(self.error) if self.error else None
+        result.update(batch=self.batch, index=self.index, status=self.status, error=error)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """What a run did, in totals.
+
+    `total` counts the items that were taken from the input; `ok + failed + not_attempted` adds up to it once the
+    run is over. `calls` counts calls that were sent, retries and re-asks included; `calls_per_item` is their
+    ratio to the items attempted (1.0 when nothing was repeated). Times are seconds, latencies those of single
+    calls. `failures` counts failed items by error code. `truncated` counts text answers that `max_tokens` cut
+    off. `stopped` says why a run ended before its last item, or is None.
+    """
+
+    total: int = 0
+    ok: int = 0
+    failed: int = 0
+    not_attempted: int = 0
+    calls: int = 0
+    calls_per_item: float = 0.0
+    throttles: int = 0
+    truncated: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    elapsed_s: float = 0.0
+    items_per_s: float = 0.0
+    peak_in_flight: int = 0
+    max_concurrent: int = 0
+    latency_p50_s: float = 0.0
+    latency_p95_s: float = 0.0
+    latency_p99_s: float = 0.0
+    failures: dict[str, int] = field(default_factory=dict)
+    stopped: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a JSON-able dict."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """All results of a batch, in the order of its items, and the summary."""
+
+    results: list[dict[str, Any]]
+    summary: BatchSummary
+
+    @property
+    def ok(self) -> list[dict[str, Any]]:
+        """The results of the items that succeeded."""
+        return [result for result in self.results if result["status"] == "ok"]
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """The results of the items that did not, those that were not attempted included."""
+        return [result for result in self.results if result["status"] != "ok"]

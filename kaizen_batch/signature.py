@@ -1,0 +1,258 @@
+"""Signatures: what goes into a question, and what must come out of the answer."""
+
+import json
+import re
+import types
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
+from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
+
+_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
+_RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
+
+
+class _InputField:
+    """The marker that InputField leaves on a signature's class body."""
+
+    def __init__(self, description: str, default: Any) -> None:
+        self.description = description
+        self.default = default
+
+
+class _OutputField:
+    """The marker that OutputField leaves on a signature's class body."""
+
+    def __init__(self, info: FieldInfo) -> None:
+        self.info = info
+
+
+def InputField(description: str = "", *, default: Any = ...) -> Any:  # noqa: N802, RUF100 - reads as a type
+    """An input of a signature; with a `default`, an item may leave it out."""
+    return _InputField(description, default)
+
+
+def OutputField(description: str = "", **constraints: Any) -> Any:  # noqa: N802, RUF100 - reads as a type
+    """An output of a signature; `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
+    return _OutputField(Field(description=description or None, **constraints))
+
+
+class Signature:
+    """Inputs, instructions and typed outputs of one kind of question.
+
+    >>> class Triage(Signature):
+    ...     '''Decide which team a ticket belongs to.'''
+    ...     subject: str = InputField()
+    ...     text: str = InputField()
+    ...     team: Literal["billing", "tech"] = OutputField("the team that should answer")
+    ...     confidence: float = OutputField("how sure you are", ge=0, le=1)
+
+    The docstring is the instruction, unless the class sets `instructions`. A signature whose only output is a `str` takes the answer as it is; any
+    other sends a strict JSON schema along, and the answer is validated against it.
+
+    Raises: SignatureError when the class is defined, for a field without a type, no output, or a reserved name.
+    """
+
+    instructions: ClassVar[str] = ""
+    inputs: ClassVar[Mapping[str, _InputField]] = {}
+    output_model: ClassVar[type[BaseModel]] = BaseModel
+
+    def __init_subclass__(cls) -> None:
+        if "output_model" in vars(cls):  # made from a pydantic model, see as_signature
+            return
+        marked = _marked(cls)
+        if "instructions" not in vars(cls):
+            cls.instructions = _docstring(cls) or cls.instructions
+        cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, _InputField)}
+        cls.output_model = _output_model(cls, marked)
+        _check(cls.__name__, cls.inputs, cls.output_model)
+
+    @classmethod
+    def output_fields(cls) -> tuple[str, ...]:
+        """The names of the outputs, in their order."""
+        return tuple(cls.output_model.model_fields)
+
+    @classmethod
+    def is_text(cls) -> bool:
+        """Whether the one output is a text, so that the answer is the field."""
+        fields = list(cls.output_model.model_fields.values())
+        return len(fields) == 1 and fields[0].annotation is str and not fields[0].metadata
+
+    @classmethod
+    def bind(cls, item: Any) -> dict[str, Any]:
+        """The inputs of one item: a dict (other keys are ignored), or a text if there is one input.
+
+        Raises: InputError that names the missing input and the keys that are there.
+        """
+        if isinstance(item, str) and len(cls.inputs) == 1:
+            return {next(iter(cls.inputs)): item}
+        if not isinstance(item, Mapping):
+            raise InputError(f"an item must be {_wanted(cls)}; given: {_described(item)}")
+        return {name: _bound(cls, name, mark, item) for name, mark in cls.inputs.items()}
+
+    @classmethod
+    def messages(cls, item: Any, system_prompt: str | None = None) -> list[dict[str, str]]:
+        """The chat messages of one item.
+
+        The text of a single input goes out untouched; several inputs go out as `name: value` blocks.
+        """
+        values = {name: _rendered(value) for name, value in cls.bind(item).items()}
+        single = len(values) == 1
+        content = next(iter(values.values())) if single else "\n\n".join(f"{k}: {v}" for k, v in values.items())
+        system = _system_text(cls, system_prompt)
+        messages = [{"role": "system", "content": system}] if system else []
+        return [*messages, {"role": "user", "content": content}]
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any] | None:
+        """The strict JSON schema of the outputs, or None where the answer is plain text."""
+        return None if cls.is_text() else _strict_schema(cls.output_model)
+
+    @classmethod
+    def parse(cls, text: str) -> dict[str, Any]:
+        """The outputs in an answer, as JSON-able values.
+
+        Raises: InvalidOutputError that says what does not fit; it quotes no text of the answer.
+        """
+        if cls.is_text():
+            return {cls.output_fields()[0]: text}
+        try:
+            return cls.output_model.model_validate_json(_unfenced(text)).model_dump(mode="json")
+        except ValidationError as error:
+            raise InvalidOutputError(_misfit(error)) from None
+
+
+def as_signature(signature: Any) -> type[Signature]:
+    """A signature from what a user hands over: a Signature (class or instance) or a pydantic model of the outputs.
+
+    Raises: SignatureError for anything else.
+    """
+    if isinstance(signature, Signature):
+        return type(signature)
+    if isinstance(signature, type) and issubclass(signature, Signature):
+        return signature
+    if isinstance(signature, type) and issubclass(signature, BaseModel):
+        return _from_model(signature)
+    raise SignatureError(f"a signature is a subclass of Signature or of pydantic.BaseModel; given: {signature!r}")
+
+
+@cache
+def _from_model(model: type[BaseModel]) -> type[Signature]:
+    inputs = {"prompt": _InputField("what to ask", ...)}
+    _check(model.__name__, inputs, model)
+    body = {"inputs": inputs, "output_model": model, "instructions": _docstring(model), "__module__": model.__module__}
+    return types.new_class(model.__name__, (Signature,), exec_body=lambda namespace: namespace.update(body))
+
+
+def _marked(cls: type) -> dict[str, _InputField | _OutputField]:
+    marks: dict[str, _InputField | _OutputField] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            if isinstance(value, _InputField | _OutputField):
+                marks[name] = value
+    return marks
+
+
+def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseModel]:
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise SignatureError(f"{cls.__name__}: a field's type cannot be resolved: {error}") from error
+    fields: dict[str, Any] = {}
+    for name, mark in marked.items():
+        if name not in hints:
+            raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
+        if isinstance(mark, _OutputField):
+            fields[name] = (hints[name], mark.info)
+    return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[BaseModel]) -> None:
+    if not inputs:
+        raise SignatureError(f"{name} has no InputField")
+    outputs = set(output_model.model_fields)
+    if not outputs:
+        raise SignatureError(f"{name} has no OutputField")
+    taken = sorted(outputs & _RESERVED)
+    if taken:
+        raise SignatureError(
+            f"{name}: the output {taken[0]!r} is a name of every result's own fields "
+            f"({', '.join(sorted(_RESERVED))}); choose another"
+        )
+
+
+def _docstring(cls: type) -> str:
+    doc = cls.__dict__.get("__doc__") or ""
+    return "\n".join(line.strip() for line in doc.strip().splitlines())
+
+
+@cache
+def _system_text(cls: type[Signature], system_prompt: str | None) -> str:
+    notes = [f"- {name}: {mark.description}" for name, mark in cls.inputs.items() if mark.description]
+    described = "Inputs:\n" + "\n".join(notes) if notes and len(cls.inputs) > 1 else ""
+    return "\n\n".join(part for part in (system_prompt, cls.instructions, described) if part)
+
+
+@cache
+def _strict_schema(model: type[BaseModel]) -> dict[str, Any]:
+    # The SDK's own conversion, so that what we send is what the endpoint's documentation asks for.
+    import openai
+
+    schema = openai.pydantic_function_tool(model)["function"]["parameters"]
+    return {key: value for key, value in schema.items() if key != "description"}
+
+
+def _wanted(cls: type[Signature]) -> str:
+    keys = "a dict with " + ", ".join(repr(name) for name in cls.inputs)
+    return f"a text or {keys}" if len(cls.inputs) == 1 else keys
+
+
+def _described(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return f"a dict with {', '.join(repr(key) for key in list(item)[:10]) or 'no keys'}"
+    return f"a {type(item).__name__}"
+
+
+def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, Any]) -> Any:
+    value = item.get(name)
+    if value is not None:
+        return value
+    if mark.default is not ...:
+        return mark.default
+    problem = f"the input {name!r} is None" if name in item else f"the input {name!r} is missing"
+    raise InputError(f"{problem}: an item must be {_wanted(cls)}; given: {_described(item)}")
+
+
+def _rendered(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _unfenced(text: str) -> str:
+    # Servers that do not know `response_format` often answer with a Markdown block; it was paid, so read it.
+    fenced = _FENCE.fullmatch(text)
+    return fenced.group(1) if fenced else text
+
+
+def _misfit(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"the answer does not fit the signature: {where + ': ' if where else ''}{first['msg']}"
+
+
+class ProcessingSignature(Signature):
+    """The default: the input `prompt` goes out untouched, the answer is the output `result`."""
+
+    instructions = ""
+
+    prompt: str = InputField("what to ask")
+    result: str = OutputField("the answer")

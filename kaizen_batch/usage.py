@@ -1,0 +1,34 @@
+"""Tokens, and what they cost."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one or more calls, as the endpoint counts them.
+
+    >>> Usage(input_tokens=12, output_tokens=3) + Usage(input_tokens=8, output_tokens=2)
+    Usage(input_tokens=20, output_tokens=5, cached_tokens=0)
+
+    `cached_tokens` is the part of `input_tokens` that the endpoint read from its prompt cache.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def to_dict(self) -> dict[str, int]:
+        """The same as a JSON-able dict."""
+        return asdict(self)
