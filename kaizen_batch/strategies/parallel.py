@@ -71,38 +71,20 @@ class ParallelBatchStrategy:
         )
 
     def stream(
-        self, agent: Any, items: Items, *, ordered: bool = True, on_event: EventSink | None = None
+        self,
+        agent: Any,
+        items: Items,
+        *,
+        ordered: bool = True,
+        batch: bool = True,
+        on_event: EventSink | None = None,
     ) -> BatchRun:
         """Results as they come, in the order of the items or, with `ordered=False`, of their completion.
 
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
-        read before. `on_event` is told of this run only.
+        read before. `on_event` is told of this run only; `batch` is what the results say of themselves.
         """
-        return self._run(agent, items, ordered=ordered, batch=True, on_event=on_event)
-
-    async def run_batch(self, agent: Any, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
-        """All results in order, and the summary."""
-        async with self._run(agent, items, ordered=True, batch=True, on_event=on_event) as run:
-            results = [result async for result in run]
-        return BatchResult(results, run.summary)
-
-    async def execute_batch(self, agent: Any, batch: Items) -> list[dict[str, Any]]:
-        """One dict for each item, in order; `[]` for an empty batch.
-
-        Raises: BatchError with `on_error="raise"`.
-        """
-        return (await self.run_batch(agent, batch)).results
-
-    async def execute(self, agent: Any, inputs: Any, *, on_event: EventSink | None = None) -> dict[str, Any]:
-        """One item, with the same retries and limits; its result says `batch: False`."""
-        async with self._run(agent, [inputs], ordered=True, batch=False, on_event=on_event) as run:
-            [result] = [result async for result in run]
-        return result
-
-    def _run(
-        self, agent: Any, items: Items, *, ordered: bool, batch: bool, on_event: EventSink | None
-    ) -> BatchRun:
         agent = as_agent(agent)
         pipeline = Pipeline(
             agent,
@@ -115,3 +97,22 @@ class ParallelBatchStrategy:
             batch=batch,
         )
         return BatchRun(Workers(pipeline, Source(items), session=agent, window=self.window, ordered=ordered))
+
+    async def run_batch(self, agent: Any, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
+        """All results in order, and the summary."""
+        async with self.stream(agent, items, on_event=on_event) as run:
+            results = [result async for result in run]
+        return BatchResult(results, run.summary)
+
+    async def execute_batch(self, agent: Any, batch: Items) -> list[dict[str, Any]]:
+        """One dict for each item, in order; `[]` for an empty batch.
+
+        Raises: BatchError with `on_error="raise"`.
+        """
+        return (await self.run_batch(agent, batch)).results
+
+    async def execute(self, agent: Any, inputs: Any, *, on_event: EventSink | None = None) -> dict[str, Any]:
+        """One item, with the same retries and limits; its result says `batch: False`."""
+        async with self.stream(agent, [inputs], batch=False, on_event=on_event) as run:
+            [result] = [result async for result in run]
+        return result

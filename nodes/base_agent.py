@@ -1,0 +1,189 @@
+"""BaseAgent: an async worker for single items, as a Kailash node that works on batches."""
+
+import logging
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from kailash.nodes.base import NodeParameter
+from kailash.runtime.progress import ProgressUpdate, _current_progress_registry
+
+from kaizen_batch.agents import FunctionAgent
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.events import BatchProgress, Event, EventSink
+from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
+from kaizen_batch.providers import Completion
+from kaizen_batch.results import BatchResult, BatchSummary
+from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.strategies.parallel import Items
+from kaizen_batch.sync import run_sync
+
+logger = logging.getLogger("kaizen_batch.agent")
+
+_NOT_STORED = ("api_key", "base_url")
+
+
+class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
+    """An agent of your own: subclass it and write `async run_async(**inputs) -> dict`.
+
+    >>> class Shout(BaseAgent):
+    ...     async def run_async(self, text, **_):
+    ...         return {"loud": text.upper()}
+    >>> Shout(max_concurrent=5).execute(batch=[{"text": "hi"}])["results"][0]["loud"]
+    'HI'
+
+    The first argument is a BatchConfig or a dict of its options; they can be keywords just as well. As a node it
+    takes `batch` (a list of dicts or texts) or `prompt` (one text), and gives `results` and `summary`.
+
+    Raises: ConfigError for an unknown or invalid option.
+    """
+
+    _INIT_CAPTURE_EXCLUDE = DataNode._INIT_CAPTURE_EXCLUDE | {"config", "signature", "provider", "on_event"}
+
+    def __init__(
+        self, config: BatchConfig | dict[str, Any] | None = None, *, on_event: EventSink | None = None, **options: Any
+    ) -> None:
+        node = {name: options.pop(name) for name in list(options) if name.startswith("_")}
+        inputs = {name: options.pop(name) for name in ("batch", "prompt") if name in options}
+        self.batch_config = _batch_config(config, options)
+        self.strategy = ParallelBatchStrategy.from_config(self.batch_config)
+        self._on_event = on_event
+        self._start_measuring()
+        super().__init__(**_stored(self.batch_config), **inputs, **node)
+
+    async def run_async(self, **inputs: Any) -> dict[str, Any]:
+        """The work for one item; its dict becomes the result."""
+        raise NotImplementedError(f"{type(self).__name__} has no run_async")
+
+    def stream(self, items: Items, *, ordered: bool = True) -> BatchRun:
+        """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream."""
+        run = self.strategy.stream(self._agent(), items, ordered=ordered, on_event=self._observe())
+        return self.watch_run(run)
+
+    async def run_batch(self, items: Items) -> BatchResult:
+        """All results in order, and the summary."""
+        async with self.stream(items) as run:
+            results = [result async for result in run]
+        return BatchResult(results, run.summary)
+
+    async def process_batch(self, items: Items) -> list[dict[str, Any]]:
+        """One result dict for each item, in order."""
+        return (await self.run_batch(items)).results
+
+    def process_single(self, inputs: Any) -> dict[str, Any]:
+        """One result dict for one item, from synchronous code, inside a running loop as well."""
+        return run_sync(lambda: self.strategy.execute(self._agent(), inputs, on_event=self._observe()))
+
+    def get_parameters(self) -> dict[str, NodeParameter]:
+        """The node's inputs, and every option of BatchConfig but the key."""
+        described = {
+            "batch": "list of items, each a dict or a text",
+            "prompt": "one text, instead of a batch",
+            "endpoint": "the same as base_url, under a name that a serialised workflow keeps",
+            **{name: f"option {name} of BatchConfig" for name in _option_names()},
+        }
+        # `Any`: Kailash would turn a text into a list of characters, and refuse an int for a float.
+        return {
+            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
+            for name, text in described.items()
+        }
+
+    async def async_run(self, batch: Any = None, prompt: Any = None, **options: Any) -> dict[str, Any]:
+        """Run the batch, or the one prompt, that the graph hands over."""
+        agent = self._for_run(options)
+        if batch is not None and prompt is not None:
+            raise ConfigError("the node takes `batch` or `prompt`; both were given")
+        if batch is not None:
+            result = await agent.run_batch(rows_of(batch, "batch"))
+        elif prompt is not None:
+            result = await agent._run_prompt(prompt)
+        else:
+            logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
+            result = BatchResult([], BatchSummary(max_concurrent=self.batch_config.max_concurrent))
+        return {"results": result.results, "summary": result.summary.to_dict()}
+
+    async def _run_prompt(self, prompt: Any) -> BatchResult:
+        strategy = self.strategy
+        run = strategy.stream(self._agent(), [prompt], on_event=self._observe(), batch=False)
+        async with self.watch_run(run):
+            results = [result async for result in run]
+        return BatchResult(results, run.summary)
+
+    def _for_run(self, options: dict[str, Any]) -> "BaseAgent":
+        """This agent, or a copy of it when the graph's run-time parameters change its options."""
+        stored = _stored(self.batch_config)
+        changed = {name: value for name, value in options.items() if stored.get(name) != value}
+        return self._with_options(changed) if changed else self
+
+    def _with_options(self, options: dict[str, Any]) -> "BaseAgent":
+        config = self.batch_config.with_options(**_named(options))
+        return type(self)(config, on_event=self._on_event, _node_id=self.id)
+
+    def _agent(self) -> Any:
+        return _Classified(self)
+
+    def _observe(self) -> EventSink:
+        # Looked up once, in the context of the execution: the runtime sets it for each one.
+        registry = _current_progress_registry.get()
+
+        def observe(event: Event) -> None:
+            self.measure_event(event)
+            self.log_event(event)
+            if registry is not None and isinstance(event, BatchProgress):
+                text = f"{event.done} done, {event.failed} failed, {event.items_per_s:.1f} items/s"
+                registry.emit(ProgressUpdate(self.id, event.done, event.total, text))
+            if self._on_event is not None:
+                self._on_event(event)
+
+        return observe
+
+
+class _Classified(FunctionAgent):
+    """A BaseAgent's `run_async` behind the full protocol, with its own `classify_error`."""
+
+    def __init__(self, agent: BaseAgent) -> None:
+        super().__init__(agent)
+        self._classify = agent.classify_error
+
+    def session(self) -> AbstractAsyncContextManager[Any]:
+        """The agent's session, if it has one."""
+        session = getattr(self._source, "session", None)
+        return session() if callable(session) else nullcontext()
+
+    async def complete(self, request: Any) -> Completion:
+        """Call `run_async`; its errors are told apart by the agent."""
+        try:
+            return await super().complete(request)
+        except Exception as error:
+            raise self._classify(error) from error
+
+
+def _option_names() -> list[str]:
+    return [name for name in BatchConfig.model_fields if name not in _NOT_STORED]
+
+
+def _named(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with `endpoint`, the name that survives serialisation, as `base_url`."""
+    named = {name: value for name, value in options.items() if name != "endpoint"}
+    if options.get("endpoint") is not None:
+        named["base_url"] = options["endpoint"]
+    return named
+
+
+def _batch_config(config: BatchConfig | dict[str, Any] | None, options: dict[str, Any]) -> BatchConfig:
+    if config is None:
+        return BatchConfig(**_named(options))
+    if isinstance(config, BatchConfig):
+        return config.with_options(**_named(options)) if options else config
+    if isinstance(config, dict):
+        return BatchConfig(**_named({**config, **options}))
+    raise ConfigError(f"config must be a BatchConfig or a dict of its options; given: a {type(config).__name__}")
+
+
+def _stored(config: BatchConfig) -> dict[str, Any]:
+    """What the node keeps in `self.config`, and so in a serialised workflow: no key, the endpoint by another name."""
+    options = config.model_dump(mode="json", exclude_unset=True, exclude=set(_NOT_STORED))
+    if "base_url" in config.model_fields_set and config.base_url is not None:
+        options["endpoint"] = config.base_url
+    return options

@@ -1,0 +1,86 @@
+"""BatchProcessorAgent: many items through a language model, as a Kailash node and in plain Python."""
+
+from typing import Any
+
+from kailash.nodes.base import NodeParameter, register_node
+
+from kaizen_batch.agents import create_agent
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.events import EventSink
+from kaizen_batch.nodes.base_agent import BaseAgent
+from kaizen_batch.providers import import_object
+from kaizen_batch.signature import ProcessingSignature, as_signature
+
+
+@register_node()
+class BatchProcessorAgent(BaseAgent):
+    """Pushes many items through a language model, concurrently, in order, within limits.
+
+    >>> agent = BatchProcessorAgent(BatchConfig(llm_provider="mock", max_concurrent=5))
+    >>> agent.process_single("Analyze this text")["result"]
+    'mock answer to: Analyze this text'
+
+    `signature` is a Signature, a pydantic model of the outputs, or the import path of one ("package.module:Name");
+    default: `prompt` in, `result` out. `provider` takes the place of `llm_provider`: a Provider, its class, an
+    async function, or an import path. `on_event` is told of everything that happens.
+
+    Raises: ConfigError, SignatureError. A missing key is an error when the first run starts, before any call.
+    """
+
+    def __init__(
+        self,
+        config: BatchConfig | dict[str, Any] | None = None,
+        *,
+        signature: Any = None,
+        provider: Any = None,
+        on_event: EventSink | None = None,
+        **options: Any,
+    ) -> None:
+        if isinstance(config, dict):
+            config = dict(config)
+            signature = config.pop("signature", None) if signature is None else signature
+            provider = config.pop("provider", None) if provider is None else provider
+        found = import_object(signature) if isinstance(signature, str) else signature
+        self.signature = as_signature(found) if found is not None else ProcessingSignature
+        self._signature = found
+        self._provider = import_object(provider) if isinstance(provider, str) else provider
+        self._engine_agent: Any = None
+        super().__init__(config, on_event=on_event, **options)
+        # By import path where there is one, so that a serialised workflow stays plain JSON.
+        self.config.update({k: _by_path(v) for k, v in (("signature", found), ("provider", self._provider)) if v})
+
+    def get_parameters(self) -> dict[str, NodeParameter]:
+        """The inputs and options of every agent, and `signature` and `provider`."""
+        more = {"signature": "a Signature or its import path", "provider": "a Provider, a function, or its path"}
+        extra = {
+            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
+            for name, text in more.items()
+        }
+        return {**super().get_parameters(), **extra}
+
+    async def run_async(self, **inputs: Any) -> dict[str, Any]:
+        """The result of one item, as `process_single` gives it."""
+        return await self.strategy.execute(self._agent(), inputs, on_event=self._observe())
+
+    async def async_run(
+        self, batch: Any = None, prompt: Any = None, signature: Any = None, provider: Any = None, **options: Any
+    ) -> dict[str, Any]:
+        """Run the batch, or the one prompt, that the graph hands over."""
+        return await super().async_run(batch=batch, prompt=prompt, **options)
+
+    def _agent(self) -> Any:
+        # Made at the first run, not in the constructor: Kailash constructs a node several times in each build.
+        if self._engine_agent is None:
+            self._engine_agent = create_agent(self.batch_config, self._signature, self._provider)
+        return self._engine_agent
+
+    def _with_options(self, options: dict[str, Any]) -> BaseAgent:
+        config = self.batch_config.with_options(**options)
+        return type(self)(
+            config, signature=self._signature, provider=self._provider, on_event=self._on_event, _node_id=self.id
+        )
+
+
+def _by_path(thing: Any) -> Any:
+    name = getattr(thing, "__qualname__", None)
+    return f"{thing.__module__}:{name}" if name and "<" not in name else thing

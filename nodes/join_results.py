@@ -1,0 +1,56 @@
+"""JoinResultsNode: rows and their results make rows with new columns, the failed ones apart."""
+
+from typing import Any
+
+from kailash.nodes.base import NodeParameter, register_node
+from kailash.sdk_exceptions import NodeValidationError
+
+from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
+
+
+@register_node()
+class JoinResultsNode(DataNode):
+    """Puts the outputs of each result beside the row it came from.
+
+    >>> node = JoinResultsNode()
+    >>> joined = node.execute(rows=[{"id": 1}], results=[{"label": "spam", "index": 0, "status": "ok"}])
+    >>> joined["data"]
+    [{'id': 1, 'label': 'spam'}]
+
+    In: `rows` (list of dicts) and `results` (of BatchProcessorAgent, for the same rows). Out: `data`, the rows
+    that succeeded, in order, with the output fields added, and `failed_rows`, the others, with `error` (the
+    reason) and `error_code`. An output named as a column is added as `<name>_result`, so that no column is lost.
+
+    Raises: NodeValidationError when the two lists do not belong together.
+    """
+
+    def get_parameters(self) -> dict[str, NodeParameter]:
+        """`rows` and `results`."""
+        described = {"rows": "the rows that the batch was made of", "results": "the agent's results"}
+        return {
+            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
+            for name, text in described.items()
+        }
+
+    async def async_run(self, rows: Any = None, results: Any = None) -> dict[str, Any]:
+        """Join by `index`."""
+        rows, results = rows_of(rows, "rows"), rows_of(results, "results")
+        if len(rows) != len(results):
+            raise NodeValidationError(f"{len(rows)} rows and {len(results)} results do not belong together")
+        data, failed_rows = [], []
+        for result in sorted(results, key=lambda result: result["index"]):
+            row = rows[result["index"]]
+            row = dict(row) if isinstance(row, dict) else {"prompt": row}
+            if result["status"] == "ok":
+                data.append({**row, **_outputs(row, result)})
+            else:
+                error = result["error"]
+                failed_rows.append({**row, "error": error["message"], "error_code": error["code"]})
+        return {"data": data, "failed_rows": failed_rows}
+
+
+def _outputs(row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    own = {*ENVELOPE, *MODEL_ENVELOPE}
+    outputs = {name: value for name, value in result.items() if name not in own}
+    return {(f"{name}_result" if name in row else name): value for name, value in outputs.items()}
