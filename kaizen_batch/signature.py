@@ -215,7 +215,7 @@ def _wanted(cls: type[Signature]) -> str:
 def _described(item: Any) -> str:
     if isinstance(item, Mapping):
         return f"a dict with {', '.join(repr(key) for key in list(item)[:10]) or 'no keys'}"
-    return f"a {type(item).__name__}"
+    return f"an object of type {type(item).__name__}"
 
 
 def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, Any]) -> Any:

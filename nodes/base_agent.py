@@ -1,7 +1,6 @@
 """BaseAgent: an async worker for single items, as a Kailash node that works on batches."""
 
 import logging
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from kailash.nodes.base import NodeParameter
@@ -145,11 +144,6 @@ class _Classified(FunctionAgent):
     def __init__(self, agent: BaseAgent) -> None:
         super().__init__(agent)
         self._classify = agent.classify_error
-
-    def session(self) -> AbstractAsyncContextManager[Any]:
-        """The agent's session, if it has one."""
-        session = getattr(self._source, "session", None)
-        return session() if callable(session) else nullcontext()
 
     async def complete(self, request: Any) -> Completion:
         """Call `run_async`; its errors are told apart by the agent."""

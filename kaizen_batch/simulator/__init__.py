@@ -1,0 +1,18 @@
+"""An OpenAI-compatible endpoint on 127.0.0.1, for tests and demos of the HTTP path.
+
+>>> with Simulator(latency_s=0.01) as simulator:
+...     agent = BatchProcessorAgent(base_url=simulator.base_url, api_key="any")
+...     agent.process_single("hello")
+>>> simulator.ledger.billed
+1
+
+It answers `/v1/chat/completions` and `/v1/models`, fails as often as it is told to, and keeps a ledger of every
+call (`GET /ledger`). Needs the extra: `pip install 'kaizen-batch[simulator]'`. From a shell:
+`python -m kaizen_batch.simulator --port 0`.
+"""
+
+from kaizen_batch.simulator.ledger import Entry, Ledger
+from kaizen_batch.simulator.server import Simulator
+from kaizen_batch.simulator.settings import Reply, Settings
+
+__all__ = ["Entry", "Ledger", "Reply", "Settings", "Simulator"]
