@@ -57,6 +57,8 @@ class ModelAgent:
         self.provider = provider
         self.output_fields = signature.output_fields()
         self._config = config
+        schema = signature.json_schema()
+        self._output = OutputSchema(signature.__name__, schema) if schema else None
 
     def session(self) -> AbstractAsyncContextManager[None]:
         """The provider's session."""
@@ -65,13 +67,12 @@ class ModelAgent:
     def prepare(self, inputs: Any) -> Request:
         """Render one item; raises InputError if it does not fit the signature."""
         config = self._config
-        schema = self.signature.json_schema()
         return Request(
             model=config.model,
             messages=self.signature.messages(inputs, config.system_prompt),
             temperature=config.temperature,
             max_tokens=config.max_tokens,
-            output=OutputSchema(self.signature.__name__, schema) if schema else None,
+            output=self._output,
         )
 
     async def complete(self, request: Request) -> Completion:

@@ -1,0 +1,1 @@
+"""Ready graphs to run and to copy: `python -m kaizen_batch.workflows.<name> --help`."""

@@ -1,0 +1,69 @@
+"""Classify documents: CSV in, a label and a confidence for each row, CSV out.
+
+python -m kaizen_batch.workflows.classify_documents [--provider openai] [--input documents.csv]
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+from kailash.workflow.builder import WorkflowBuilder
+
+from kaizen_batch import BatchConfig, InputField, OutputField, Signature
+from kaizen_batch.nodes import BatchProcessorAgent
+from kaizen_batch.workflows.graph import (
+    add_agent,
+    execute,
+    file_options,
+    model_config,
+    model_options,
+    prepared,
+    say_what_was_done,
+)
+
+
+class DocumentKind(Signature):
+    """Decide what kind of document this is."""
+
+    prompt: str = InputField("title and text of the document")
+    label: Literal["invoice", "contract", "complaint", "resume", "report"] = OutputField("the kind of document")
+    confidence: float = OutputField("how sure you are, from 0 to 1", ge=0, le=1)
+
+
+def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
+    """reader -> prompts -> agent -> join -> two writers."""
+    builder = WorkflowBuilder()
+    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
+    builder.add_node("PromptTemplateNode", "prompts", {"template": "{title}\n\n{text}"})
+    add_agent(builder, BatchProcessorAgent(config, signature=DocumentKind))
+    builder.add_node("JoinResultsNode", "join")
+    builder.add_node("CSVWriterNode", "writer", {"file_path": str(labelled)})
+    builder.add_node("CSVWriterNode", "failed_writer", {"file_path": str(failed)})
+    builder.add_connection("reader", "data", "prompts", "data")
+    builder.add_connection("prompts", "batch", "agent", "batch")
+    builder.add_connection("reader", "data", "join", "rows")
+    builder.add_connection("agent", "results", "join", "results")
+    builder.add_connection("join", "data", "writer", "data")
+    builder.add_connection("join", "failed_rows", "failed_writer", "data")
+    return builder
+
+
+@click.command("classify-documents")
+@model_options
+@file_options("documents.csv")
+def main(provider: str, model: str, max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
+    """Label each document of a CSV file (columns: title, text) and say how sure the model is."""
+    source = prepared("documents.csv", input_file, output_folder)
+    labelled, failed = output_folder / "documents_labelled.csv", output_folder / "documents_failed.csv"
+    failed.unlink(missing_ok=True)
+    outputs = execute(build(source, labelled, failed, model_config(provider, model, max_concurrent)))
+    rows, bad = outputs["join"]["data"], outputs["join"]["failed_rows"]
+    say_what_was_done(outputs["agent"]["summary"], source, {labelled: len(rows)} | ({failed: len(bad)} if bad else {}))
+    counts = {label: sum(row["label"] == label for row in rows) for label in sorted({row["label"] for row in rows})}
+    click.echo("labels   " + ", ".join(f"{label} {count}" for label, count in counts.items()))
+    if provider == "mock":
+        click.echo("note     the mock counts words; for a model's judgement use --provider openai")
+
+
+if __name__ == "__main__":
+    main()

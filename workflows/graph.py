@@ -1,0 +1,119 @@
+"""What the ready graphs share: their files, their options, one run through LocalRuntime."""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import click
+import kailash.nodes.data  # noqa: F401 - registers the readers and writers that the graphs use
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+
+from kaizen_batch import BatchConfig, KaizenBatchError
+from kaizen_batch.nodes import BatchProcessorAgent
+
+OUTPUT_FOLDER = "kaizen_batch_output"
+MOCK_LATENCY_S = 0.01
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every graph that asks a model."""
+    for option in reversed(
+        (
+            click.option("--provider", default="mock", show_default=True, type=click.Choice(["mock", "openai"]),
+                         help="mock answers in process; openai asks OPENAI_BASE_URL with OPENAI_API_KEY."),
+            click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask."),
+            click.option("--max-concurrent", default=10, show_default=True, help="Calls at once."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def file_options(sample: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`--input` (default: the sample rows that ship with the package) and `--output-folder`."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option("--output-folder", default=OUTPUT_FOLDER, show_default=True, help="Where to write.",
+                               type=click.Path(file_okay=False, path_type=Path))(command)  # fmt: skip
+        return click.option("--input", "input_file", help=f"CSV file; default: the sample {sample}.",
+                            type=click.Path(exists=True, dir_okay=False, path_type=Path))(command)  # fmt: skip
+
+    return add
+
+
+def model_config(provider: str, model: str, max_concurrent: int, **options: Any) -> BatchConfig:
+    """The config of a graph's agent; the mock takes 10 ms for each answer.
+
+    Raises: click.ClickException when the real API is asked for and there is no key.
+    """
+    if provider == "mock":
+        options["provider_options"] = {"latency_s": MOCK_LATENCY_S}
+    config = BatchConfig(llm_provider=provider, model=model, max_concurrent=max_concurrent, **options)
+    if provider == "openai" and config.api_key is None and config.base_url is None:
+        raise click.ClickException("no API key: set OPENAI_API_KEY, or leave out --provider openai to use the mock")
+    return config
+
+
+def prepared(sample: str, input_file: Path | None, output_folder: Path) -> Path:
+    """The input file, beside the output: Kailash's readers refuse paths such as /usr or /root."""
+    output_folder.mkdir(parents=True, exist_ok=True)
+    target = output_folder / sample
+    if input_file is not None:
+        target = output_folder / f"input_{input_file.name}"
+        shutil.copyfile(input_file, target)
+        return target
+    with as_file(files("kaizen_batch.workflows") / "data" / sample) as source:
+        shutil.copyfile(source, target)
+    return target
+
+
+def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
+    """Run a graph and return the outputs of its nodes.
+
+    Raises: click.ClickException with one line when a node fails or the agent's run was stopped.
+    """
+    # Kailash notes at each start that its optional trust service is not installed; that helps nobody here.
+    logging.getLogger("kailash.runtime.durable").setLevel(logging.ERROR)
+    try:
+        # Without enable_monitoring=False the runtime would keep every prompt and answer in clear text.
+        with LocalRuntime(enable_monitoring=False) as runtime:
+            outputs, _ = runtime.execute(builder.build())
+    except Exception as error:
+        raise click.ClickException(_root(error)) from error
+    for node, output in outputs.items():
+        if isinstance(output, dict) and output.get("failed"):
+            raise click.ClickException(f"{node}: {output.get('error')}")
+    stopped = outputs[agent]["summary"]["stopped"]
+    if stopped:
+        raise click.ClickException(f"the run was stopped: {stopped}")
+    return dict(outputs)
+
+
+def add_agent(builder: WorkflowBuilder, agent: BatchProcessorAgent, node_id: str = "agent") -> None:
+    """Add an agent that carries Python objects (a signature of the script, a function), which only an instance can."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Instance-based API usage")
+        builder.add_node_instance(agent, node_id)
+
+
+def say_what_was_done(summary: dict[str, Any], read: Path, written: dict[Path, int]) -> None:
+    """Three lines: what was read, done and written, and where."""
+    click.echo(f"read     {summary['total']} rows from {read}")
+    click.echo(
+        f"did      {summary['ok']} ok, {summary['failed']} failed, {summary['calls']} calls "
+        f"in {summary['elapsed_s']:.2f} s ({summary['items_per_s']:.0f} items/s), "
+        f"at most {summary['peak_in_flight']} at once"
+    )
+    for path, count in written.items():
+        click.echo(f"wrote    {count} rows to {path}")
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None and not isinstance(error, KaizenBatchError):
+        error = error.__cause__
+    return str(error)

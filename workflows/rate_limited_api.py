@@ -1,0 +1,137 @@
+"""A rate-limited API: look up each shipment with a function of one's own, at most five calls at once.
+
+python -m kaizen_batch.workflows.rate_limited_api [--input shipments.csv] [--max-concurrent 5]
+
+No model is asked. The carrier's API here is a small HTTP server on 127.0.0.1 that serves five at a time and
+refuses a sixth with 429, as many real ones do.
+"""
+
+import asyncio
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import click
+from kailash.workflow.builder import WorkflowBuilder
+
+from kaizen_batch import BatchConfig, ThrottledError
+from kaizen_batch.nodes import BatchProcessorAgent
+from kaizen_batch.workflows.graph import add_agent, execute, file_options, prepared, say_what_was_done
+
+ALLOWED_AT_ONCE = 5
+STATES = ("in transit", "at customs", "out for delivery", "delivered")
+
+
+class Tracking:
+    """The lookup as an agent: `run_async` takes the columns it needs from a row and returns new ones."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def run_async(self, tracking_number: str) -> dict[str, Any]:
+        """One HTTP call, in a thread because urllib blocks; a 429 becomes our error, so that everyone waits."""
+        try:
+            return await asyncio.to_thread(self._get, tracking_number)
+        except urllib.error.HTTPError as error:
+            if error.code == 429:
+                raise ThrottledError("the carrier is busy", status=429, retry_after_s=0.1) from error
+            raise
+
+    def _get(self, tracking_number: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self._url}/{tracking_number}", timeout=10) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+class Carrier(ThreadingHTTPServer):
+    """A stand-in for the carrier's API, which counts its callers and refuses more than five at once."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _CarrierRequest)
+        self.places = threading.Semaphore(ALLOWED_AT_ONCE)
+        self.served = 0
+        self.refused = 0
+
+
+class _CarrierRequest(BaseHTTPRequestHandler):
+    server: Carrier
+
+    def do_GET(self) -> None:
+        if not self.server.places.acquire(blocking=False):
+            self.server.refused += 1
+            self._reply(429, {"error": "at most five requests at once"})
+            return
+        try:
+            threading.Event().wait(0.01)
+            number = self.path.rsplit("/", 1)[-1]
+            state = STATES[sha256(number.encode()).digest()[0] % len(STATES)]
+            self.server.served += 1
+            answer = {"state": state, "checked": True}
+        finally:
+            self.server.places.release()
+        self._reply(200, answer)
+
+    def _reply(self, status: int, body: dict[str, Any]) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *args: Any) -> None:
+        """Keep the terminal for the workflow's own lines."""
+
+
+@contextmanager
+def carrier() -> Iterator[Carrier]:
+    """The carrier's API while the block lasts."""
+    with Carrier() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def build(source: Path, target: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
+    """reader -> agent (a function) -> join -> writer."""
+    builder = WorkflowBuilder()
+    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
+    config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15)
+    add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))
+    builder.add_node("JoinResultsNode", "join")
+    builder.add_node("CSVWriterNode", "writer", {"file_path": str(target)})
+    builder.add_connection("reader", "data", "agent", "batch")
+    builder.add_connection("reader", "data", "join", "rows")
+    builder.add_connection("agent", "results", "join", "results")
+    builder.add_connection("join", "data", "writer", "data")
+    return builder
+
+
+@click.command("rate-limited-api")
+@click.option("--max-concurrent", default=ALLOWED_AT_ONCE, show_default=True, help="Calls at once.")
+@file_options("shipments.csv")
+def main(max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
+    """Look up the state of each shipment of a CSV file (column: tracking_number), five at a time."""
+    source = prepared("shipments.csv", input_file, output_folder)
+    target = output_folder / "shipments_tracked.csv"
+    with carrier() as server:
+        url = f"http://127.0.0.1:{server.server_port}/track"
+        outputs = execute(build(source, target, url, max_concurrent))
+        say_what_was_done(outputs["agent"]["summary"], source, {target: len(outputs["join"]["data"])})
+        click.echo(f"carrier  served {server.served}, refused {server.refused} with 429")
+
+
+if __name__ == "__main__":
+    main()
