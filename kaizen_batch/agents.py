@@ -9,7 +9,6 @@ from kaizen_batch.errors import (
     AgentError,
     ConfigError,
     InputError,
-
     RefusedOutputError,
     TruncatedOutputError,
 )

@@ -5,10 +5,16 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
-    "demo": ("kaizen_batch.workflows.demo", "20 items through a Kailash graph, and a comparison of concurrency."),
+    "demo": (
+        "kaizen_batch.workflows.demo",
+        "20 items through a Kailash graph, and a comparison of concurrency.",
+    ),
     "classify-documents": ("kaizen_batch.workflows.classify_documents", "Label each document of a CSV file."),
     "transform-records": ("kaizen_batch.workflows.transform_records", "Clean up the records of a CSV file."),
-    "rate-limited-api": ("kaizen_batch.workflows.rate_limited_api", "Call an API of your own, five at a time."),
+    "rate-limited-api": (
+        "kaizen_batch.workflows.rate_limited_api",
+        "Call an API of your own, five at a time.",
+    ),
     "simulator": ("kaizen_batch.simulator.__main__", "An OpenAI-compatible endpoint on 127.0.0.1."),
 }
 

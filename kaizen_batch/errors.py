@@ -85,7 +85,12 @@ class AgentError(KaizenBatchError):
     default_code = "agent_failed"
 
     def __init__(
-        self, message: str, *, code: str | None = None, retryable: bool = False, outputs: dict[str, Any] | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool = False,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, code=code)
         self.retryable = retryable

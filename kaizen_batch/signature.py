@@ -32,12 +32,12 @@ class _OutputField:
         self.info = info
 
 
-def InputField(description: str = "", *, default: Any = ...) -> Any:  # noqa: N802, RUF100 - reads as a type
+def InputField(description: str = "", *, default: Any = ...) -> Any:
     """An input of a signature; with a `default`, an item may leave it out."""
     return _InputField(description, default)
 
 
-def OutputField(description: str = "", **constraints: Any) -> Any:  # noqa: N802, RUF100 - reads as a type
+def OutputField(description: str = "", **constraints: Any) -> Any:
     """An output of a signature; `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
     return _OutputField(Field(description=description or None, **constraints))
 
@@ -52,8 +52,8 @@ class Signature:
     ...     team: Literal["billing", "tech"] = OutputField("the team that should answer")
     ...     confidence: float = OutputField("how sure you are", ge=0, le=1)
 
-    The docstring is the instruction, unless the class sets `instructions`. A signature whose only output is a `str` takes the answer as it is; any
-    other sends a strict JSON schema along, and the answer is validated against it.
+    The docstring is the instruction, unless the class sets `instructions`. A signature whose only output is a
+    `str` takes the answer as it is; any other sends a strict JSON schema along, and the answer is validated.
 
     Raises: SignatureError when the class is defined, for a field without a type, no output, or a reserved name.
     """
@@ -104,7 +104,8 @@ class Signature:
         values = {name: _rendered(value) for name, value in cls.bind(item).items()}
         single = len(values) == 1
         content = next(iter(values.values())) if single else "\n\n".join(f"{k}: {v}" for k, v in values.items())
-        system = _system_text(cls, system_prompt)
+        # mypy takes a class for unhashable where its instances define no hash of their own.
+        system = _system_text(cls, system_prompt)  # type: ignore[arg-type]
         messages = [{"role": "system", "content": system}] if system else []
         return [*messages, {"role": "user", "content": content}]
 
@@ -145,17 +146,22 @@ def as_signature(signature: Any) -> type[Signature]:
 def _from_model(model: type[BaseModel]) -> type[Signature]:
     inputs = {"prompt": _InputField("what to ask", ...)}
     _check(model.__name__, inputs, model)
-    body = {"inputs": inputs, "output_model": model, "instructions": _docstring(model), "__module__": model.__module__}
+    body = {
+        "inputs": inputs,
+        "output_model": model,
+        "instructions": _docstring(model),
+        "__module__": model.__module__,
+    }
     return types.new_class(model.__name__, (Signature,), exec_body=lambda namespace: namespace.update(body))
 
 
 def _marked(cls: type) -> dict[str, _InputField | _OutputField]:
-    marks: dict[str, _InputField | _OutputField] = {}
-    for base in reversed(cls.__mro__):
-        for name, value in vars(base).items():
-            if isinstance(value, _InputField | _OutputField):
-                marks[name] = value
-    return marks
+    return {
+        name: value
+        for base in reversed(cls.__mro__)
+        for name, value in vars(base).items()
+        if isinstance(value, _InputField | _OutputField)
+    }
 
 
 def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseModel]:

@@ -24,7 +24,9 @@ class PromptTemplate:
         try:
             self._parts = [(text, name) for text, name, _, _ in _parse(template)]
         except ValueError as error:
-            raise ConfigError(f"the prompt template cannot be read: {error}; a literal brace is written {{{{ or }}}}")
+            raise ConfigError(
+                f"the prompt template cannot be read: {error}; a literal brace is written {{{{ or }}}}"
+            ) from None
         self.columns = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
         if not self.columns:
             raise ConfigError("the prompt template has no {column}: every row would ask the same question")

@@ -41,7 +41,11 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     _INIT_CAPTURE_EXCLUDE = DataNode._INIT_CAPTURE_EXCLUDE | {"config", "signature", "provider", "on_event"}
 
     def __init__(
-        self, config: BatchConfig | dict[str, Any] | None = None, *, on_event: EventSink | None = None, **options: Any
+        self,
+        config: BatchConfig | dict[str, Any] | None = None,
+        *,
+        on_event: EventSink | None = None,
+        **options: Any,
     ) -> None:
         node = {name: options.pop(name) for name in list(options) if name.startswith("_")}
         inputs = {name: options.pop(name) for name in ("batch", "prompt") if name in options}

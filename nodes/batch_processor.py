@@ -51,7 +51,10 @@ class BatchProcessorAgent(BaseAgent):
 
     def get_parameters(self) -> dict[str, NodeParameter]:
         """The inputs and options of every agent, and `signature` and `provider`."""
-        more = {"signature": "a Signature or its import path", "provider": "a Provider, a function, or its path"}
+        more = {
+            "signature": "a Signature or its import path",
+            "provider": "a Provider, a function, or its path",
+        }
         extra = {
             name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
             for name, text in more.items()
@@ -63,7 +66,12 @@ class BatchProcessorAgent(BaseAgent):
         return await self.strategy.execute(self._agent(), inputs, on_event=self._observe())
 
     async def async_run(
-        self, batch: Any = None, prompt: Any = None, signature: Any = None, provider: Any = None, **options: Any
+        self,
+        batch: Any = None,
+        prompt: Any = None,
+        signature: Any = None,
+        provider: Any = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """Run the batch, or the one prompt, that the graph hands over."""
         return await super().async_run(batch=batch, prompt=prompt, **options)
@@ -77,7 +85,11 @@ class BatchProcessorAgent(BaseAgent):
     def _with_options(self, options: dict[str, Any]) -> BaseAgent:
         config = self.batch_config.with_options(**options)
         return type(self)(
-            config, signature=self._signature, provider=self._provider, on_event=self._on_event, _node_id=self.id
+            config,
+            signature=self._signature,
+            provider=self._provider,
+            on_event=self._on_event,
+            _node_id=self.id,
         )
 
 

@@ -29,15 +29,17 @@ class LoggingMixin:
         if isinstance(event, BatchFinished):
             summary = event.summary
             level = logging.ERROR if summary.stopped else logging.INFO
-            self._log(level, "batch finished", event, ok=summary.ok, failed=summary.failed,
-                      not_attempted=summary.not_attempted, calls=summary.calls, elapsed_s=summary.elapsed_s)  # fmt: skip
+            fields: dict[str, Any] = {"ok": summary.ok, "failed": summary.failed, "not_attempted": summary.not_attempted}
+            # The class of the error only: its message is the endpoint's, and may quote anything.
+            stopped = summary.stopped.partition(":")[0] if summary.stopped else None
+            self._log(level, "batch finished", event, **fields, calls=summary.calls, stopped=stopped)
         elif isinstance(event, BatchStarted):
             self._log(logging.INFO, "batch started", event, total=event.total, max_concurrent=event.max_concurrent)
         elif isinstance(event, Throttled):
             self._log(logging.WARNING, "throttled", event, wait_s=event.wait_s, code=event.error.code)
         elif isinstance(event, RetryScheduled):
-            self._log(logging.DEBUG, "retry scheduled", event, index=event.index, wait_s=event.wait_s,
-                      attempt=event.attempt, code=event.error.code, error_message=event.error.message)  # fmt: skip
+            fields = {"index": event.index, "attempt": event.attempt, "wait_s": event.wait_s}
+            self._log(logging.DEBUG, "retry scheduled", event, **fields, error_message=event.error.message)
         elif isinstance(event, ItemFinished) and event.result.error is not None:
             self._log_failure(event, event.result.error)
 

@@ -40,6 +40,7 @@ class Tracking:
         try:
             return await asyncio.to_thread(self._get, tracking_number)
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             if error.code == 429:
                 raise ThrottledError("the carrier is busy", status=429, retry_after_s=0.1) from error
             raise
@@ -108,7 +109,7 @@ def build(source: Path, target: Path, url: str, max_concurrent: int) -> Workflow
     """reader -> agent (a function) -> join -> writer."""
     builder = WorkflowBuilder()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15)
+    config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry={"wait_initial": 0.05})
     add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))
     builder.add_node("JoinResultsNode", "join")
     builder.add_node("CSVWriterNode", "writer", {"file_path": str(target)})

@@ -1,6 +1,5 @@
 """Providers: one seam, several endpoints behind it."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -73,7 +72,7 @@ def import_object(path: str) -> Any:
     """
     module_name, _, qualname = path.partition(":")
     try:
-        found: Callable[..., Any] = import_module(module_name)
+        found: Any = import_module(module_name)
         for part in qualname.split("."):
             found = getattr(found, part)
     except ImportError as error:

@@ -84,10 +84,10 @@ class Simulator:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/ledger", self._ledger)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._port, backlog=4096, shutdown_timeout=1.0)
+            site = web.TCPSite(runner, self._host, self._port, backlog=4096)
             await site.start()
             self._port = runner.addresses[0][1]
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -169,7 +169,12 @@ class Simulator:
 
 
 def error_reply(
-    status: int, code: str | None, message: str = "", *, param: str | None = None, headers: dict[str, str] | None = None
+    status: int,
+    code: str | None,
+    message: str = "",
+    *,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Reply:
     """A Reply in the shape of OpenAI's errors."""
     error = {"message": message or f"status {status}", "type": "error", "param": param, "code": code}

@@ -1,0 +1,170 @@
+"""The tree of errors, what each says about trying again, and how foreign exceptions find their place in it."""
+
+import inspect
+import re
+
+import pytest
+
+from kaizen_batch import errors
+from kaizen_batch.errors import (
+    AdaptedError,
+    AgentError,
+    BatchError,
+    ConfigError,
+    FatalError,
+    InvalidOutputError,
+    KaizenBatchError,
+    NoAnswerError,
+    ServerError,
+    SignatureError,
+    ThrottledError,
+    as_batch_error,
+)
+
+DEFINED = {
+    name: kind
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == errors.__name__ and issubclass(kind, KaizenBatchError)
+}
+RETRYABLE = {
+    "NotAttemptedError",
+    "InvalidOutputError",
+    "AdaptedError",
+    "ThrottledError",
+    "ServerError",
+    "OverloadedError",
+    "NoAnswerError",
+}
+FATAL = {"FatalError", "AuthenticationError", "ModelNotFoundError", "QuotaExhaustedError"}
+
+
+def drawn_tree() -> dict[str, str | None]:
+    """Each class that the module docstring draws, with the one it hangs from."""
+    above: list[tuple[int, str]] = []
+    parents: dict[str, str | None] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"([│├└─ ]*)(\w+Error)\b", line)
+        if match:
+            depth, name = len(match.group(1)), match.group(2)
+            above = [(d, n) for d, n in above if d < depth]
+            parents[name] = above[-1][1] if above else None
+            above.append((depth, name))
+    return parents
+
+
+def make(kind: type[KaizenBatchError]) -> KaizenBatchError:
+    return BatchError("message", index=3) if kind is BatchError else kind("message")
+
+
+def test_the_drawn_tree_names_every_class_and_no_other() -> None:
+    assert set(drawn_tree()) == set(DEFINED)
+
+
+@pytest.mark.parametrize(("name", "parent"), drawn_tree().items())
+def test_every_class_hangs_where_the_tree_draws_it(name: str, parent: str | None) -> None:
+    assert DEFINED[name].__bases__[0] is (DEFINED[parent] if parent else Exception)
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_the_class_says_whether_the_item_can_succeed_later(name: str) -> None:
+    assert make(DEFINED[name]).retryable is (name in RETRYABLE)
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_the_class_says_whether_the_whole_run_is_over(name: str) -> None:
+    assert make(DEFINED[name]).fatal is (name in FATAL)
+
+
+@pytest.mark.parametrize("name", FATAL)
+def test_a_fatal_error_is_below_fatal_error(name: str) -> None:
+    assert issubclass(DEFINED[name], FatalError)
+
+
+@pytest.mark.parametrize("kind", DEFINED.values())
+def test_the_code_is_the_default_of_the_class(kind: type[KaizenBatchError]) -> None:
+    assert make(kind).code == kind.default_code
+
+
+def test_no_two_leaves_share_a_default_code() -> None:
+    codes = [kind.default_code for kind in DEFINED.values()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_a_code_of_its_own_wins() -> None:
+    assert ServerError("message", code="bad_gateway").code == "bad_gateway"
+
+
+@pytest.mark.parametrize("code", [None, ""])
+def test_an_empty_code_is_no_code(code: str | None) -> None:
+    assert ThrottledError("message", code=code).code == "rate_limit_exceeded"
+
+
+@pytest.mark.parametrize("kind", DEFINED.values())
+def test_message_and_str_are_the_same(kind: type[KaizenBatchError]) -> None:
+    assert make(kind).message == str(make(kind)) == "message"
+
+
+def test_config_error_is_a_value_error_and_signature_error_a_type_error() -> None:
+    assert issubclass(ConfigError, ValueError)
+    assert issubclass(SignatureError, TypeError)
+
+
+def test_batch_error_keeps_the_index() -> None:
+    assert BatchError("message", index=3).index == 3
+
+
+def test_a_provider_error_keeps_status_and_retry_after() -> None:
+    error = ThrottledError("message", status=429, retry_after_s=2.5)
+    assert (error.status, error.retry_after_s) == (429, 2.5)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, True), (True, True), (False, False)])
+def test_retryable_can_be_said_for_one_provider_error(said: bool | None, expected: bool) -> None:
+    assert ServerError("message", retryable=said).retryable is expected
+    assert ServerError.retryable is True
+
+
+def test_only_no_answer_may_be_billed() -> None:
+    billed = {name for name, kind in DEFINED.items() if getattr(kind, "may_be_billed", False)}
+    assert billed == {"NoAnswerError"}
+
+
+def test_an_agent_error_keeps_the_outputs() -> None:
+    assert AgentError("message", outputs={"a": 1}).outputs == {"a": 1}
+    assert AgentError("message").outputs == {}
+
+
+def test_an_agent_error_can_be_retryable() -> None:
+    assert AgentError("message", retryable=True).retryable is True
+
+
+def test_an_adapted_error_is_a_bad_request_that_goes_again() -> None:
+    assert issubclass(AdaptedError, errors.BadRequestError)
+    assert AdaptedError("message").retryable is True
+
+
+@pytest.mark.parametrize(
+    ("foreign", "kind", "code", "retryable", "text"),
+    [
+        (TimeoutError(), NoAnswerError, "timeout", True, "no answer within the time limit of the call"),
+        (TimeoutError("secret"), NoAnswerError, "timeout", True, "no answer within the time limit of the call"),
+        (ConnectionError("gone"), NoAnswerError, "connection", True, "ConnectionError: gone"),
+        (ConnectionResetError("reset"), NoAnswerError, "connection", True, "ConnectionResetError: reset"),
+        (BrokenPipeError(), NoAnswerError, "connection", True, "BrokenPipeError"),
+        (ConnectionRefusedError(), NoAnswerError, "connection", True, "ConnectionRefusedError"),
+        (FileNotFoundError("a.txt"), AgentError, "agent_failed", False, "FileNotFoundError: a.txt"),
+        (ValueError("no such thing"), AgentError, "agent_failed", False, "ValueError: no such thing"),
+        (KeyError(), AgentError, "agent_failed", False, "KeyError"),
+        (RuntimeError(""), AgentError, "agent_failed", False, "RuntimeError"),
+    ],
+)
+def test_a_foreign_exception_becomes_one_of_the_tree(
+    foreign: Exception, kind: type[KaizenBatchError], code: str, retryable: bool, text: str
+) -> None:
+    error = as_batch_error(foreign)
+    assert (type(error), error.code, error.retryable, error.message) == (kind, code, retryable, text)
+
+
+@pytest.mark.parametrize("error", [InvalidOutputError("a"), ConfigError("b"), NoAnswerError("c"), AgentError("d")])
+def test_an_error_of_the_tree_stays_the_same_object(error: KaizenBatchError) -> None:
+    assert as_batch_error(error) is error

@@ -1,0 +1,160 @@
+"""Counting: quantiles close to the exact ones, and a tally that adds up."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaizen_batch.metrics import LatencyHistogram, Tally
+from kaizen_batch.results import BatchSummary, ItemError, ItemResult
+from kaizen_batch.usage import Usage
+
+DURATIONS = st.floats(min_value=1e-6, max_value=1e5)
+SHARES = st.floats(min_value=0, max_value=1)
+
+
+def histogram_of(values: list[float]) -> LatencyHistogram:
+    histogram = LatencyHistogram()
+    for value in values:
+        histogram.add(value)
+    return histogram
+
+
+def result(code: str | None, *, attempts: int = 1, finish_reason: str | None = "stop") -> ItemResult:
+    error = ItemError("SomeError", "message", code, False) if code else None
+    return ItemResult(index=0, outputs={}, error=error, attempts=attempts, finish_reason=finish_reason)
+
+
+def summary_of(tally: Tally, *, elapsed_s: float = 2.0, stopped: str | None = None) -> BatchSummary:
+    return tally.summary(elapsed_s=elapsed_s, peak_in_flight=3, max_concurrent=5, stopped=stopped)
+
+
+@given(values=st.lists(DURATIONS, min_size=1), q=SHARES)
+def test_a_quantile_is_off_by_at_most_two_and_a_half_percent(values: list[float], q: float) -> None:
+    exact = sorted(values)[math.floor(q * (len(values) - 1))]
+    assert histogram_of(values).quantile(q) == pytest.approx(exact, rel=0.025)
+
+
+@given(values=st.lists(DURATIONS, min_size=1), q=SHARES)
+def test_no_quantile_is_above_the_greatest_value(values: list[float], q: float) -> None:
+    assert histogram_of(values).quantile(q) <= max(values)
+
+
+@given(values=st.lists(DURATIONS, min_size=1), a=SHARES, b=SHARES)
+def test_a_greater_share_never_has_a_smaller_quantile(values: list[float], a: float, b: float) -> None:
+    histogram = histogram_of(values)
+    assert histogram.quantile(min(a, b)) <= histogram.quantile(max(a, b))
+
+
+@pytest.mark.parametrize("q", [0.0, 0.5, 1.0])
+def test_an_empty_histogram_has_only_zeros(q: float) -> None:
+    histogram = LatencyHistogram()
+    assert (histogram.quantile(q), histogram.count, histogram.sum_s, histogram.max_s) == (0.0, 0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e-9])
+def test_a_duration_below_the_floor_is_counted_all_the_same(seconds: float) -> None:
+    histogram = histogram_of([seconds])
+    assert histogram.count == 1
+    assert histogram.quantile(0.5) <= 1e-6
+
+
+@given(values=st.lists(DURATIONS))
+def test_count_sum_and_maximum_are_exact(values: list[float]) -> None:
+    histogram = histogram_of(values)
+    assert histogram.count == len(values)
+    assert histogram.sum_s == pytest.approx(sum(values))
+    assert histogram.max_s == max(values, default=0.0)
+
+
+@given(a=st.lists(DURATIONS), b=st.lists(DURATIONS), q=SHARES)
+def test_merging_is_the_same_as_booking_all_in_one(a: list[float], b: list[float], q: float) -> None:
+    merged, whole = histogram_of(a), histogram_of(a + b)
+    merged.merge(histogram_of(b))
+    assert (merged.count, merged.max_s) == (whole.count, whole.max_s)
+    assert merged.sum_s == pytest.approx(whole.sum_s)
+    assert merged.quantile(q) == whole.quantile(q)
+
+
+def test_merging_leaves_the_other_one_alone() -> None:
+    a, b = histogram_of([1.0]), histogram_of([2.0])
+    a.merge(b)
+    a.add(3.0)
+    assert (b.count, b.max_s, b.sum_s) == (1, 2.0, 2.0)
+
+
+def test_memory_is_bounded_by_the_range_not_by_the_number() -> None:
+    histogram = histogram_of([0.001 * 1.0001**i for i in range(50_000)])
+    assert len(histogram._buckets) < 200
+
+
+@given(codes=st.lists(st.sampled_from([None, "length", "refusal", "server_error", "not_attempted"])))
+def test_the_tally_adds_up(codes: list[str | None]) -> None:
+    tally = Tally()
+    for code in codes:
+        tally.total += 1
+        tally.finished(result(code, attempts=0 if code == "not_attempted" else 1))
+    summary = summary_of(tally)
+    assert summary.ok + summary.failed + summary.not_attempted == summary.total == tally.done == len(codes)
+    assert sum(summary.failures.values()) == summary.failed
+    assert summary.ok == codes.count(None)
+    assert summary.not_attempted == codes.count("not_attempted")
+    assert tally.attempted == len(codes) - codes.count("not_attempted")
+
+
+def test_failures_are_counted_by_code() -> None:
+    tally = Tally()
+    for code in ("length", "refusal", "length"):
+        tally.finished(result(code))
+    assert summary_of(tally).failures == {"length": 2, "refusal": 1}
+
+
+def test_a_text_that_was_cut_off_is_ok_and_counted() -> None:
+    tally = Tally()
+    tally.finished(result(None, finish_reason="length"))
+    tally.finished(result("length", finish_reason="length"))
+    assert (summary_of(tally).ok, summary_of(tally).truncated) == (1, 1)
+
+
+def test_tokens_are_paid_whatever_becomes_of_the_item() -> None:
+    tally = Tally()
+    tally.answered(Usage(10, 2), 0.5)
+    tally.answered(None, 0.5)
+    tally.answered(Usage(5, 1), 0.5)
+    tally.finished(result("invalid_output"))
+    summary = summary_of(tally)
+    assert (summary.input_tokens, summary.output_tokens) == (15, 3)
+    assert tally.latency.count == 3
+
+
+def test_calls_per_item_counts_only_items_that_were_attempted() -> None:
+    tally = Tally()
+    tally.calls = 6
+    tally.finished(result(None, attempts=2))
+    tally.finished(result("server_error", attempts=4))
+    tally.finished(result("invalid_input", attempts=0))
+    tally.finished(result("not_attempted", attempts=0))
+    assert summary_of(tally).calls_per_item == 3.0
+
+
+def test_a_run_without_items_divides_by_nothing() -> None:
+    summary = summary_of(Tally(), elapsed_s=0.0)
+    assert (summary.calls_per_item, summary.items_per_s, summary.latency_p99_s) == (0.0, 0.0, 0.0)
+
+
+def test_the_summary_passes_on_what_it_is_told() -> None:
+    tally = Tally()
+    for _ in range(4):
+        tally.finished(result(None))
+    summary = summary_of(tally, elapsed_s=2.0, stopped="insufficient_quota")
+    assert summary.items_per_s == 2.0
+    assert (summary.elapsed_s, summary.peak_in_flight, summary.max_concurrent) == (2.0, 3, 5)
+    assert summary.stopped == "insufficient_quota"
+
+
+def test_the_summary_s_failures_are_a_copy() -> None:
+    tally = Tally()
+    summary = summary_of(tally)
+    tally.finished(result("length"))
+    assert summary.failures == {}

@@ -1,0 +1,123 @@
+"""What comes out: flat, JSON-able dicts with the same keys for every item."""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, ServerError, ThrottledError
+from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, BatchResult, BatchSummary, ItemError, ItemResult
+from kaizen_batch.usage import Usage
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+NAMES = st.text(min_size=1).filter(lambda name: name not in ENVELOPE + MODEL_ENVELOPE)
+ERRORS = st.builds(ItemError, type=st.text(), message=st.text(), code=st.text(), retryable=st.booleans())
+
+
+@pytest.mark.parametrize(
+    ("error", "record"),
+    [
+        (ServerError("down", code="bad_gateway"), ItemError("ServerError", "down", "bad_gateway", True)),
+        (ThrottledError("slow"), ItemError("ThrottledError", "slow", "rate_limit_exceeded", True)),
+        (AgentError("no"), ItemError("AgentError", "no", "agent_failed", False)),
+        (ServerError("x", retryable=False), ItemError("ServerError", "x", "server_error", False)),
+        (BatchError("x", index=1), ItemError("BatchError", "x", "item_failed", False)),
+    ],
+)
+def test_an_error_leaves_a_record(error: KaizenBatchError, record: ItemError) -> None:
+    assert ItemError.of(error) == record
+
+
+def test_the_dict_of_a_model_s_result_has_the_outputs_and_both_envelopes() -> None:
+    result = ItemResult(
+        index=4,
+        outputs={"result": "fine"},
+        response="fine",
+        finish_reason="stop",
+        usage=Usage(3, 1),
+        attempts=2,
+        latency_s=0.25,
+    )
+    assert result.to_dict() == {
+        "result": "fine",
+        "response": "fine",
+        "finish_reason": "stop",
+        "usage": {"input_tokens": 3, "output_tokens": 1, "cached_tokens": 0},
+        "attempts": 2,
+        "latency_s": 0.25,
+        "cost_usd": None,
+        "batch": True,
+        "index": 4,
+        "status": "ok",
+        "error": None,
+    }
+
+
+def test_the_dict_of_a_function_s_result_has_only_its_own_keys_and_the_short_envelope() -> None:
+    result = ItemResult(index=0, outputs={"response": "mine", "usage": 7}, from_model=False)
+    assert result.to_dict() == {
+        "response": "mine",
+        "usage": 7,
+        "batch": True,
+        "index": 0,
+        "status": "ok",
+        "error": None,
+    }
+
+
+def test_a_failed_item_says_why() -> None:
+    result = ItemResult(index=1, outputs={"result": None}, error=ItemError("ServerError", "down", "server_error", True))
+    assert result.status == "error"
+    assert result.to_dict()["error"] == {
+        "type": "ServerError",
+        "message": "down",
+        "code": "server_error",
+        "retryable": True,
+    }
+
+
+@given(
+    outputs=st.dictionaries(NAMES, JSON, max_size=4),
+    error=st.none() | ERRORS,
+    usage=st.none() | st.builds(Usage, st.integers(0, 9), st.integers(0, 9)),
+    from_model=st.booleans(),
+)
+def test_every_dict_is_json_and_has_the_same_keys(
+    outputs: dict[str, Any], error: ItemError | None, usage: Usage | None, from_model: bool
+) -> None:
+    plain = ItemResult(index=0, outputs=outputs, error=error, usage=usage, from_model=from_model).to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    envelope = ENVELOPE + (MODEL_ENVELOPE if from_model else ())
+    assert set(plain) == set(outputs) | set(envelope)
+    assert plain["status"] == ("ok" if error is None else "error")
+
+
+def test_the_outputs_of_a_result_are_not_touched_by_its_dict() -> None:
+    outputs = {"result": "x"}
+    ItemResult(index=0, outputs=outputs).to_dict()["extra"] = 1
+    assert outputs == {"result": "x"}
+
+
+def test_the_dict_of_a_single_call_says_that_it_was_no_batch() -> None:
+    assert ItemResult(index=0, outputs={}, batch=False).to_dict()["batch"] is False
+
+
+def test_the_summary_is_json_with_all_its_fields() -> None:
+    summary = BatchSummary(total=3, ok=1, failed=2, failures={"length": 2}, stopped="max_failures")
+    plain = summary.to_dict()
+    assert list(plain) == [field.name for field in fields(BatchSummary)]
+    assert BatchSummary(**json.loads(json.dumps(plain))) == summary
+
+
+def test_a_batch_result_tells_the_good_from_the_failed_in_order() -> None:
+    results = [{"index": i, "status": "ok" if i % 2 else "error"} for i in range(5)]
+    batch = BatchResult(results, BatchSummary())
+    assert [result["index"] for result in batch.ok] == [1, 3]
+    assert [result["index"] for result in batch.failed] == [0, 2, 4]
