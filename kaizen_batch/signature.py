@@ -80,8 +80,7 @@ class Signature:
     @classmethod
     def is_text(cls) -> bool:
         """Whether the one output is a text, so that the answer is the field."""
-        fields = list(cls.output_model.model_fields.values())
-        return len(fields) == 1 and fields[0].annotation is str and not fields[0].metadata
+        return _text_field(cls.output_model) is not None
 
     @classmethod
     def bind(cls, item: Any) -> dict[str, Any]:
@@ -120,8 +119,9 @@ class Signature:
 
         Raises: InvalidOutputError that says what does not fit; it quotes no text of the answer.
         """
-        if cls.is_text():
-            return {cls.output_fields()[0]: text}
+        text_field = _text_field(cls.output_model)
+        if text_field is not None:
+            return {text_field: text}
         try:
             return cls.output_model.model_validate_json(_unfenced(text)).model_dump(mode="json")
         except ValidationError as error:
@@ -195,6 +195,13 @@ def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[Base
 def _docstring(cls: type) -> str:
     doc = cls.__dict__.get("__doc__") or ""
     return "\n".join(line.strip() for line in doc.strip().splitlines())
+
+
+@cache
+def _text_field(model: type[BaseModel]) -> str | None:
+    fields = list(model.model_fields.items())
+    plain = len(fields) == 1 and fields[0][1].annotation is str and not fields[0][1].metadata
+    return fields[0][0] if plain else None
 
 
 @cache

@@ -1,6 +1,6 @@
 """Tokens, and what they cost."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,8 @@ class Usage:
 
     def to_dict(self) -> dict[str, int]:
         """The same as a JSON-able dict."""
-        return asdict(self)
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+        }

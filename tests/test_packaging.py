@@ -57,8 +57,9 @@ def test_the_wheel_works_in_an_empty_environment_outside_of_the_checkout(wheel: 
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
     subprocess.run(install, cwd=tmp_path, check=True, capture_output=True)
     code = "import kaizen_batch, kaizen_batch.nodes, kaizen_batch.workflows.demo as demo; print(demo.__file__)"
-    where = subprocess.run([str(python), "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    command = [str(python), "-c", code]
+    where = subprocess.run(command, cwd=tmp_path, env={}, check=True, capture_output=True, text=True).stdout
     assert str(environment) in where
     command = [str(environment / "bin" / "kaizen-batch"), "demo"]
-    demo = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    demo = subprocess.run(command, cwd=tmp_path, env={}, check=True, capture_output=True, text=True)
     assert "20 ok, 0 failed" in demo.stdout

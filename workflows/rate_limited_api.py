@@ -21,7 +21,7 @@ from typing import Any
 import click
 from kailash.workflow.builder import WorkflowBuilder
 
-from kaizen_batch import BatchConfig, ThrottledError
+from kaizen_batch import BatchConfig, RetryPolicy, ThrottledError
 from kaizen_batch.nodes import BatchProcessorAgent
 from kaizen_batch.workflows.graph import add_agent, execute, file_options, prepared, say_what_was_done
 
@@ -109,7 +109,7 @@ def build(source: Path, target: Path, url: str, max_concurrent: int) -> Workflow
     """reader -> agent (a function) -> join -> writer."""
     builder = WorkflowBuilder()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry={"wait_initial": 0.05})
+    config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry=RetryPolicy(wait_initial=0.05))
     add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))
     builder.add_node("JoinResultsNode", "join")
     builder.add_node("CSVWriterNode", "writer", {"file_path": str(target)})

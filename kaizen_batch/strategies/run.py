@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted
+from kaizen_batch.limits import Slots
 from kaizen_batch.results import BatchSummary, ItemResult
 from kaizen_batch.strategies.pipeline import Pipeline
 from kaizen_batch.strategies.source import EXHAUSTED, Source
@@ -72,7 +73,7 @@ class Workers:
         self._source = source
         self._session = session
         self._max_concurrent = pipeline.limiter.max_concurrent
-        self._slots = asyncio.Semaphore(window)
+        self._slots = Slots(window)
         self._ready = asyncio.Event()
         self._finished: dict[int, ItemResult] | deque[ItemResult] = {} if ordered else deque()
         self._next = 0
