@@ -87,7 +87,8 @@ class BatchConfig(BaseModel):
 
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, checked like a new one."""
-        current = {name: getattr(self, name) for name in type(self).model_fields}
+        # What was left to its default stays so; the key is carried over whatever the environment says by now.
+        current = {name: getattr(self, name) for name in (*self.model_fields_set, "api_key")}
         return type(self)(**{**current, **options})
 
 

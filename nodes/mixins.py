@@ -29,10 +29,10 @@ class LoggingMixin:
         if isinstance(event, BatchFinished):
             summary = event.summary
             level = logging.ERROR if summary.stopped else logging.INFO
-            fields: dict[str, Any] = {"ok": summary.ok, "failed": summary.failed, "not_attempted": summary.not_attempted}
+            fields: dict[str, Any] = {"ok": summary.ok, "failed": summary.failed, "calls": summary.calls}
             # The class of the error only: its message is the endpoint's, and may quote anything.
             stopped = summary.stopped.partition(":")[0] if summary.stopped else None
-            self._log(level, "batch finished", event, **fields, calls=summary.calls, stopped=stopped)
+            self._log(level, "batch finished", event, **fields, not_attempted=summary.not_attempted, stopped=stopped)
         elif isinstance(event, BatchStarted):
             self._log(logging.INFO, "batch started", event, total=event.total, max_concurrent=event.max_concurrent)
         elif isinstance(event, Throttled):

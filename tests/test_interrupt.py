@@ -1,0 +1,40 @@
+"""Ctrl-C: no call is started any more, and the process ends."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from kaizen_batch.simulator import Simulator
+
+SCRIPT = """
+import asyncio, sys
+from kaizen_batch import BatchProcessorAgent
+agent = BatchProcessorAgent(base_url=sys.argv[1], max_concurrent=5)
+asyncio.run(agent.process_batch([f"item {n}" for n in range(10_000)]))
+"""
+
+
+def test_ctrl_c_ends_a_run_over_http_with_no_further_call() -> None:
+    with Simulator(latency_s=0.05) as simulator:
+        command = [sys.executable, "-c", SCRIPT, simulator.base_url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: simulator.ledger.calls >= 10 or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        wait_until(lambda: simulator.ledger.in_flight == 0)
+        calls = simulator.ledger.calls
+        threading.Event().wait(0.2)
+        assert simulator.ledger.calls == calls < 10_000
+    assert "KeyboardInterrupt" in errors
+    assert "never retrieved" not in errors
+    assert "was destroyed" not in errors
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(3_000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came")
