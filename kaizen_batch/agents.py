@@ -12,7 +12,7 @@ from kaizen_batch.errors import (
     RefusedOutputError,
     TruncatedOutputError,
 )
-from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, create_provider
+from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
 from kaizen_batch.results import ENVELOPE
 from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
 
@@ -142,11 +142,20 @@ class FunctionAgent:
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
         """The function's own dict."""
         value = completion.value or {}
-        outputs = {(f"agent_{key}" if key in ENVELOPE and key != "error" else key): v for key, v in value.items()}
-        error = outputs.pop("error", None)
+        error = value.get("error")
+        outputs = {_own_name(key, value): v for key, v in value.items() if key != "error"}
         if error or value.get("success") is False:
             raise AgentError(str(error or "the agent said that it failed"), outputs=outputs)
         return outputs
+
+
+def _own_name(key: str, value: dict[str, Any]) -> str:
+    if key not in ENVELOPE:
+        return key
+    name = f"agent_{key}"
+    while name in value:
+        name = f"agent_{name}"
+    return name
 
 
 def as_agent(agent: Any) -> Any:
@@ -154,11 +163,13 @@ def as_agent(agent: Any) -> Any:
 
     Raises: ConfigError for something that is neither an agent nor an async function.
     """
+    if isinstance(agent, type):
+        raise ConfigError(f"an agent is an instance, not a class; given: {agent!r}; write {agent.__name__}(...)")
     if isinstance(agent, Agent):
         return agent
-    if isinstance(agent, SmallAgent) or _is_async_callable(agent):
+    if _is_async_callable(agent.run_async if isinstance(agent, SmallAgent) else agent):
         return FunctionAgent(agent)
-    hint = "; it is not async: define it with `async def`" if callable(agent) else ""
+    hint = "; it is not async: define it with `async def`" if callable(agent) or isinstance(agent, SmallAgent) else ""
     raise ConfigError(
         f"an agent has prepare, complete and parse, or `async run_async(**inputs)`, or is an async function; "
         f"given: {agent!r}{hint}"
@@ -174,7 +185,7 @@ def create_agent(config: BatchConfig, signature: Any = None, provider: Any = Non
     if provider is None:
         provider = create_provider(config)
     if isinstance(provider, type) and issubclass(provider, Provider):
-        provider = provider.from_config(config)
+        provider = configure_provider(provider, config)
     if isinstance(provider, Provider):
         return ModelAgent(config, as_signature(signature or ProcessingSignature), provider)
     if signature is not None:

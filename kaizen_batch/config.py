@@ -52,7 +52,9 @@ class BatchConfig(BaseModel):
     max_concurrent: int = Field(default=10, ge=1, le=100_000)
 
     api_key: SecretStr | None = Field(default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True)
-    base_url: str | None = Field(default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None)
+    base_url: str | None = Field(
+        default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
+    )
     timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     system_prompt: str | None = None
     on_error: Literal["collect", "raise"] = "collect"
@@ -104,7 +106,8 @@ def _explain_one(details: ErrorDetails, options: dict[str, Any]) -> str:
     message = details["msg"].removeprefix("Value error, ")
     if name in ("api_key", "provider_options") or name.startswith("provider_options."):
         return f"option {name!r} is invalid: {message}"
-    return f"option {name!r} is invalid: {message}; given: {_shown(options, name)}"
+    given = _shown(options, name) if name.partition(".")[0] in options else "the environment's"
+    return f"option {name!r} is invalid: {message}; given: {given}"
 
 
 def _shown(options: dict[str, Any], name: str) -> str:

@@ -24,7 +24,11 @@ KaizenBatchError                    anything this package raises on purpose
         └── QuotaExhaustedError     429 with a code that waiting does not mend
 """
 
+import errno
+import socket
 from typing import Any, ClassVar
+
+_NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
 class KaizenBatchError(Exception):
@@ -217,7 +221,7 @@ class QuotaExhaustedError(FatalError):
 def as_batch_error(error: Exception) -> KaizenBatchError:
     """Any exception as one of this tree: the one place where foreign errors are told apart.
 
-    A time-out or a broken connection (any `OSError` of the network kind) may pass and is retryable; any other
+    A time-out or a broken connection (an `OSError` of the network kind) may pass and is retryable; any other
     foreign exception is a fault that would only repeat itself.
     """
     if isinstance(error, KaizenBatchError):
@@ -225,6 +229,6 @@ def as_batch_error(error: Exception) -> KaizenBatchError:
     if isinstance(error, TimeoutError):
         return NoAnswerError("no answer within the time limit of the call", code="timeout")
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError | socket.gaierror) or getattr(error, "errno", None) in _NETWORK_ERRNOS:
         return NoAnswerError(text, code="connection")
     return AgentError(text)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
@@ -125,7 +126,7 @@ class Signature:
         try:
             return cls.output_model.model_validate_json(_unfenced(text)).model_dump(mode="json")
         except ValidationError as error:
-            raise InvalidOutputError(_misfit(error)) from None
+            raise InvalidOutputError(_misfit(error, _field_names(cls.output_model))) from None
 
 
 def as_signature(signature: Any) -> type[Signature]:
@@ -175,7 +176,10 @@ def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseM
             raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
         if isinstance(mark, _OutputField):
             fields[name] = (hints[name], mark.info)
-    return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    except (PydanticUserError, NameError) as error:
+        raise SignatureError(f"{cls.__name__}: an output cannot be built: {error}") from error
 
 
 def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[BaseModel]) -> None:
@@ -256,9 +260,17 @@ def _unfenced(text: str) -> str:
     return fenced.group(1) if fenced else text
 
 
-def _misfit(error: ValidationError) -> str:
+@cache
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    schema = model.model_json_schema()
+    objects = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for inner in objects for name in inner.get("properties", ()))
+
+
+def _misfit(error: ValidationError, known: frozenset[str]) -> str:
+    # Only the signature's own names: any other, such as a dict's key, is the model's text.
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
     return f"the answer does not fit the signature: {where + ': ' if where else ''}{first['msg']}"
 
 

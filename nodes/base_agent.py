@@ -61,14 +61,11 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     def stream(self, items: Items, *, ordered: bool = True) -> BatchRun:
         """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream."""
-        run = self.strategy.stream(self._agent(), items, ordered=ordered, on_event=self._observe())
-        return self.watch_run(run)
+        return self._start(self.strategy, self._agent(self.batch_config), items, ordered=ordered)
 
     async def run_batch(self, items: Items) -> BatchResult:
         """All results in order, and the summary."""
-        async with self.stream(items) as run:
-            results = [result async for result in run]
-        return BatchResult(results, run.summary)
+        return await self._collect(self.stream(items))
 
     async def process_batch(self, items: Items) -> list[dict[str, Any]]:
         """One result dict for each item, in order."""
@@ -76,7 +73,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     def process_single(self, inputs: Any) -> dict[str, Any]:
         """One result dict for one item, from synchronous code, inside a running loop as well."""
-        return run_sync(lambda: self.strategy.execute(self._agent(), inputs, on_event=self._observe()))
+        return run_sync(lambda: self._single(inputs))
 
     def get_parameters(self) -> dict[str, NodeParameter]:
         """The node's inputs, and every option of BatchConfig but the key."""
@@ -94,36 +91,40 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     async def async_run(self, batch: Any = None, prompt: Any = None, **options: Any) -> dict[str, Any]:
         """Run the batch, or the one prompt, that the graph hands over."""
-        agent = self._for_run(options)
+        strategy, agent = self._for_run(options)
         if batch is not None and prompt is not None:
             raise ConfigError("the node takes `batch` or `prompt`; both were given")
         if batch is not None:
-            result = await agent.run_batch(rows_of(batch, "batch"))
+            result = await self._collect(self._start(strategy, agent, rows_of(batch, "batch")))
         elif prompt is not None:
-            result = await agent._run_prompt(prompt)
+            result = await self._collect(self._start(strategy, agent, [prompt], batch=False))
         else:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
             result = BatchResult([], BatchSummary(max_concurrent=self.batch_config.max_concurrent))
         return {"results": result.results, "summary": result.summary.to_dict()}
 
-    async def _run_prompt(self, prompt: Any) -> BatchResult:
-        strategy = self.strategy
-        run = strategy.stream(self._agent(), [prompt], on_event=self._observe(), batch=False)
-        async with self.watch_run(run):
+    def _start(self, strategy: ParallelBatchStrategy, agent: Any, items: Items, **options: Any) -> BatchRun:
+        return self.watch_run(strategy.stream(agent, items, on_event=self._observe(), **options))
+
+    async def _collect(self, run: BatchRun) -> BatchResult:
+        async with run:
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    def _for_run(self, options: dict[str, Any]) -> "BaseAgent":
-        """This agent, or a copy of it when the graph's run-time parameters change its options."""
+    async def _single(self, inputs: Any) -> dict[str, Any]:
+        run = self._start(self.strategy, self._agent(self.batch_config), [inputs], batch=False)
+        return (await self._collect(run)).results[0]
+
+    def _for_run(self, options: dict[str, Any]) -> tuple[ParallelBatchStrategy, Any]:
+        """The strategy and agent of one execution: run-time parameters of the graph change options for it alone."""
         stored = _stored(self.batch_config)
         changed = {name: value for name, value in options.items() if stored.get(name) != value}
-        return self._with_options(changed) if changed else self
+        if not changed:
+            return self.strategy, self._agent(self.batch_config)
+        config = self.batch_config.with_options(**_named(changed))
+        return ParallelBatchStrategy.from_config(config), self._agent(config)
 
-    def _with_options(self, options: dict[str, Any]) -> "BaseAgent":
-        config = self.batch_config.with_options(**_named(options))
-        return type(self)(config, on_event=self._on_event, _node_id=self.id)
-
-    def _agent(self) -> Any:
+    def _agent(self, config: BatchConfig) -> Any:
         return _Classified(self)
 
     def _observe(self) -> EventSink:

@@ -39,7 +39,7 @@ class DataNode(AsyncNode):
 
 
 def rows_of(value: Any, name: str) -> list[Any]:
-    """A node's list input; raises NodeValidationError for anything but a list or tuple."""
+    """A node's list input; raises ConfigError for anything but a list or tuple."""
     if isinstance(value, list | tuple):
         return list(value)
-    raise NodeValidationError(f"{name!r} must be a list; given: a {type(value).__name__}")
+    raise ConfigError(f"{name!r} must be a list; given: a {type(value).__name__}")

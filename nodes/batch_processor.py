@@ -63,7 +63,7 @@ class BatchProcessorAgent(BaseAgent):
 
     async def run_async(self, **inputs: Any) -> dict[str, Any]:
         """The result of one item, as `process_single` gives it."""
-        return await self.strategy.execute(self._agent(), inputs, on_event=self._observe())
+        return await self._single(inputs)
 
     async def async_run(
         self,
@@ -76,21 +76,13 @@ class BatchProcessorAgent(BaseAgent):
         """Run the batch, or the one prompt, that the graph hands over."""
         return await super().async_run(batch=batch, prompt=prompt, **options)
 
-    def _agent(self) -> Any:
+    def _agent(self, config: BatchConfig) -> Any:
+        if config is not self.batch_config:
+            return create_agent(config, self._signature, self._provider)
         # Made at the first run, not in the constructor: Kailash constructs a node several times in each build.
         if self._engine_agent is None:
-            self._engine_agent = create_agent(self.batch_config, self._signature, self._provider)
+            self._engine_agent = create_agent(config, self._signature, self._provider)
         return self._engine_agent
-
-    def _with_options(self, options: dict[str, Any]) -> BaseAgent:
-        config = self.batch_config.with_options(**options)
-        return type(self)(
-            config,
-            signature=self._signature,
-            provider=self._provider,
-            on_event=self._on_event,
-            _node_id=self.id,
-        )
 
 
 def _by_path(thing: Any) -> Any:

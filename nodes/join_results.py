@@ -3,8 +3,8 @@
 from typing import Any
 
 from kailash.nodes.base import NodeParameter, register_node
-from kailash.sdk_exceptions import NodeValidationError
 
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.base_node import DataNode, rows_of
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
 
@@ -37,7 +37,7 @@ class JoinResultsNode(DataNode):
         """Join by `index`."""
         rows, results = rows_of(rows, "rows"), rows_of(results, "results")
         if len(rows) != len(results):
-            raise NodeValidationError(f"{len(rows)} rows and {len(results)} results do not belong together")
+            raise ConfigError(f"{len(rows)} rows and {len(results)} results do not belong together")
         data, failed_rows = [], []
         for result in sorted(results, key=lambda result: result["index"]):
             row = rows[result["index"]]

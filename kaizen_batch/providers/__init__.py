@@ -17,6 +17,7 @@ __all__ = [
     "OutputSchema",
     "Provider",
     "Request",
+    "configure_provider",
     "create_provider",
     "import_object",
     "register_provider",
@@ -53,11 +54,12 @@ def create_provider(config: BatchConfig) -> Any:
             'and import paths such as "my_package.my_module:MyProvider"'
         )
     if isinstance(found, type) and issubclass(found, Provider):
-        return _from_config(found, config)
+        return configure_provider(found, config)
     return found
 
 
-def _from_config(provider: type[Provider], config: BatchConfig) -> Provider:
+def configure_provider(provider: type[Provider], config: BatchConfig) -> Provider:
+    """An instance of a provider class for this config; raises ConfigError when `provider_options` do not fit."""
     try:
         return provider.from_config(config)
     except TypeError as error:
@@ -71,6 +73,8 @@ def import_object(path: str) -> Any:
     Raises: ConfigError that says which half of the path leads nowhere.
     """
     module_name, _, qualname = path.partition(":")
+    if not qualname or not module_name or module_name.startswith("."):
+        raise ConfigError(f'an import path is written "package.module:name"; given: {path!r}')
     try:
         found: Any = import_module(module_name)
         for part in qualname.split("."):

@@ -1,6 +1,7 @@
 """Made-up answers, the same for the same question: what the mock and the simulator say."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from hashlib import sha256
@@ -8,6 +9,18 @@ from typing import Any
 
 from kaizen_batch.providers.base import Message
 
+_DEEP = 6
+_FORMATS = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "duration": "PT1H",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "ipv4": "127.0.0.1",
+    "ipv6": "::1",
+}
 _WORD = re.compile(r"\w+")
 
 
@@ -28,29 +41,37 @@ def count_tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def _value(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any]) -> Any:
+def _value(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any], depth: int = 0) -> Any:
     if "$ref" in schema:
-        return _value(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], prompt, name, root)
+        return _value(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], prompt, name, root, depth + 1)
     if "enum" in schema or "const" in schema:
         return _best(schema.get("enum") or [schema["const"]], prompt)
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        return _value(options[0], prompt, name, root)
-    return _of_type(schema, prompt, name, root)
-
-
-def _of_type(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any]) -> Any:
+        # Deep inside a recursive schema the last choice is the way out: null, by pydantic's convention.
+        return _value(options[-1 if depth > _DEEP else 0], prompt, name, root, depth + 1)
     kind = schema.get("type")
     if kind == "object":
         properties = schema.get("properties", {})
-        return {key: _value(inner, prompt, key, root) for key, inner in properties.items()}
+        return {key: _value(inner, prompt, key, root, depth + 1) for key, inner in properties.items()}
     if kind == "array":
-        return [_value(schema.get("items", {}), prompt, name, root)] * max(1, schema.get("minItems", 1))
+        count = max(schema.get("minItems", 0), 0 if depth > _DEEP else 1)
+        return [_value(schema.get("items", {}), prompt, name, root, depth + 1)] * count if count else []
+    return _scalar(schema, prompt, name)
+
+
+def _scalar(schema: dict[str, Any], prompt: str, name: str) -> Any:
+    kind = schema.get("type")
     if kind in ("number", "integer"):
         return _number(schema, prompt + name, whole=kind == "integer")
     if kind == "boolean":
         return _share(prompt + name) < 0.5
-    return None if kind == "null" else _text(prompt, name)
+    if kind == "null":
+        return None
+    if schema.get("format") in _FORMATS:
+        return _FORMATS[schema["format"]]
+    text = _text(prompt, name).ljust(schema.get("minLength", 0), ".")
+    return text[: schema.get("maxLength")]
 
 
 def _best(values: Sequence[Any], prompt: str) -> Any:
@@ -65,10 +86,19 @@ def _best(values: Sequence[Any], prompt: str) -> Any:
 
 
 def _number(schema: dict[str, Any], seed: str, *, whole: bool) -> float:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    high = schema.get("maximum", schema.get("exclusiveMaximum", low + (100 if whole else 1)))
-    value = low + (high - low) * (0.5 + _share(seed) / 2)
-    return int(value) if whole else round(value, 2)
+    span = 100 if whole else 1
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    low = low if low is not None else (min(0, high - span) if high is not None else 0)
+    high = high if high is not None else low + span
+    # In the upper half, and off the ends, so that exclusive bounds hold too.
+    value = low + (high - low) * (0.55 + 0.4 * _share(seed))
+    if whole:
+        highest = math.ceil(high) - 1 if "exclusiveMaximum" in schema else math.floor(high)
+        lowest = math.floor(low) + 1 if "exclusiveMinimum" in schema else math.ceil(low)
+        return max(lowest, min(highest, round(value)))
+    rounded = round(value, 2)
+    return rounded if low < rounded < high else value
 
 
 def _text(prompt: str, name: str) -> str:

@@ -63,9 +63,8 @@ def test_the_ledger_books_what_was_billed_and_what_was_not(simulator: Simulator)
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_torn_connection_is_billed_or_not(before: bool) -> None:
-    with Simulator(rate_torn=1.0, torn_before_billing=before) as simulator:
-        with pytest.raises((HTTPException, OSError)):
-            ask(simulator)
+    with Simulator(rate_torn=1.0, torn_before_billing=before) as simulator, pytest.raises((HTTPException, OSError)):
+        ask(simulator)
     [entry] = simulator.ledger.entries
     assert (entry.status, entry.billed, entry.tokens > 0) == (0, not before, not before)
 
