@@ -20,6 +20,9 @@ def _env_secret(name: str) -> SecretStr | None:
     return SecretStr(value) if value else None
 
 
+_SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
+
+
 class BatchConfig(BaseModel):
     """Which model to ask, how, and how many calls at once.
 
@@ -51,7 +54,9 @@ class BatchConfig(BaseModel):
     max_tokens: int | None = Field(default=200, ge=1)
     max_concurrent: int = Field(default=10, ge=1, le=100_000)
 
-    api_key: SecretStr | None = Field(default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True)
+    api_key: SecretStr | None = Field(
+        default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True, validate_default=True
+    )
     base_url: str | None = Field(
         default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
     )
@@ -85,7 +90,28 @@ class BatchConfig(BaseModel):
             raise ValueError("must be a URL such as https://api.openai.com/v1")
         if parts.username or parts.password:
             raise ValueError("must not carry a user name or password; pass the key as api_key")
+        if parts.query or parts.fragment:
+            raise ValueError("must not carry a query")
         return url.rstrip("/")
+
+    @field_validator("api_key")
+    @classmethod
+    def _a_key_that_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value().strip() if key else ""
+        if not all("!" <= sign <= "~" for sign in text):
+            raise ValueError("must be plain ASCII without spaces or line breaks")
+        return SecretStr(text) if text else None
+
+    @field_validator("provider_options")
+    @classmethod
+    def _no_secret_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        secret = sorted(_SECRET_OPTIONS & options.keys())
+        if secret:
+            raise ValueError(
+                f"must not hold {secret[0]!r}, since it stands in a serialised workflow: use the options api_key and "
+                "base_url, or read a secret of your own provider from the environment"
+            )
+        return options
 
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, checked like a new one."""
@@ -114,8 +140,8 @@ def _shown(options: dict[str, Any], name: str) -> str:
     value: Any = options
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
-    if name == "base_url" and "@" in str(value):
-        return "(a URL with a password)"
+    if name == "base_url" and ("@" in str(value) or "?" in str(value)):
+        return "(a URL that may hold a secret)"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

@@ -75,10 +75,10 @@ class ItemResult:
 class BatchSummary:
     """What a run did, in totals.
 
-    `total` counts the items that were taken from the input; `ok + failed + not_attempted` adds up to it once the
-    run is over. `calls` counts calls that were sent, retries and re-asks included; `calls_per_item` is their
-    ratio to the items attempted (1.0 when nothing was repeated). Times are seconds, latencies those of single
-    calls. `failures` counts failed items by error code. `truncated` counts text answers that `max_tokens` cut
+    `total` counts the items that were taken from the input; `ok + failed + not_attempted` adds up to it when the
+    run was read to its end. `calls` counts calls that were sent, retries and re-asks included; `calls_per_item`
+    is their ratio to the items attempted (1.0 when nothing was repeated). Times are seconds, latencies those of
+    single calls. `failures` counts failed items by error code. `truncated` counts text answers that `max_tokens` cut
     off. `stopped` says why a run ended before its last item, or is None.
     """
 

@@ -33,6 +33,8 @@ class AbortRun:
     """No item can succeed any more: start no further call."""
 
 
+_ADAPTATIONS = 8
+
 Decision = RetryAfter | FailItem | AbortRun
 
 FAIL_ITEM = FailItem()
@@ -47,6 +49,7 @@ class Attempts:
     failures: int = 0
     throttles: int = 0
     reasks: int = 0
+    adaptations: int = 0
 
     def count(self, error: KaizenBatchError) -> None:
         """Book one more call that ended with this error."""
@@ -54,7 +57,9 @@ class Attempts:
             self.reasks += 1
         elif isinstance(error, ThrottledError):
             self.throttles += 1
-        elif not isinstance(error, AdaptedError):
+        elif isinstance(error, AdaptedError):
+            self.adaptations += 1
+        else:
             self.failures += 1
 
 
@@ -86,7 +91,7 @@ class RetryPolicy(BaseModel):
         if error.fatal:
             return ABORT_RUN
         if isinstance(error, AdaptedError):
-            return RetryAfter(0.0)
+            return RetryAfter(0.0) if used.adaptations <= _ADAPTATIONS else FAIL_ITEM
         if not error.retryable:
             return FAIL_ITEM
         if isinstance(error, OutputError):

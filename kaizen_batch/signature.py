@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -67,6 +67,7 @@ class Signature:
         if "output_model" in vars(cls):  # made from a pydantic model, see as_signature
             return
         marked = _marked(cls)
+        _check_names(cls.__name__, marked)
         if "instructions" not in vars(cls):
             cls.instructions = _docstring(cls) or cls.instructions
         cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, _InputField)}
@@ -138,9 +139,11 @@ def as_signature(signature: Any) -> type[Signature]:
         return type(signature)
     if isinstance(signature, type) and issubclass(signature, Signature):
         return signature
-    if isinstance(signature, type) and issubclass(signature, BaseModel):
+    if isinstance(signature, type) and issubclass(signature, BaseModel) and not issubclass(signature, RootModel):
         return _from_model(signature)
-    raise SignatureError(f"a signature is a subclass of Signature or of pydantic.BaseModel; given: {signature!r}")
+    raise SignatureError(
+        f"a signature is a subclass of Signature or of pydantic.BaseModel with fields; given: {signature!r}"
+    )
 
 
 @cache
@@ -180,6 +183,14 @@ def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseM
         return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
     except (PydanticUserError, NameError) as error:
         raise SignatureError(f"{cls.__name__}: an output cannot be built: {error}") from error
+
+
+def _check_names(name: str, marked: Mapping[str, Any]) -> None:
+    taken = sorted(marked.keys() & set(dir(Signature)))
+    if taken:
+        raise SignatureError(
+            f"{name}: a field cannot be called {taken[0]!r}, which Signature itself uses; choose another"
+        )
 
 
 def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[BaseModel]) -> None:

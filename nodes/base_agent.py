@@ -50,8 +50,8 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         node = {name: options.pop(name) for name in list(options) if name.startswith("_")}
         inputs = {name: options.pop(name) for name in ("batch", "prompt") if name in options}
         self.batch_config = _batch_config(config, options)
-        self.strategy = ParallelBatchStrategy.from_config(self.batch_config)
         self._on_event = on_event
+        self.strategy = self._strategy(self.batch_config)
         self._start_measuring()
         super().__init__(**_stored(self.batch_config), **inputs, **node)
 
@@ -122,7 +122,10 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         if not changed:
             return self.strategy, self._agent(self.batch_config)
         config = self.batch_config.with_options(**_named(changed))
-        return ParallelBatchStrategy.from_config(config), self._agent(config)
+        return self._strategy(config), self._agent(config)
+
+    def _strategy(self, config: BatchConfig) -> ParallelBatchStrategy:
+        return ParallelBatchStrategy.from_config(config, on_event=self._on_event)
 
     def _agent(self, config: BatchConfig) -> Any:
         return _Classified(self)
@@ -137,8 +140,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             if registry is not None and isinstance(event, BatchProgress):
                 text = f"{event.done} done, {event.failed} failed, {event.items_per_s:.1f} items/s"
                 registry.emit(ProgressUpdate(self.id, event.done, event.total, text))
-            if self._on_event is not None:
-                self._on_event(event)
 
         return observe
 
@@ -182,7 +183,7 @@ def _batch_config(config: BatchConfig | dict[str, Any] | None, options: dict[str
 
 def _stored(config: BatchConfig) -> dict[str, Any]:
     """What the node keeps in `self.config`, and so in a serialised workflow: no key, the endpoint by another name."""
-    options = config.model_dump(mode="json", exclude_unset=True, exclude=set(_NOT_STORED))
+    options = config.model_dump(exclude_unset=True, exclude=set(_NOT_STORED))
     if "base_url" in config.model_fields_set and config.base_url is not None:
         options["endpoint"] = config.base_url
     return options

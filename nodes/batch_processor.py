@@ -6,6 +6,7 @@ from kailash.nodes.base import NodeParameter, register_node
 
 from kaizen_batch.agents import create_agent
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.nodes.base_agent import BaseAgent
 from kaizen_batch.providers import import_object
@@ -74,9 +75,14 @@ class BatchProcessorAgent(BaseAgent):
         **options: Any,
     ) -> dict[str, Any]:
         """Run the batch, or the one prompt, that the graph hands over."""
+        for name, value in (("signature", signature), ("provider", provider)):
+            if value is not None and value != self.config.get(name):
+                raise ConfigError(f"{name} is fixed when the node is made; it was given again at run time")
         return await super().async_run(batch=batch, prompt=prompt, **options)
 
     def _agent(self, config: BatchConfig) -> Any:
+        if type(self).run_async is not BatchProcessorAgent.run_async:
+            return super()._agent(config)  # a subclass that does the work itself
         if config is not self.batch_config:
             return create_agent(config, self._signature, self._provider)
         # Made at the first run, not in the constructor: Kailash constructs a node several times in each build.
@@ -86,5 +92,8 @@ class BatchProcessorAgent(BaseAgent):
 
 
 def _by_path(thing: Any) -> Any:
-    name = getattr(thing, "__qualname__", None)
-    return f"{thing.__module__}:{name}" if name and "<" not in name else thing
+    path = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
+    try:
+        return path if import_object(path) is thing else thing
+    except ConfigError:  # a local class, a closure, an instance
+        return thing

@@ -38,19 +38,32 @@ class JoinResultsNode(DataNode):
         rows, results = rows_of(rows, "rows"), rows_of(results, "results")
         if len(rows) != len(results):
             raise ConfigError(f"{len(rows)} rows and {len(results)} results do not belong together")
+        if sorted(result["index"] for result in results) != list(range(len(rows))):
+            raise ConfigError("the results are not those of one batch: their `index` must run from 0, each once")
         data, failed_rows = [], []
         for result in sorted(results, key=lambda result: result["index"]):
             row = rows[result["index"]]
             row = dict(row) if isinstance(row, dict) else {"prompt": row}
             if result["status"] == "ok":
-                data.append({**row, **_outputs(row, result)})
+                data.append(_joined(row, _outputs(result)))
             else:
                 error = result["error"]
-                failed_rows.append({**row, "error": error["message"], "error_code": error["code"]})
+                failed_rows.append(_joined(row, {"error": error["message"], "error_code": error["code"]}))
         return {"data": data, "failed_rows": failed_rows}
 
 
-def _outputs(row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    own = {*ENVELOPE, *MODEL_ENVELOPE}
-    outputs = {name: value for name, value in result.items() if name not in own}
-    return {(f"{name}_result" if name in row else name): value for name, value in outputs.items()}
+def _outputs(result: dict[str, Any]) -> dict[str, Any]:
+    # The result of a function has no fields of a model; what is called so there is its own output.
+    from_model = all(name in result for name in MODEL_ENVELOPE)
+    own = {*ENVELOPE, *(MODEL_ENVELOPE if from_model else ())}
+    return {name: value for name, value in result.items() if name not in own}
+
+
+def _joined(row: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
+    joined = dict(row)
+    for name, value in columns.items():
+        free = name
+        while free in joined:
+            free = f"{free}_result"
+        joined[free] = value
+    return joined

@@ -225,8 +225,33 @@ def test_the_dump_has_no_key_at_all() -> None:
 
 
 def test_a_secret_among_the_provider_options_is_in_no_repr() -> None:
-    config = BatchConfig(provider_options={"token": SECRET})
+    config = BatchConfig(provider_options={"account": SECRET})
     assert SECRET not in repr(config) + str(config)
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "token", "secret"])
+def test_a_secret_is_refused_among_the_options_that_a_serialised_workflow_holds(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"must not hold '{name}'") as caught:
+        BatchConfig(provider_options={name: SECRET})
+    assert SECRET not in str(caught.value)
+
+
+def test_a_url_with_a_query_is_refused_unshown() -> None:
+    with pytest.raises(ConfigError, match="must not carry a query") as caught:
+        BatchConfig(base_url=f"https://host/v1?key={SECRET}")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_read_from_a_file_loses_its_line_break() -> None:
+    key = BatchConfig(api_key=f"{SECRET}\n").api_key
+    assert key is not None and key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("key", ["sk-\u2026abc", "two words", "two\nlines"])
+def test_a_key_that_fits_no_header_is_refused_unshown(key: str) -> None:
+    with pytest.raises(ConfigError, match="'api_key' is invalid: must be plain ASCII") as caught:
+        BatchConfig(api_key=key)
+    assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize(

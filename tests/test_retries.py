@@ -68,6 +68,7 @@ SECONDS = st.floats(min_value=0, max_value=3600)
         (TruncatedOutputError("x"), Attempts(reasks=1), FAIL_ITEM),
         # learned, so again at once, however often it failed before
         (AdaptedError("x"), Attempts(), RetryAfter(0.0)),
+        (AdaptedError("x"), Attempts(adaptations=9), FAIL_ITEM),
         (AdaptedError("x"), Attempts(failures=99, throttles=99, reasks=99), RetryAfter(0.0)),
         # the run is over
         (AuthenticationError("x"), Attempts(failures=1), ABORT_RUN),
@@ -120,7 +121,7 @@ def test_an_item_that_is_always_throttled_is_repeated_as_often_as_throttles_says
         (ThrottledError("x"), Attempts(throttles=1)),
         (InvalidOutputError("x"), Attempts(reasks=1)),
         (TruncatedOutputError("x"), Attempts(reasks=1)),
-        (AdaptedError("x"), Attempts()),
+        (AdaptedError("x"), Attempts(adaptations=1)),
     ],
 )
 def test_each_error_is_counted_in_its_own_place(error: KaizenBatchError, counted: Attempts) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
@@ -366,3 +366,15 @@ def test_a_signature_without_inputs_is_refused() -> None:
 def test_a_signature_error_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         type("Empty", (Signature,), {})
+
+
+@pytest.mark.parametrize("name", ["messages", "parse", "bind", "instructions", "inputs", "output_model"])
+def test_a_field_named_as_the_signatures_own_is_refused(name: str) -> None:
+    body = {"__annotations__": {name: str, "out": str}, name: InputField(), "out": OutputField()}
+    with pytest.raises(SignatureError, match=f"cannot be called '{name}'"):
+        type("Clash", (Signature,), body)
+
+
+def test_a_root_model_is_refused() -> None:
+    with pytest.raises(SignatureError, match="with fields"):
+        as_signature(RootModel[list[str]])

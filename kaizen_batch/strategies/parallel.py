@@ -44,22 +44,30 @@ class ParallelBatchStrategy:
         window: int | None = None,
         on_event: EventSink | None = None,
     ) -> None:
-        if isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int) or max_concurrent < 1:
-            raise ConfigError(f"max_concurrent must be a whole number from 1; given: {max_concurrent!r}")
-        if on_error not in ("collect", "raise"):
-            raise ConfigError(f"on_error must be 'collect' or 'raise'; given: {on_error!r}")
-        if window is not None and window < 1:
-            raise ConfigError(f"window must be at least 1; given: {window!r}")
-        self.max_concurrent = max_concurrent
-        self.retry = retry or RetryPolicy()
-        self.timeout_s = timeout_s
-        self.max_reasks = max_reasks
-        self.on_error = on_error
-        self.window = window or max(_WINDOW_FACTOR * max_concurrent, _WINDOW_LEAST)
+        if on_event is not None and not callable(on_event):
+            raise ConfigError(f"on_event must be a function of one event; given: {on_event!r}")
+        # BatchConfig checks what it has in common with this; it has no word for a call without a time limit.
+        limited: dict[str, Any] = {} if timeout_s is None else {"timeout_s": timeout_s}
+        config = BatchConfig(
+            api_key=None,
+            base_url=None,
+            max_concurrent=max_concurrent,
+            retry=RetryPolicy() if retry is None else retry,
+            max_reasks=max_reasks,
+            on_error=on_error,
+            window=window,
+            **limited,
+        )
+        self.max_concurrent = config.max_concurrent
+        self.retry = config.retry
+        self.timeout_s = None if timeout_s is None else config.timeout_s
+        self.max_reasks = config.max_reasks
+        self.on_error = config.on_error
+        self.window = config.window or max(_WINDOW_FACTOR * config.max_concurrent, _WINDOW_LEAST)
         self.on_event = on_event
 
     @classmethod
-    def from_config(cls, config: BatchConfig) -> Self:
+    def from_config(cls, config: BatchConfig, *, on_event: EventSink | None = None) -> Self:
         """The strategy that a BatchConfig describes."""
         return cls(
             config.max_concurrent,
@@ -68,6 +76,7 @@ class ParallelBatchStrategy:
             max_reasks=config.max_reasks,
             on_error=config.on_error,
             window=config.window,
+            on_event=on_event,
         )
 
     def stream(
@@ -83,7 +92,8 @@ class ParallelBatchStrategy:
 
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
-        read before. `on_event` is told of this run only; `batch` is what the results say of themselves.
+        read before. When a fatal error stops the run, the input is read on, so that every item has its result:
+        `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what the results say of themselves.
         """
         agent = as_agent(agent)
         pipeline = Pipeline(

@@ -11,8 +11,10 @@ from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, NotAtt
 from kaizen_batch.events import Event, EventSink, ItemFinished, RetryScheduled, Throttled
 from kaizen_batch.limits import ConcurrencyLimiter, Pause
 from kaizen_batch.metrics import Tally
+from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.retries import AbortRun, Attempts, FailItem, RetryPolicy
+from kaizen_batch.strategies.source import being_cancelled
 from kaizen_batch.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -111,9 +113,12 @@ class Pipeline:
             completion = await self._call(item, request)
         item.response = completion.text
         item.finish_reason = completion.finish_reason
-        return self._agent.parse(request, completion)  # type: ignore[no-any-return]
+        outputs = self._agent.parse(request, completion)
+        if not isinstance(outputs, dict):
+            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+        return outputs
 
-    async def _call(self, item: _Item, request: Any) -> Any:
+    async def _call(self, item: _Item, request: Any) -> Completion:
         clock = asyncio.get_running_loop().time
         item.used.calls += 1
         self.tally.calls += 1
@@ -122,12 +127,14 @@ class Pipeline:
             async with asyncio.timeout(self._timeout_s):
                 completion = await self._agent.complete(request)
         except asyncio.CancelledError:
-            if _is_cancelled():
+            if being_cancelled():
                 raise
             # The agent cancelled itself. Let through, it would end this worker and lose the item.
             raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
         finally:
             item.latency_s = clock() - started
+        if not isinstance(completion, Completion):
+            raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
         self.tally.answered(completion.usage, item.latency_s)
         if completion.usage is not None:
             item.usage = completion.usage if item.usage is None else item.usage + completion.usage
@@ -182,8 +189,3 @@ class Pipeline:
         if self._sinks:
             self.emit(ItemFinished(result))
         return result
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

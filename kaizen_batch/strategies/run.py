@@ -48,7 +48,9 @@ class BatchRun:
 
     async def aclose(self) -> None:
         """End the run: calls in flight are cancelled, and are gone when this returns."""
-        await self._stream.aclose()
+        await self._workers.end()
+        if not self._workers.reading:  # else another task waits in it, and finds its end by itself
+            await self._stream.aclose()
 
     @property
     def in_flight(self) -> int:
@@ -79,6 +81,8 @@ class Workers:
         self._next = 0
         self._active = 0
         self._group: asyncio.TaskGroup | None = None
+        self.reading = False
+        self._supervisor: asyncio.Task[None] | None = None
         self._started_at: float | None = None
         self._ended_at: float | None = None
         self._progress_at = 0.0
@@ -104,7 +108,7 @@ class Workers:
         self._pipeline.emit(BatchStarted(self._source.size, self._max_concurrent))
         # The workers live in a task of their own: a TaskGroup must not be entered across a yield, where it
         # would cancel whatever the reader is doing.
-        supervisor = asyncio.create_task(self._supervise())
+        self._supervisor = supervisor = asyncio.create_task(self._supervise())
         supervisor.add_done_callback(lambda _: self._ready.set())
         try:
             while True:
@@ -114,11 +118,34 @@ class Workers:
                     yield result.to_dict()
                 if supervisor.done():
                     break
-                await self._ready.wait()
-            await supervisor
+                self.reading = True
+                try:
+                    await self._ready.wait()
+                finally:
+                    self.reading = False
+            if not supervisor.cancelled():
+                await supervisor
         finally:
-            await _end(supervisor)
-            self._close()
+            try:
+                await self.end()
+            finally:
+                self._close()
+
+    async def end(self) -> None:
+        """Cancel the workers and wait until they are gone, even if this is cancelled meanwhile."""
+        supervisor, interrupted = self._supervisor, False
+        if supervisor is None:
+            return
+        supervisor.cancel()
+        while not supervisor.done():
+            try:
+                await asyncio.wait({supervisor})
+            except asyncio.CancelledError:
+                interrupted = True
+        if not supervisor.cancelled():
+            supervisor.exception()  # it was or will be raised to the reader
+        if interrupted:
+            raise asyncio.CancelledError
 
     async def _supervise(self) -> None:
         try:
@@ -206,11 +233,3 @@ class Workers:
 def _opened(agent: Any) -> AbstractAsyncContextManager[Any]:
     session = getattr(agent, "session", None)
     return session() if callable(session) else nullcontext()
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it is gone; its own error was or will be raised elsewhere."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from typing import Any, Final
 
-from kaizen_batch.errors import ConfigError
+from kaizen_batch.errors import AgentError, ConfigError
 
 EXHAUSTED: Final[Any] = object()
 
@@ -44,6 +44,12 @@ class Source:
                 item = await self._pull_async(self._items)
             else:
                 item = next(self._items, EXHAUSTED)
+        except asyncio.CancelledError:
+            if being_cancelled():
+                raise
+            # The input was cancelled from within; let through, it would end one worker and nobody would know.
+            self.error = AgentError("the input was cancelled from within", code="cancelled")
+            item = EXHAUSTED
         except Exception as error:
             self.error = error
             item = EXHAUSTED
@@ -65,3 +71,9 @@ class Source:
             await self._items.aclose()
         elif inspect.isgenerator(self._items):
             self._items.close()
+
+
+def being_cancelled() -> bool:
+    """Whether a CancelledError is meant for the current task, and was not raised by what it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kailash.sdk_exceptions import NodeValidationError
 
-from kaizen_batch import BatchProcessorAgent, JoinResultsNode
+from kaizen_batch import BatchProcessorAgent, ItemResult, JoinResultsNode
 
 
 def join(rows: Any, results: Any) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def join(rows: Any, results: Any) -> dict[str, Any]:
 
 
 def ok(index: int, **outputs: Any) -> dict[str, Any]:
-    return {**outputs, "index": index, "status": "ok", "error": None, "batch": True, "latency_s": 0.1, "attempts": 1}
+    return ItemResult(index, outputs, response="raw", attempts=1, latency_s=0.1).to_dict()
 
 
 def failed(index: int) -> dict[str, Any]:
@@ -75,3 +75,21 @@ def test_it_takes_what_the_agent_gives() -> None:
         {"prompt": "c", "result": "mock answer to: c"},
     ]
     assert [row["error_code"] for row in joined["failed_rows"]] == ["invalid_input"]
+
+
+def test_a_functions_own_outputs_are_kept_whatever_they_are_called() -> None:
+    result = ItemResult(0, {"response": "R", "usage": 5}, from_model=False).to_dict()
+    assert join([{"id": 1}], [result])["data"] == [{"id": 1, "response": "R", "usage": 5}]
+
+
+def test_no_column_is_lost_to_a_new_one() -> None:
+    assert join([{"a": 1, "a_result": "KEEP"}], [ok(0, a=2)])["data"] == [
+        {"a": 1, "a_result": "KEEP", "a_result_result": 2}
+    ]
+    [row] = join([{"error": "mine"}], [failed(0)])["failed_rows"]
+    assert (row["error"], row["error_result"]) == ("mine", "too long")
+
+
+def test_results_that_are_not_of_one_batch_are_refused() -> None:
+    with pytest.raises(NodeValidationError, match="must run from 0, each once"):
+        join([{"id": 1}, {"id": 2}], [ok(0), ok(0)])

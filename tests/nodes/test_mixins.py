@@ -157,3 +157,24 @@ def test_a_base_agent_without_run_async_says_so() -> None:
 
     [result] = Empty().execute(batch=["x"])["results"]
     assert "Empty has no run_async" in result["error"]["message"]
+
+
+def test_a_sink_of_the_users_that_raises_costs_neither_figures_nor_logs() -> None:
+    def broken(event: Any) -> None:
+        raise ValueError("a broken sink")
+
+    agent = BatchProcessorAgent(llm_provider="mock", on_event=broken)
+    agent.execute(batch=["a"] * 10)
+    assert agent.performance()["items"] == 10
+
+
+def test_run_time_options_keep_the_state_of_a_subclass() -> None:
+    class Scaled(BaseAgent):
+        factor = 1
+
+        async def run_async(self, **inputs: Any) -> dict[str, Any]:
+            return {"y": inputs["x"] * self.factor}
+
+    agent = Scaled()
+    agent.factor = 3
+    assert agent.execute(batch=[{"x": 2}], max_concurrent=2)["results"][0]["y"] == 6

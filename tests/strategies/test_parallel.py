@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen_batch import (
+    AgentError,
     AuthenticationError,
     BatchConfig,
     BatchError,
@@ -17,6 +18,7 @@ from kaizen_batch import (
     BatchProgress,
     BatchStarted,
     ConfigError,
+    FunctionAgent,
     ItemFinished,
     MockProvider,
     NoAnswerError,
@@ -399,3 +401,66 @@ async def test_the_summary_adds_up_while_the_run_goes_on() -> None:
             assert summary.ok + summary.failed + summary.not_attempted <= summary.total <= 10
             assert run.in_flight <= 3
     assert run.summary.ok == run.summary.total == 10
+
+
+async def test_an_input_that_cancels_itself_is_an_error_and_no_end() -> None:
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+
+    with pytest.raises(AgentError, match="the input was cancelled from within"):
+        await ParallelBatchStrategy(2).execute_batch(Spy(), items())
+
+
+async def test_aclose_from_another_task_ends_the_reader_too() -> None:
+    spy = Spy(seconds=1)
+    run = ParallelBatchStrategy(2).stream(spy, list(range(100)))
+
+    async def read() -> int:
+        return len([result async for result in run])
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(3.5)
+    await run.aclose()
+    assert spy.inside == 0
+    assert await reader == 6
+
+
+async def test_a_second_cancel_waits_for_the_calls_as_well() -> None:
+    inside = 0
+
+    async def agent(item: int) -> dict[str, Any]:
+        nonlocal inside
+        inside += 1
+        try:
+            await asyncio.sleep(5)
+        finally:
+            await asyncio.sleep(0.5)
+            inside -= 1
+        return {}
+
+    task = asyncio.create_task(ParallelBatchStrategy(2).execute_batch(agent, [1, 2, 3]))
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert inside == 0
+
+
+async def test_a_provider_or_agent_that_breaks_the_protocol_fails_its_item_clearly() -> None:
+    class NoCompletion(MockProvider):
+        async def complete(self, request: Any) -> Any:
+            return "text"
+
+    class NoDict(FunctionAgent):
+        def parse(self, request: Any, completion: Any) -> Any:
+            return ["x"]
+
+    broken = create_agent(BatchConfig(llm_provider="mock"), None, NoCompletion())
+    [result] = await ParallelBatchStrategy().execute_batch(broken, ["x"])
+    assert result["error"]["message"] == "complete must return a Completion; it returned a str"
+    [result] = await ParallelBatchStrategy().execute_batch(NoDict(Spy()), ["x"])
+    assert result["error"]["message"] == "parse must return a dict; it returned a list"
