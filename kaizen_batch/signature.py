@@ -64,7 +64,7 @@ class Signature:
     output_model: ClassVar[type[BaseModel]] = BaseModel
 
     def __init_subclass__(cls) -> None:
-        if "output_model" in vars(cls):  # made from a pydantic model, see as_signature
+        if isinstance(vars(cls).get("output_model"), type):  # made from a pydantic model, see as_signature
             return
         marked = _marked(cls)
         _check_names(cls.__name__, marked)
@@ -252,8 +252,9 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
         return value
     if mark.default is not ...:
         return mark.default
-    problem = f"the input {name!r} is None" if name in item else f"the input {name!r} is missing"
-    raise InputError(f"{problem}: an item must be {_wanted(cls)}; given: {_described(item)}")
+    if name in item:
+        raise InputError(f"the input {name!r} is None: the item has no value for it")
+    raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 
 def _rendered(value: Any) -> str:

@@ -9,7 +9,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.nodes.base_agent import BaseAgent
-from kaizen_batch.providers import import_object
+from kaizen_batch.providers import check_provider_name, import_object
 from kaizen_batch.signature import ProcessingSignature, as_signature
 
 
@@ -47,6 +47,8 @@ class BatchProcessorAgent(BaseAgent):
         self._provider = import_object(provider) if isinstance(provider, str) else provider
         self._engine_agent: Any = None
         super().__init__(config, on_event=on_event, **options)
+        if self._provider is None:
+            check_provider_name(self.batch_config.llm_provider)
         # By import path where there is one, so that a serialised workflow stays plain JSON.
         self.config.update({k: _by_path(v) for k, v in (("signature", found), ("provider", self._provider)) if v})
 

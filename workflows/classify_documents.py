@@ -15,6 +15,8 @@ from kaizen_batch.workflows.graph import (
     add_agent,
     execute,
     file_options,
+    fresh,
+    join_and_write,
     model_config,
     model_options,
     prepared,
@@ -36,15 +38,9 @@ def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> Wo
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
     builder.add_node("PromptTemplateNode", "prompts", {"template": "{title}\n\n{text}"})
     add_agent(builder, BatchProcessorAgent(config, signature=DocumentKind))
-    builder.add_node("JoinResultsNode", "join")
-    builder.add_node("CSVWriterNode", "writer", {"file_path": str(labelled)})
-    builder.add_node("CSVWriterNode", "failed_writer", {"file_path": str(failed)})
     builder.add_connection("reader", "data", "prompts", "data")
     builder.add_connection("prompts", "batch", "agent", "batch")
-    builder.add_connection("reader", "data", "join", "rows")
-    builder.add_connection("agent", "results", "join", "results")
-    builder.add_connection("join", "data", "writer", "data")
-    builder.add_connection("join", "failed_rows", "failed_writer", "data")
+    join_and_write(builder, "CSVWriterNode", labelled, failed)
     return builder
 
 
@@ -54,11 +50,10 @@ def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> Wo
 def main(provider: str, model: str, max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
     """Label each document of a CSV file (columns: title, text) and say how sure the model is."""
     source = prepared("documents.csv", input_file, output_folder)
-    labelled, failed = output_folder / "documents_labelled.csv", output_folder / "documents_failed.csv"
-    failed.unlink(missing_ok=True)
+    labelled, failed = fresh(output_folder, "documents_labelled.csv", "documents_failed.csv")
     outputs = execute(build(source, labelled, failed, model_config(provider, model, max_concurrent)))
     rows, bad = outputs["join"]["data"], outputs["join"]["failed_rows"]
-    say_what_was_done(outputs["agent"]["summary"], source, {labelled: len(rows)} | ({failed: len(bad)} if bad else {}))
+    say_what_was_done(outputs["agent"], source, {labelled: rows, failed: bad})
     counts = {label: sum(row["label"] == label for row in rows) for label in sorted({row["label"] for row in rows})}
     click.echo("labels   " + ", ".join(f"{label} {count}" for label, count in counts.items()))
     if provider == "mock":

@@ -13,7 +13,7 @@ import kailash.nodes.data  # noqa: F401 - registers the readers and writers that
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
 
-from kaizen_batch import BatchConfig, KaizenBatchError
+from kaizen_batch import BatchConfig, ConfigError, KaizenBatchError
 from kaizen_batch.nodes import BatchProcessorAgent
 
 OUTPUT_FOLDER = "kaizen_batch_output"
@@ -53,7 +53,10 @@ def model_config(provider: str, model: str, max_concurrent: int, **options: Any)
     """
     if provider == "mock":
         options["provider_options"] = {"latency_s": MOCK_LATENCY_S}
-    config = BatchConfig(llm_provider=provider, model=model, max_concurrent=max_concurrent, **options)
+    try:
+        config = BatchConfig(llm_provider=provider, model=model, max_concurrent=max_concurrent, **options)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
     if provider == "openai" and config.api_key is None and config.base_url is None:
         raise click.ClickException("no API key: set OPENAI_API_KEY, or leave out --provider openai to use the mock")
     return config
@@ -65,11 +68,22 @@ def prepared(sample: str, input_file: Path | None, output_folder: Path) -> Path:
     target = output_folder / sample
     if input_file is not None:
         target = output_folder / f"input_{input_file.name}"
-        shutil.copyfile(input_file, target)
+        target.write_bytes(_text_of(input_file).encode())
         return target
     with as_file(files("kaizen_batch.workflows") / "data" / sample) as source:
         shutil.copyfile(source, target)
     return target
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a byte-order mark
+            text = file.read()
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path} is not UTF-8; save it as UTF-8 and try again") from None
+    if not text.strip():
+        raise click.ClickException(f"{path} is empty; a CSV file begins with a line of column names")
+    return text
 
 
 def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
@@ -94,6 +108,25 @@ def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
     return dict(outputs)
 
 
+def fresh(folder: Path, *names: str) -> list[Path]:
+    """The output files of a run, without those of an earlier one: a writer writes no file for no rows."""
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return paths
+
+
+def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: Path) -> None:
+    """The end of each graph: the agent's results beside their rows, those that failed in a file of their own."""
+    builder.add_node("JoinResultsNode", "join")
+    builder.add_node(writer, "writer", {"file_path": str(target)})
+    builder.add_node("CSVWriterNode", "failed_writer", {"file_path": str(failed)})
+    builder.add_connection("reader", "data", "join", "rows")
+    builder.add_connection("agent", "results", "join", "results")
+    builder.add_connection("join", "data", "writer", "data")
+    builder.add_connection("join", "failed_rows", "failed_writer", "data")
+
+
 def add_agent(builder: WorkflowBuilder, agent: BatchProcessorAgent, node_id: str = "agent") -> None:
     """Add an agent that carries Python objects (a signature of the script, a function), which only an instance can."""
     with warnings.catch_warnings():
@@ -101,16 +134,24 @@ def add_agent(builder: WorkflowBuilder, agent: BatchProcessorAgent, node_id: str
         builder.add_node_instance(agent, node_id)
 
 
-def say_what_was_done(summary: dict[str, Any], read: Path, written: dict[Path, int]) -> None:
-    """Three lines: what was read, done and written, and where."""
+def say_what_was_done(agent: dict[str, Any], read: Path, written: dict[Path, list[Any]]) -> None:
+    """What was read, done and written, and where; a writer leaves no file for no rows.
+
+    Raises: click.ClickException when not one row succeeded.
+    """
+    summary = agent["summary"]
     click.echo(f"read     {summary['total']} rows from {read}")
     click.echo(
         f"did      {summary['ok']} ok, {summary['failed']} failed, {summary['calls']} calls "
         f"in {summary['elapsed_s']:.2f} s ({summary['items_per_s']:.0f} items/s), "
         f"at most {summary['peak_in_flight']} at once"
     )
-    for path, count in written.items():
-        click.echo(f"wrote    {count} rows to {path}")
+    for path, rows in written.items():
+        if rows:
+            click.echo(f"wrote    {len(rows)} rows to {path}")
+    failed = [result["error"]["message"] for result in agent["results"] if result["error"]]
+    if failed and not summary["ok"]:
+        raise click.ClickException(f"no row succeeded; the first failed because {failed[0]}")
 
 
 def _root(error: BaseException) -> str:

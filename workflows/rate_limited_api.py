@@ -23,7 +23,15 @@ from kailash.workflow.builder import WorkflowBuilder
 
 from kaizen_batch import BatchConfig, RetryPolicy, ThrottledError
 from kaizen_batch.nodes import BatchProcessorAgent
-from kaizen_batch.workflows.graph import add_agent, execute, file_options, prepared, say_what_was_done
+from kaizen_batch.workflows.graph import (
+    add_agent,
+    execute,
+    file_options,
+    fresh,
+    join_and_write,
+    prepared,
+    say_what_was_done,
+)
 
 ALLOWED_AT_ONCE = 5
 STATES = ("in transit", "at customs", "out for delivery", "delivered")
@@ -105,18 +113,14 @@ def carrier() -> Iterator[Carrier]:
             thread.join()
 
 
-def build(source: Path, target: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
+def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
     """reader -> agent (a function) -> join -> writer."""
     builder = WorkflowBuilder()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
     config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry=RetryPolicy(wait_initial=0.05))
     add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))
-    builder.add_node("JoinResultsNode", "join")
-    builder.add_node("CSVWriterNode", "writer", {"file_path": str(target)})
     builder.add_connection("reader", "data", "agent", "batch")
-    builder.add_connection("reader", "data", "join", "rows")
-    builder.add_connection("agent", "results", "join", "results")
-    builder.add_connection("join", "data", "writer", "data")
+    join_and_write(builder, "CSVWriterNode", target, failed)
     return builder
 
 
@@ -126,11 +130,12 @@ def build(source: Path, target: Path, url: str, max_concurrent: int) -> Workflow
 def main(max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
     """Look up the state of each shipment of a CSV file (column: tracking_number), five at a time."""
     source = prepared("shipments.csv", input_file, output_folder)
-    target = output_folder / "shipments_tracked.csv"
+    target, failed = fresh(output_folder, "shipments_tracked.csv", "shipments_failed.csv")
     with carrier() as server:
         url = f"http://127.0.0.1:{server.server_port}/track"
-        outputs = execute(build(source, target, url, max_concurrent))
-        say_what_was_done(outputs["agent"]["summary"], source, {target: len(outputs["join"]["data"])})
+        outputs = execute(build(source, target, failed, url, max_concurrent))
+        joined = outputs["join"]
+        say_what_was_done(outputs["agent"], source, {target: joined["data"], failed: joined["failed_rows"]})
         click.echo(f"carrier  served {server.served}, refused {server.refused} with 429")
 
 

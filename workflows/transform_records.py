@@ -15,6 +15,8 @@ from kaizen_batch.workflows.graph import (
     add_agent,
     execute,
     file_options,
+    fresh,
+    join_and_write,
     model_config,
     model_options,
     prepared,
@@ -33,19 +35,15 @@ class CleanCustomer(BaseModel):
     wants_a_call: bool = Field(description="whether the notes ask for a call back")
 
 
-def build(source: Path, target: Path, config: BatchConfig) -> WorkflowBuilder:
+def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
     """reader -> prompts -> agent -> join -> JSON writer."""
     builder = WorkflowBuilder()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
     builder.add_node("PromptTemplateNode", "prompts", {"template": TEMPLATE})
     add_agent(builder, BatchProcessorAgent(config, signature=CleanCustomer))
-    builder.add_node("JoinResultsNode", "join")
-    builder.add_node("JSONWriterNode", "writer", {"file_path": str(target)})
     builder.add_connection("reader", "data", "prompts", "data")
     builder.add_connection("prompts", "batch", "agent", "batch")
-    builder.add_connection("reader", "data", "join", "rows")
-    builder.add_connection("agent", "results", "join", "results")
-    builder.add_connection("join", "data", "writer", "data")
+    join_and_write(builder, "JSONWriterNode", target, failed)
     return builder
 
 
@@ -55,10 +53,10 @@ def build(source: Path, target: Path, config: BatchConfig) -> WorkflowBuilder:
 def main(provider: str, model: str, max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
     """Clean up the records of a CSV file; the cleaned fields stand beside the old ones, as `<name>_result`."""
     source = prepared("customers.csv", input_file, output_folder)
-    target = output_folder / "customers_clean.json"
-    outputs = execute(build(source, target, model_config(provider, model, max_concurrent)))
+    target, failed = fresh(output_folder, "customers_clean.json", "customers_failed.csv")
+    outputs = execute(build(source, target, failed, model_config(provider, model, max_concurrent)))
     rows = outputs["join"]["data"]
-    say_what_was_done(outputs["agent"]["summary"], source, {target: len(rows)})
+    say_what_was_done(outputs["agent"], source, {target: rows, failed: outputs["join"]["failed_rows"]})
     for row in rows[:3]:
         click.echo(f"sample   {row['full_name']!r}, {row['country']!r} -> {row['full_name_result']!r}, "
                    f"{row['country_result']!r}")  # fmt: skip

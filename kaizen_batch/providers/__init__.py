@@ -1,5 +1,6 @@
 """Providers: one seam, several endpoints behind it."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "OutputSchema",
     "Provider",
     "Request",
+    "check_provider_name",
     "configure_provider",
     "create_provider",
     "import_object",
@@ -46,16 +48,24 @@ def create_provider(config: BatchConfig) -> Any:
     Raises: ConfigError for an unknown name, an import path that leads nowhere, or wrong `provider_options`.
     """
     name = config.llm_provider
-    found: Any = _registered.get(name) or (import_object(name) if ":" in name else None)
-    if found is None:
-        known = ", ".join(repr(known) for known in _registered)
-        raise ConfigError(
-            f"unknown llm_provider {name!r}: known are {known}, names given to register_provider, "
-            'and import paths such as "my_package.my_module:MyProvider"'
-        )
+    check_provider_name(name)
+    found: Any = import_object(name) if ":" in name else _registered[name]
     if isinstance(found, type) and issubclass(found, Provider):
         return configure_provider(found, config)
     return found
+
+
+def check_provider_name(name: str) -> None:
+    """Raise ConfigError for a name that nobody registered; an import path is not imported here."""
+    if ":" in name or name in _registered:
+        return
+    close = get_close_matches(name, _registered, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    known = ", ".join(repr(known) for known in _registered)
+    raise ConfigError(
+        f"unknown llm_provider {name!r}: {hint}known are {known}, names given to register_provider, "
+        'and import paths such as "my_package.my_module:MyProvider"'
+    )
 
 
 def configure_provider(provider: type[Provider], config: BatchConfig) -> Provider:

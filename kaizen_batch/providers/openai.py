@@ -143,7 +143,7 @@ class OpenAIProvider(Provider):
             raise NoAnswerError(f"no answer within {self._timeout_s:g} s", code="timeout") from None
         except openai.APIConnectionError as error:
             cause = type(error.__cause__).__name__ if error.__cause__ else "unknown cause"
-            raise NoAnswerError(f"the connection failed: {cause}", code="connection") from None
+            raise NoAnswerError(f"the connection to {sdk.base_url.host} failed: {cause}", code="connection") from None
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is no valid text: {error.reason}", code="invalid_text") from None
         try:

@@ -6,6 +6,7 @@ import math
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
@@ -51,14 +52,10 @@ class Simulator:
         """Answer the next calls with these."""
         self._scripted.extend(replies)
 
-    def wait_started(self) -> None:
-        """Block until the server listens, and `base_url` has its port."""
-        self._started.wait(_STARTUP_S)
-
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
         self._thread.start()
-        self.wait_started()
+        self._started.wait(_STARTUP_S)
         if self._error is not None:
             raise self._error
         return self
@@ -78,8 +75,8 @@ class Simulator:
             self._error = error
             self._started.set()
 
-    async def serve(self) -> None:
-        """Serve until the task is cancelled or the `with` block ends."""
+    async def serve(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Serve until the task is cancelled or the `with` block ends; `on_started` is called once it listens."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
@@ -92,6 +89,7 @@ class Simulator:
             self._port = runner.addresses[0][1]
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             self._started.set()
+            on_started()
             await self._stop.wait()
         finally:
             await runner.cleanup()

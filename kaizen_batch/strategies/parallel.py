@@ -93,7 +93,8 @@ class ParallelBatchStrategy:
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
         read before. When a fatal error stops the run, the input is read on, so that every item has its result:
-        `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what the results say of themselves.
+        `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what
+        the results say of themselves.
         """
         agent = as_agent(agent)
         pipeline = Pipeline(

@@ -420,3 +420,21 @@ async def test_kaizens_own_style_of_agents_runs_in_the_strategy() -> None:
     assert agent.peak <= 3
     assert (await strategy.execute(agent, {"prompt": "a"}))["answer"] == "A"
     assert await strategy.execute_batch(agent, []) == []
+
+
+def test_a_misspelt_provider_fails_when_the_agent_is_made() -> None:
+    with pytest.raises(ConfigError, match="unknown llm_provider 'opnai': did you mean 'openai'"):
+        BatchProcessorAgent(llm_provider="opnai")
+
+
+def test_a_signature_given_again_at_run_time_is_an_error() -> None:
+    with pytest.raises(NodeValidationError, match="signature is fixed when the node is made"):
+        BatchProcessorAgent(llm_provider="mock").execute(batch=["a"], signature=ProcessingSignature)
+
+
+def test_a_subclass_that_does_the_work_itself_is_asked_for_it() -> None:
+    class Own(BatchProcessorAgent):
+        async def run_async(self, **inputs: Any) -> dict[str, Any]:
+            return {"own": inputs["prompt"]}
+
+    assert Own(llm_provider="mock").execute(batch=["a"])["results"][0]["own"] == "a"

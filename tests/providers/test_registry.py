@@ -44,8 +44,8 @@ def test_an_import_path_makes_its_provider() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown llm_provider 'nope': known are 'openai', 'mock'"):
-        create_provider(BatchConfig(llm_provider="nope"))
+    with pytest.raises(ConfigError, match="unknown llm_provider 'zzz': known are 'openai', 'mock'"):
+        create_provider(BatchConfig(llm_provider="zzz"))
 
 
 def test_wrong_options_are_refused_by_name() -> None:

@@ -179,3 +179,12 @@ def test_the_command_prints_its_url_and_answers() -> None:
             assert ask_url(url, key="sk-right")["choices"][0]["message"]["content"] == "mock answer to: hello"
         finally:
             process.terminate()
+
+
+def test_a_port_that_is_taken_is_one_clear_line() -> None:
+    with Simulator() as simulator:
+        port = simulator.base_url.rsplit(":", 1)[1].split("/")[0]
+        command = [sys.executable, "-m", "kaizen_batch.simulator", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: cannot listen on port {port}")

@@ -86,3 +86,44 @@ def test_a_wrong_column_is_one_clear_line_and_no_call(run, tmp_path: Path) -> No
     result = run("classify-documents", "--input", "own.csv")
     assert result.exit_code == 1
     assert "names 'title', 'text', and the rows have 'name', 'body'" in result.output
+
+
+def test_an_earlier_runs_output_does_not_stand_for_a_failed_one(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("rate-limited-api").exit_code == 0
+    (tmp_path / "wrong.csv").write_text("id,body\n1,x\n", encoding="utf-8")
+    result = run("rate-limited-api", "--input", "wrong.csv")
+    assert result.exit_code == 1
+    assert "no row succeeded; the first failed because" in result.output
+    assert "missing a required argument: 'tracking_number'; given: a dict with 'id', 'body'" in result.output
+    assert not Path("kaizen_batch_output/shipments_tracked.csv").exists()
+    assert rows_of("shipments_failed.csv")[0]["error_code"] == "invalid_input"
+
+
+def test_a_row_without_a_value_fails_alone_and_is_kept_apart(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "own.csv").write_text("title,text\nOne,an invoice\nshort\n", encoding="utf-8")
+    result = run("classify-documents", "--input", "own.csv")
+    assert result.exit_code == 0
+    assert "1 ok, 1 failed" in result.output
+    assert rows_of("documents_failed.csv")[0]["error"] == "the input 'prompt' is None: the item has no value for it"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), ("title,text\né,x\n".encode("latin-1"), "is not UTF-8; save it as UTF-8")],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_line(run, tmp_path: Path, content: bytes, message: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "own.csv").write_bytes(content)
+    result = run("classify-documents", "--input", "own.csv")
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "own.csv").write_bytes("title,text\nOne,an invoice\n".encode("utf-8-sig"))
+    assert "1 ok, 0 failed" in run("classify-documents", "--input", "own.csv").output
+
+
+def test_an_option_out_of_range_is_one_clear_line(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("demo", "--max-concurrent", "0")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: option 'max_concurrent' is invalid")
