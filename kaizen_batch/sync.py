@@ -5,8 +5,6 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from anyio.from_thread import start_blocking_portal
-
 T = TypeVar("T")
 
 
@@ -24,6 +22,8 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(main())
+    from anyio.from_thread import start_blocking_portal  # needed inside a running loop only
+
     context = contextvars.copy_context()
     with start_blocking_portal() as portal:
         return portal.call(lambda: asyncio.get_running_loop().create_task(main(), context=context))

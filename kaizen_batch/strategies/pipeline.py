@@ -105,18 +105,24 @@ class Pipeline:
                 logger.exception("an event sink raised and is dropped from this run")
 
     async def _attempt(self, item: _Item, request: Any) -> dict[str, Any]:
-        async with self.limiter:
-            while self.reason is None and (wait_s := self._pause.remaining_s) > 0:
-                await self._sleep(wait_s)
-            if self.reason is not None:
-                raise NotAttemptedError(f"the run ended before this item's turn: {self.reason.message}")
-            completion = await self._call(item, request)
+        completion = await self._admitted(item, request)
         item.response = completion.text
         item.finish_reason = completion.finish_reason
         outputs = self._agent.parse(request, completion)
         if not isinstance(outputs, dict):
             raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
         return outputs
+
+    async def _admitted(self, item: _Item, request: Any) -> Completion:
+        while True:
+            while self.reason is None and (wait_s := self._pause.remaining_s) > 0:
+                await self._sleep(wait_s)
+            # The pause is waited out in front of the limiter, so that in_flight counts calls and nothing else.
+            async with self.limiter:
+                if self.reason is not None:
+                    raise NotAttemptedError(f"the run ended before this item's turn: {self.reason.message}")
+                if self._pause.remaining_s == 0:
+                    return await self._call(item, request)
 
     async def _call(self, item: _Item, request: Any) -> Completion:
         clock = asyncio.get_running_loop().time

@@ -276,6 +276,16 @@ async def test_a_throttle_makes_everyone_wait_as_long_as_the_endpoint_asks() -> 
     assert [start for start in starts if 0.011 < start < 30] == []
 
 
+async def test_a_pause_counts_as_no_call_in_flight() -> None:
+    spy = Spy(failures={0: [ThrottledError("slow down", retry_after_s=30)]})
+    run = ParallelBatchStrategy(4).stream(spy, list(range(20)))
+    reader = asyncio.create_task(anext(aiter(run)))
+    await asyncio.sleep(10)
+    assert run.in_flight == spy.inside == 0
+    assert (await reader)["status"] == "ok"
+    await run.aclose()
+
+
 async def test_a_fatal_error_stops_the_run_after_the_calls_in_flight() -> None:
     spy = Spy(failures={0: [AuthenticationError("bad key")]})
     spy_slow = spy.seconds
