@@ -9,8 +9,10 @@ from collections.abc import Callable
 from kaizen_batch.simulator import Simulator
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, signal, sys
 from kaizen_batch import BatchProcessorAgent
+# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 agent = BatchProcessorAgent(base_url=sys.argv[1], max_concurrent=5)
 asyncio.run(agent.process_batch([f"item {n}" for n in range(10_000)]))
 """
@@ -19,10 +21,13 @@ asyncio.run(agent.process_batch([f"item {n}" for n in range(10_000)]))
 def test_ctrl_c_ends_a_run_over_http_with_no_further_call() -> None:
     with Simulator(latency_s=0.05) as simulator:
         command = [sys.executable, "-c", SCRIPT, simulator.base_url]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: simulator.ledger.calls >= 10 or process.poll() is not None)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: simulator.ledger.calls >= 10 or process.poll() is not None)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=30)
+            finally:
+                process.kill()
         wait_until(lambda: simulator.ledger.in_flight == 0)
         calls = simulator.ledger.calls
         threading.Event().wait(0.2)
