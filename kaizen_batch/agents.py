@@ -116,8 +116,7 @@ class FunctionAgent:
 
     def session(self) -> AbstractAsyncContextManager[Any]:
         """The wrapped agent's own session, if it has one."""
-        session = getattr(self._source, "session", None)
-        return session() if callable(session) else nullcontext()
+        return session_of(self._source)
 
     def prepare(self, inputs: Any) -> inspect.BoundArguments:
         """The arguments of the call; raises InputError if they do not fit the function."""
@@ -147,6 +146,12 @@ class FunctionAgent:
         if error or value.get("success") is False:
             raise AgentError(str(error or "the agent said that it failed"), outputs=outputs)
         return outputs
+
+
+def session_of(agent: Any) -> AbstractAsyncContextManager[Any]:
+    """What the agent holds open for a run: its `session()`, or nothing if it has none."""
+    session = getattr(agent, "session", None)
+    return session() if callable(session) else nullcontext()
 
 
 def _own_name(key: str, value: dict[str, Any]) -> str:

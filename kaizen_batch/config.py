@@ -1,14 +1,13 @@
 """The options of a batch: one frozen value, checked at once."""
 
 import os
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from kaizen_batch.errors import ConfigError
+from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.retries import RetryPolicy
 
 REDACTED = "***REDACTED***"
@@ -150,9 +149,7 @@ def _unknown_option(name: str) -> str:
     known = list(BatchConfig.model_fields)
     if name.startswith("retry."):
         known = [f"retry.{option}" for option in RetryPolicy.model_fields]
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown option {name!r}: {hint}allowed are {', '.join(known)}"
+    return f"unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}"
 
 
 def _redacted(name: str) -> str:

@@ -26,6 +26,8 @@ KaizenBatchError                    anything this package raises on purpose
 
 import errno
 import socket
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 _NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
@@ -216,6 +218,12 @@ class QuotaExhaustedError(FatalError):
     """429 with a code that waiting does not mend, such as `insufficient_quota`."""
 
     default_code = "insufficient_quota"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`"did you mean 'x'? "` for the known name nearest to a wrong one, or an empty text if none is near."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def as_batch_error(error: Exception) -> KaizenBatchError:

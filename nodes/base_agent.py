@@ -10,7 +10,7 @@ from kaizen_batch.agents import FunctionAgent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink
-from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult, BatchSummary
@@ -83,11 +83,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             "endpoint": "the same as base_url, under a name that a serialised workflow keeps",
             **{name: f"option {name} of BatchConfig" for name in _option_names()},
         }
-        # `Any`: Kailash would turn a text into a list of characters, and refuse an int for a float.
-        return {
-            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
-            for name, text in described.items()
-        }
+        return declared(described)
 
     async def async_run(self, batch: Any = None, prompt: Any = None, **options: Any) -> dict[str, Any]:
         """Run the batch, or the one prompt, that the graph hands over."""

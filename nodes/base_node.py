@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kailash.nodes.base import NodeParameter
 from kailash.nodes.base_async import AsyncNode
 from kailash.sdk_exceptions import NodeExecutionError, NodeValidationError
 
@@ -36,6 +37,17 @@ class DataNode(AsyncNode):
             raise
         except Exception as error:
             raise NodeExecutionError(f"Node '{self.id}' failed: {type(error).__name__}: {error}") from error
+
+
+def declared(described: dict[str, str]) -> dict[str, NodeParameter]:
+    """Optional parameters by name and description, of type Any.
+
+    Any other type has Kailash convert what is given: a text into a list of characters, say.
+    """
+    return {
+        name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
+        for name, text in described.items()
+    }
 
 
 def rows_of(value: Any, name: str) -> list[Any]:

@@ -9,6 +9,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.nodes.base_agent import BaseAgent
+from kaizen_batch.nodes.base_node import declared
 from kaizen_batch.providers import check_provider_name, import_object
 from kaizen_batch.signature import ProcessingSignature, as_signature
 
@@ -58,11 +59,7 @@ class BatchProcessorAgent(BaseAgent):
             "signature": "a Signature or its import path",
             "provider": "a Provider, a function, or its path",
         }
-        extra = {
-            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
-            for name, text in more.items()
-        }
-        return {**super().get_parameters(), **extra}
+        return {**super().get_parameters(), **declared(more)}
 
     async def run_async(self, **inputs: Any) -> dict[str, Any]:
         """The result of one item, as `process_single` gives it."""

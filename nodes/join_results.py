@@ -5,7 +5,7 @@ from typing import Any
 from kailash.nodes.base import NodeParameter, register_node
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
 
 
@@ -28,10 +28,7 @@ class JoinResultsNode(DataNode):
     def get_parameters(self) -> dict[str, NodeParameter]:
         """`rows` and `results`."""
         described = {"rows": "the rows that the batch was made of", "results": "the agent's results"}
-        return {
-            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
-            for name, text in described.items()
-        }
+        return declared(described)
 
     async def async_run(self, rows: Any = None, results: Any = None) -> dict[str, Any]:
         """Join by `index`."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from kailash.nodes.base import NodeParameter, register_node
 
-from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.templates import PromptTemplate
 
 
@@ -23,10 +23,7 @@ class PromptTemplateNode(DataNode):
     def get_parameters(self) -> dict[str, NodeParameter]:
         """`data` and `template`."""
         described = {"data": "list of rows, each a dict", "template": "the prompt, with {column} places"}
-        return {
-            name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
-            for name, text in described.items()
-        }
+        return declared(described)
 
     async def async_run(self, data: Any = None, template: Any = None) -> dict[str, Any]:
         """Render the rows."""

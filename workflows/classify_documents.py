@@ -20,6 +20,7 @@ from kaizen_batch.workflows.graph import (
     model_config,
     model_options,
     prepared,
+    read_and_prompt,
     say_what_was_done,
 )
 
@@ -35,11 +36,8 @@ class DocumentKind(Signature):
 def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
     """reader -> prompts -> agent -> join -> two writers."""
     builder = WorkflowBuilder()
-    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    builder.add_node("PromptTemplateNode", "prompts", {"template": "{title}\n\n{text}"})
     add_agent(builder, BatchProcessorAgent(config, signature=DocumentKind))
-    builder.add_connection("reader", "data", "prompts", "data")
-    builder.add_connection("prompts", "batch", "agent", "batch")
+    read_and_prompt(builder, source, "{title}\n\n{text}")
     join_and_write(builder, "CSVWriterNode", labelled, failed)
     return builder
 

@@ -116,6 +116,14 @@ def fresh(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
+def read_and_prompt(builder: WorkflowBuilder, source: Path, template: str) -> None:
+    """The beginning of a graph that asks a model: each row of a CSV file becomes a prompt for the agent."""
+    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
+    builder.add_node("PromptTemplateNode", "prompts", {"template": template})
+    builder.add_connection("reader", "data", "prompts", "data")
+    builder.add_connection("prompts", "batch", "agent", "batch")
+
+
 def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: Path) -> None:
     """The end of each graph: the agent's results beside their rows, those that failed in a file of their own."""
     builder.add_node("JoinResultsNode", "join")

@@ -20,6 +20,7 @@ from kaizen_batch.workflows.graph import (
     model_config,
     model_options,
     prepared,
+    read_and_prompt,
     say_what_was_done,
 )
 
@@ -38,11 +39,8 @@ class CleanCustomer(BaseModel):
 def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
     """reader -> prompts -> agent -> join -> JSON writer."""
     builder = WorkflowBuilder()
-    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    builder.add_node("PromptTemplateNode", "prompts", {"template": TEMPLATE})
     add_agent(builder, BatchProcessorAgent(config, signature=CleanCustomer))
-    builder.add_connection("reader", "data", "prompts", "data")
-    builder.add_connection("prompts", "batch", "agent", "batch")
+    read_and_prompt(builder, source, TEMPLATE)
     join_and_write(builder, "JSONWriterNode", target, failed)
     return builder
 

@@ -1,11 +1,10 @@
 """Providers: one seam, several endpoints behind it."""
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import ConfigError
+from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.providers.base import Completion, Message, OutputSchema, Provider, Request
 from kaizen_batch.providers.mock import MockProvider
 from kaizen_batch.providers.openai import OpenAIProvider
@@ -59,12 +58,10 @@ def check_provider_name(name: str) -> None:
     """Raise ConfigError for a name that nobody registered; an import path is not imported here."""
     if ":" in name or name in _registered:
         return
-    close = get_close_matches(name, _registered, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
     known = ", ".join(repr(known) for known in _registered)
     raise ConfigError(
-        f"unknown llm_provider {name!r}: {hint}known are {known}, names given to register_provider, "
-        'and import paths such as "my_package.my_module:MyProvider"'
+        f"unknown llm_provider {name!r}: {did_you_mean(name, _registered)}known are {known}, "
+        'names given to register_provider, and import paths such as "my_package.my_module:MyProvider"'
     )
 
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from kaizen_batch.agents import session_of
 from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted
 from kaizen_batch.limits import Slots
 from kaizen_batch.results import BatchSummary, ItemResult
@@ -149,7 +150,7 @@ class Workers:
 
     async def _supervise(self) -> None:
         try:
-            async with _opened(self._session), asyncio.TaskGroup() as self._group:
+            async with session_of(self._session), asyncio.TaskGroup() as self._group:
                 size = self._source.size
                 for _ in range(self._max_concurrent if size is None else min(size, self._max_concurrent)):
                     self._start_worker()
@@ -228,8 +229,3 @@ class Workers:
             return 0.0
         ended = self._ended_at if self._ended_at is not None else asyncio.get_running_loop().time()
         return ended - self._started_at
-
-
-def _opened(agent: Any) -> AbstractAsyncContextManager[Any]:
-    session = getattr(agent, "session", None)
-    return session() if callable(session) else nullcontext()
