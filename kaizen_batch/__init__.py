@@ -8,19 +8,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kaizen_batch.agents import Agent, FunctionAgent, ModelAgent, SmallAgent
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, RunConfig
 from kaizen_batch.errors import (
     AdaptedError,
     AgentError,
     AuthenticationError,
     BadRequestError,
     BatchError,
+    BudgetExhaustedError,
     ConfigError,
+    DeadlineError,
+    EndpointDownError,
     FatalError,
     InputError,
     InvalidOutputError,
+    JournalError,
     KaizenBatchError,
     ModelNotFoundError,
+    NeverFitsError,
     NoAnswerError,
     NotAttemptedError,
     OutputError,
@@ -30,6 +35,7 @@ from kaizen_batch.errors import (
     RefusedOutputError,
     ServerError,
     SignatureError,
+    StoppedError,
     ThrottledError,
     TruncatedOutputError,
 )
@@ -43,6 +49,8 @@ from kaizen_batch.events import (
     RetryScheduled,
     Throttled,
 )
+from kaizen_batch.journal import Answer, Entry, Journal
+from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
     Completion,
     MockProvider,
@@ -77,6 +85,7 @@ __all__ = [
     "AdaptedError",
     "Agent",
     "AgentError",
+    "Answer",
     "AuthenticationError",
     "BadRequestError",
     "BaseAgent",
@@ -89,8 +98,12 @@ __all__ = [
     "BatchRun",
     "BatchStarted",
     "BatchSummary",
+    "BudgetExhaustedError",
     "Completion",
     "ConfigError",
+    "DeadlineError",
+    "EndpointDownError",
+    "Entry",
     "Event",
     "EventSink",
     "FatalError",
@@ -102,10 +115,13 @@ __all__ = [
     "ItemFinished",
     "ItemResult",
     "JoinResultsNode",
+    "Journal",
+    "JournalError",
     "KaizenBatchError",
     "MockProvider",
     "ModelAgent",
     "ModelNotFoundError",
+    "NeverFitsError",
     "NoAnswerError",
     "NotAttemptedError",
     "OpenAIProvider",
@@ -114,6 +130,7 @@ __all__ = [
     "OutputSchema",
     "OverloadedError",
     "ParallelBatchStrategy",
+    "Price",
     "ProcessingSignature",
     "PromptTemplate",
     "PromptTemplateNode",
@@ -124,10 +141,12 @@ __all__ = [
     "Request",
     "RetryPolicy",
     "RetryScheduled",
+    "RunConfig",
     "ServerError",
     "Signature",
     "SignatureError",
     "SmallAgent",
+    "StoppedError",
     "Throttled",
     "ThrottledError",
     "TruncatedOutputError",

@@ -1,7 +1,10 @@
 """What an agent is, and the two that ship with the engine: a model behind a signature, and any async function."""
 
 import inspect
-from contextlib import AbstractAsyncContextManager, nullcontext
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from kaizen_batch.config import BatchConfig
@@ -12,17 +15,22 @@ from kaizen_batch.errors import (
     RefusedOutputError,
     TruncatedOutputError,
 )
+from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
 from kaizen_batch.results import ENVELOPE
 from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
+
+_SAME_PROVIDER = ("llm_provider", "base_url", "api_key", "provider_options")
 
 
 @runtime_checkable
 class Agent(Protocol):
     """The full protocol: three steps, of which only the middle one costs anything.
 
-    It may also have `session()`, an async context manager that a run holds open while it lasts, and
-    `output_fields`, the names that a failed item's result has as None.
+    It may also have `session()`, an async context manager that a run holds open while it lasts,
+    `output_fields`, the names that a failed item's result has as None, `name`, what `answered_by` says, and
+    `fallbacks`, agents for the items that this one cannot serve. A journal needs `endpoint` and `body(request)`,
+    which make the key of a request; a budget needs `price`, a Price, and `max_output(request)`, tokens.
     """
 
     def prepare(self, inputs: Any) -> Any:
@@ -55,17 +63,41 @@ class ModelAgent:
         self.signature = signature
         self.provider = provider
         self.output_fields = signature.output_fields()
-        self._config = config
+        self.config = config
+        self.name = config.model
+        self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
         self._output = OutputSchema(signature.__name__, schema) if schema else None
 
-    def session(self) -> AbstractAsyncContextManager[None]:
-        """The provider's session."""
-        return self.provider.session()
+    @property
+    def endpoint(self) -> str:
+        """Where requests go."""
+        return self.provider.endpoint
+
+    @cached_property
+    def price(self) -> Price | None:
+        """What the model costs, None if that is unknown."""
+        return self.config.price or self.provider.price(self.config.model)
+
+    def body(self, request: Request) -> bytes:
+        """The request as it goes over the wire."""
+        return self.provider.body(request)
+
+    def max_output(self, request: Request | None) -> int | None:
+        """Tokens of an answer at most, None if nothing bounds them."""
+        return self.config.max_tokens
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """The session of the provider, and of those of the fallbacks."""
+        async with AsyncExitStack() as stack:
+            for agent in (self, *self.fallbacks):
+                await stack.enter_async_context(agent.provider.session())
+            yield
 
     def prepare(self, inputs: Any) -> Request:
         """Render one item; raises InputError if it does not fit the signature."""
-        config = self._config
+        config = self.config
         return Request(
             model=config.model,
             messages=self.signature.messages(inputs, config.system_prompt),
@@ -133,6 +165,18 @@ class FunctionAgent:
         value = await self._call(*request.args, **request.kwargs)
         return Completion(value=value if isinstance(value, dict) else {"result": value}, finish_reason=None)
 
+    @property
+    def endpoint(self) -> str:
+        """The function's import path, as far as it has one."""
+        return f"{getattr(self._call, '__module__', '')}:{getattr(self._call, '__qualname__', type(self._call))}"
+
+    def body(self, request: inspect.BoundArguments) -> bytes:
+        """The arguments as JSON; raises InputError for what is none."""
+        try:
+            return json.dumps([request.args, request.kwargs], sort_keys=True, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"a journal needs arguments that are JSON: {error}") from None
+
     def _taken(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if self._takes_any:
             return inputs
@@ -192,10 +236,19 @@ def create_agent(config: BatchConfig, signature: Any = None, provider: Any = Non
     if isinstance(provider, type) and issubclass(provider, Provider):
         provider = configure_provider(provider, config)
     if isinstance(provider, Provider):
-        return ModelAgent(config, as_signature(signature or ProcessingSignature), provider)
+        return _model_agent(config, as_signature(signature or ProcessingSignature), provider)
     if signature is not None:
         raise ConfigError("a function gives its own outputs: leave out signature, or pass a Provider")
     return as_agent(provider)
+
+
+def _model_agent(config: BatchConfig, signature: type[Signature], provider: Provider) -> ModelAgent:
+    agent = ModelAgent(config, signature, provider)
+    for other in config.fallback_configs():
+        # Another model at the same endpoint goes through the same provider, and so the same connections.
+        same = all(getattr(other, name) == getattr(config, name) for name in _SAME_PROVIDER)
+        agent.fallbacks.append(ModelAgent(other, signature, provider if same else create_provider(other)))
+    return agent
 
 
 def _is_async_callable(thing: Any) -> bool:

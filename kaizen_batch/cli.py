@@ -40,7 +40,7 @@ def _import_command(module: str) -> click.Command:
     try:
         command: click.Command = import_module(module).main
     except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
+        if error.name != "httptools":
             raise
         raise click.ClickException("the simulator needs its extra: pip install 'kaizen-batch[simulator]'") from None
     return command

@@ -1,13 +1,24 @@
-"""The options of a batch: one frozen value, checked at once."""
+"""The options of a run and of a model: frozen values, checked at once."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.prices import Price
 from kaizen_batch.retries import RetryPolicy
 
 REDACTED = "***REDACTED***"
@@ -19,53 +30,10 @@ def _env_secret(name: str) -> SecretStr | None:
     return SecretStr(value) if value else None
 
 
-_SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
-
-
-class BatchConfig(BaseModel):
-    """Which model to ask, how, and how many calls at once.
-
-    >>> config = BatchConfig(model="gpt-4o-mini", max_concurrent=20)
-    >>> config.temperature
-    0.1
-
-    Frozen; every option is checked here, and a wrong one raises ConfigError that names it.
-
-    - `llm_provider`: `"openai"` (any compatible endpoint), `"mock"`, a name given to `register_provider`, or an
-      import path `"package.module:Provider"`; `provider_options` go to the provider's constructor.
-    - `model`, `temperature` (0 to 2, None leaves it to the endpoint), `max_tokens` (tokens of an answer, None
-      likewise), `system_prompt`.
-    - `max_concurrent`: calls at once, for each run.
-    - `api_key` (default: OPENAI_API_KEY) is in no repr, log, dump, error or serialised workflow; `base_url`
-      (default: OPENAI_BASE_URL) is the endpoint up to and with `/v1`.
-    - `timeout_s`: seconds for one call. `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how often
-      an answer that does not fit the signature is asked again.
-    - `on_error`: `"collect"` makes a failed item a result with an error, `"raise"` ends the run with BatchError.
-    - `window`: results at most held back for order or a slow reader (default: 16 times `max_concurrent`, at
-      least 256).
-    """
+class _Options(BaseModel):
+    """A frozen set of options; a wrong one raises ConfigError that names it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    llm_provider: str = Field(default="openai", min_length=1)
-    model: str = Field(default="gpt-3.5-turbo", min_length=1)
-    temperature: float | None = Field(default=0.1, ge=0, le=2)
-    max_tokens: int | None = Field(default=200, ge=1)
-    max_concurrent: int = Field(default=10, ge=1, le=100_000)
-
-    api_key: SecretStr | None = Field(
-        default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True, validate_default=True
-    )
-    base_url: str | None = Field(
-        default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
-    )
-    timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
-    system_prompt: str | None = None
-    on_error: Literal["collect", "raise"] = "collect"
-    max_reasks: int = Field(default=1, ge=0, le=20)
-    retry: RetryPolicy = Field(default_factory=RetryPolicy)
-    window: int | None = Field(default=None, ge=1)
-    provider_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     if not TYPE_CHECKING:  # type checkers see the constructor that pydantic derives from the fields
 
@@ -77,7 +45,96 @@ class BatchConfig(BaseModel):
                 super().__init__(**options)
             except ValidationError as error:
                 # `from None`: pydantic's own message and traceback may show the value of a key.
-                raise ConfigError(_explain(error, options)) from None
+                raise ConfigError(_explain(error, options, list(type(self).model_fields))) from None
+
+
+class RunConfig(_Options):
+    """How a batch is run, whatever the agent: limits, retries, time, money, the journal.
+
+    >>> RunConfig(max_concurrent=20, requests_per_minute=500, journal="run.db").journal
+    PosixPath('run.db')
+
+    - `max_concurrent`: calls at once, for each run; with `adaptive` the ceiling, and throttles and the time for
+      each output token find how many the endpoint bears.
+    - `requests_per_minute`, `tokens_per_minute`: never more in any 60 s of the server's clock.
+    - `journal`: a file that keeps what was answered and paid. The same batch with the same journal goes on where
+      an earlier run ended; identical items share one call.
+    - `budget_usd`: a hard cap on what the run, with a journal all runs on it, can cost; `price`: a Price or a dict
+      (`input`, `output`, `cached`: USD for a million tokens), for a model that the price list does not know.
+    - `timeout_s`: seconds for one call. `deadline_s`: seconds for the batch; what is not done then is
+      `not_attempted`. `grace_s`: how long calls in flight may go on when a run ends early.
+    - `hedge_after`: a quantile such as 0.95: a call that lasts longer than so many of the others is made a second
+      time, and the first answer counts. Off by default, since it is paid.
+    - `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how often an answer that does not fit the
+      signature is asked again.
+    - `on_error`: `"collect"` makes a failed item a result with an error, `"raise"` ends the run with BatchError.
+    - `window`: results at most held back for order or a slow reader (default: 16 times `max_concurrent`, at
+      least 256).
+
+    Raises: ConfigError that names the option, what was given and what is allowed.
+    """
+
+    max_concurrent: int = Field(default=10, ge=1, le=100_000)
+    adaptive: bool = False
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    journal: Path | None = None
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    price: Price | None = None
+    timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    grace_s: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    hedge_after: float | None = Field(default=None, gt=0, lt=1)
+    retry: RetryPolicy = Field(default_factory=RetryPolicy)
+    max_reasks: int = Field(default=1, ge=0, le=20)
+    on_error: Literal["collect", "raise"] = "collect"
+    window: int | None = Field(default=None, ge=1)
+
+
+_NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute", "tokens_per_minute", "price"} | {
+    "api_key",
+    "fallbacks",
+}
+_SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
+
+
+class BatchConfig(RunConfig):
+    """Which model to ask, how, and how many calls at once.
+
+    >>> config = BatchConfig(model="gpt-4o-mini", max_concurrent=20)
+    >>> config.temperature
+    0.1
+
+    Frozen; every option is checked here. Those of RunConfig, and:
+
+    - `llm_provider`: `"openai"` (any compatible endpoint), `"mock"`, a name given to `register_provider`, or an
+      import path `"package.module:Provider"`; `provider_options` go to the provider's constructor.
+    - `model`, `temperature` (0 to 2, None leaves it to the endpoint), `max_tokens` (tokens of an answer, None
+      likewise), `system_prompt`.
+    - `api_key` (default: OPENAI_API_KEY) is in no repr, log, dump, error or serialised workflow; `base_url`
+      (default: OPENAI_BASE_URL) is the endpoint up to and with `/v1`.
+    - `fallbacks`: other models or endpoints, tried in order for items that the first one cannot serve: a model's
+      name, or a dict of the options that differ. Another endpoint's key is read from the environment variable
+      named by `api_key_env`; without it no key is sent there.
+
+    Raises: ConfigError that names the option, what was given and what is allowed.
+    """
+
+    llm_provider: str = Field(default="openai", min_length=1)
+    model: str = Field(default="gpt-3.5-turbo", min_length=1)
+    temperature: float | None = Field(default=0.1, ge=0, le=2)
+    max_tokens: int | None = Field(default=200, ge=1)
+    timeout_s: float | None = Field(default=120.0, gt=0, allow_inf_nan=False)
+
+    api_key: SecretStr | None = Field(
+        default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True, validate_default=True
+    )
+    base_url: str | None = Field(
+        default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
+    )
+    system_prompt: str | None = None
+    fallbacks: tuple[str | dict[str, Any], ...] = ()
+    provider_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     @field_validator("base_url")
     @classmethod
@@ -112,24 +169,74 @@ class BatchConfig(BaseModel):
             )
         return options
 
+    @field_validator("price", mode="before")
+    @classmethod
+    def _a_price(cls, price: Any) -> Any:
+        return None if price is None else Price.of(price)
+
+    @field_serializer("journal")
+    def _journal_as_text(self, journal: Path | None) -> str | None:
+        return None if journal is None else str(journal)
+
+    @model_validator(mode="after")
+    def _fallbacks_fit(self) -> Self:
+        self.fallback_configs()
+        return self
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _fallbacks_without_secrets(cls, fallbacks: tuple[Any, ...]) -> tuple[Any, ...]:
+        for fallback in fallbacks:
+            if isinstance(fallback, dict):
+                _check_fallback(fallback)
+        return fallbacks
+
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, checked like a new one."""
         # What was left to its default stays so; the key is carried over whatever the environment says by now.
         current = {name: getattr(self, name) for name in (*self.model_fields_set, "api_key")}
         return type(self)(**{**current, **options})
 
+    def fallback_configs(self) -> "list[BatchConfig]":
+        """The config of each fallback, in order: this one with the options that differ."""
+        return [self._fallback(fallback) for fallback in self.fallbacks]
 
-def _explain(error: ValidationError, options: dict[str, Any]) -> str:
-    problems = [_explain_one(details, options) for details in error.errors(include_url=False, include_input=False)]
+    def _fallback(self, fallback: str | dict[str, Any]) -> "BatchConfig":
+        options: dict[str, Any] = {"model": fallback} if isinstance(fallback, str) else dict(fallback)
+        variable = options.pop("api_key_env", None)
+        if variable is not None:
+            options["api_key"] = os.environ.get(variable)
+        elif options.get("base_url", self.base_url) != self.base_url:
+            options["api_key"] = None  # one endpoint's key is none of another's business
+        # Limits and price belong to one model at one endpoint; what is not said of this one is not known.
+        own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price"))
+        return self.with_options(**{**own, **options, "fallbacks": ()})
+
+
+def _check_fallback(options: dict[str, Any]) -> None:
+    if "api_key" in options:
+        raise ValueError("must not hold 'api_key': name an environment variable that holds it as 'api_key_env'")
+    known = [*(name for name in BatchConfig.model_fields if name not in _NOT_FOR_FALLBACKS), "api_key_env"]
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                f"hold an unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}"
+            )
+
+
+def _explain(error: ValidationError, options: dict[str, Any], known: list[str]) -> str:
+    problems = [_explain_one(each, options, known) for each in error.errors(include_url=False, include_input=False)]
     return "; ".join(dict.fromkeys(problems))
 
 
-def _explain_one(details: ErrorDetails, options: dict[str, Any]) -> str:
+def _explain_one(details: ErrorDetails, options: dict[str, Any], known: list[str]) -> str:
     name = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
-        return _unknown_option(name)
+        return _unknown_option(name, known)
     message = details["msg"].removeprefix("Value error, ")
-    if name in ("api_key", "provider_options") or name.startswith("provider_options."):
+    if not name:
+        return f"option 'fallbacks' is invalid: {message}"
+    if name.partition(".")[0] in ("api_key", "provider_options", "fallbacks"):
         return f"option {name!r} is invalid: {message}"
     given = _shown(options, name) if name.partition(".")[0] in options else "the environment's"
     return f"option {name!r} is invalid: {message}; given: {given}"
@@ -145,8 +252,7 @@ def _shown(options: dict[str, Any], name: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _unknown_option(name: str) -> str:
-    known = list(BatchConfig.model_fields)
+def _unknown_option(name: str, known: list[str]) -> str:
     if name.startswith("retry."):
         known = [f"retry.{option}" for option in RetryPolicy.model_fields]
     return f"unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}"

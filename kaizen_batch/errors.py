@@ -4,8 +4,13 @@ KaizenBatchError                    anything this package raises on purpose
 ├── ConfigError                     an option or environment variable is wrong (a ValueError too)
 ├── SignatureError                  a signature cannot be built as written (a TypeError too)
 ├── BatchError                      on_error="raise": an item failed, and its error is the cause
+├── JournalError                    the journal's file cannot be used: locked, damaged, read-only, full, too new
 ├── InputError                      one item's inputs do not fit; no call was made
+│   └── NeverFitsError              the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
+├── StoppedError                    the run was ended from outside, or ran out of time or money
+│   ├── DeadlineError               `deadline_s` is over
+│   └── BudgetExhaustedError        what is left of `budget_usd` does not cover another call
 ├── AgentError                      an agent or function of the user's failed
 ├── OutputError                     there is an answer, and it cannot be used
 │   ├── InvalidOutputError          it does not fit the signature; may be asked again
@@ -21,12 +26,13 @@ KaizenBatchError                    anything this package raises on purpose
     └── FatalError                  the account or set-up is at fault: the whole run ends
         ├── AuthenticationError     401, 403: the key
         ├── ModelNotFoundError      404: the model, or the path of the endpoint
-        └── QuotaExhaustedError     429 with a code that waiting does not mend
+        ├── QuotaExhaustedError     429 with a code that waiting does not mend
+        └── EndpointDownError       the endpoint failed every call for too long
 """
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -76,6 +82,43 @@ class InputError(KaizenBatchError):
     """One item's inputs do not fit the signature or template; no call was made."""
 
     default_code = "invalid_input"
+
+
+class NeverFitsError(InputError):
+    """One item alone exceeds a limit (its tokens the window of a minute, its price the budget); no call was made."""
+
+    default_code = "never_fits"
+
+
+class JournalError(KaizenBatchError):
+    """The journal cannot be used; `code` says why, and nothing in it is lost.
+
+    `journal_locked` (another run holds it), `journal_damaged`, `journal_unwritable` (read-only, missing folder),
+    `journal_full` (no space left), `journal_version` (written by a later version), `not_a_journal`.
+    """
+
+    default_code = "journal"
+    fatal = True
+
+
+class StoppedError(KaizenBatchError):
+    """The run was ended: what is done is kept, the rest is `not_attempted`."""
+
+    default_code = "stopped"
+    retryable = True
+    fatal = True
+
+
+class DeadlineError(StoppedError):
+    """The time of the batch (`deadline_s`) is over."""
+
+    default_code = "deadline_exceeded"
+
+
+class BudgetExhaustedError(StoppedError):
+    """What is left of `budget_usd` does not cover the next call."""
+
+    default_code = "budget_exhausted"
 
 
 class NotAttemptedError(KaizenBatchError):
@@ -146,9 +189,11 @@ class ProviderError(KaizenBatchError):
         status: int | None = None,
         retry_after_s: float | None = None,
         retryable: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, code=code)
         self.status = status
+        self.headers = headers or {}
         self.retry_after_s = retry_after_s
         if retryable is not None:
             self.retryable = retryable
@@ -218,6 +263,12 @@ class QuotaExhaustedError(FatalError):
     """429 with a code that waiting does not mend, such as `insufficient_quota`."""
 
     default_code = "insufficient_quota"
+
+
+class EndpointDownError(FatalError):
+    """The endpoint failed every call, probes with growing pauses included."""
+
+    default_code = "endpoint_down"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -65,6 +65,14 @@ class Tally:
         self.calls = 0
         self.throttles = 0
         self.truncated = 0
+        self.hedges = 0
+        self.from_journal = 0
+        self.by_fallbacks = 0
+        self.unanswered = 0
+        self.maybe_paid_twice = 0
+        self.maybe_paid_twice_usd = 0.0
+        self.cost_usd = 0.0
+        self.unpriced = 0
         self.usage = Usage()
         self.latency = LatencyHistogram()
         self.failures: Counter[str] = Counter()
@@ -74,15 +82,23 @@ class Tally:
         """Items that have their result."""
         return self.ok + self.failed + self.not_attempted
 
-    def answered(self, usage: Usage | None, seconds: float) -> None:
+    def answered(self, usage: Usage | None, seconds: float, cost_usd: float | None = None) -> None:
         """Book a call that was answered; its tokens are paid whatever becomes of the item."""
         self.latency.add(seconds)
+        if cost_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_usd += cost_usd
         if usage is not None:
             self.usage += usage
 
     def finished(self, result: ItemResult) -> None:
         """Book an item's result."""
         self.attempted += result.attempts > 0
+        self.from_journal += result.from_journal
+        self.by_fallbacks += result.by_fallback
+        if not result.from_journal:
+            self._maybe_paid_twice(result)
         if result.error is None:
             self.ok += 1
             self.truncated += result.finish_reason == "length"
@@ -92,21 +108,48 @@ class Tally:
             self.failed += 1
             self.failures[result.error.code] += 1
 
+    def _maybe_paid_twice(self, result: ItemResult) -> None:
+        # Of an item that has its answer, every other call that may have been billed was one too many; of one that
+        # has none, all but the first.
+        calls = result.unanswered - (result.error is not None)
+        if calls > 0:
+            self.maybe_paid_twice += calls
+            self.maybe_paid_twice_usd += result.unanswered_usd * calls / result.unanswered
+
     def summary(
-        self, *, elapsed_s: float, peak_in_flight: int, max_concurrent: int, stopped: str | None
+        self,
+        *,
+        elapsed_s: float,
+        peak_in_flight: int,
+        max_concurrent: int,
+        stopped: str | None,
+        priced: bool = False,
+        twice: tuple[int, float] | None = None,
     ) -> BatchSummary:
-        """The totals so far."""
+        """The totals so far.
+
+        `priced` says that it is known what calls without an answer can cost, `twice` what the journal says of
+        calls and USD that may have been paid twice; it knows of earlier runs.
+        """
+        calls_twice, usd_twice = twice or (self.maybe_paid_twice, self.maybe_paid_twice_usd)
         return BatchSummary(
             total=self.total,
             ok=self.ok,
             failed=self.failed,
             not_attempted=self.not_attempted,
             calls=self.calls,
-            calls_per_item=self.calls / self.attempted if self.attempted else 0.0,
+            amplification=self.calls / self.attempted if self.attempted else 0.0,
+            hedges=self.hedges,
+            from_journal=self.from_journal,
+            by_fallbacks=self.by_fallbacks,
             throttles=self.throttles,
             truncated=self.truncated,
             input_tokens=self.usage.input_tokens,
             output_tokens=self.usage.output_tokens,
+            cost_usd=None if self.unpriced else self.cost_usd,
+            unanswered=self.unanswered,
+            maybe_paid_twice=calls_twice,
+            maybe_paid_twice_usd=usd_twice if priced else None,
             elapsed_s=elapsed_s,
             items_per_s=self.done / elapsed_s if elapsed_s > 0 else 0.0,
             peak_in_flight=peak_in_flight,

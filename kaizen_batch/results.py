@@ -7,7 +7,16 @@ from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.usage import Usage
 
 ENVELOPE = ("batch", "index", "status", "error")
-MODEL_ENVELOPE = ("response", "finish_reason", "usage", "attempts", "latency_s", "cost_usd")
+MODEL_ENVELOPE = (
+    "response",
+    "finish_reason",
+    "usage",
+    "attempts",
+    "latency_s",
+    "cost_usd",
+    "answered_by",
+    "from_journal",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,12 @@ class ItemError:
 class ItemResult:
     """One item's outcome.
 
-    `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item.
-    `from_model` is False for the result of a plain function, which has no usage, response or finish reason.
+    `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item in this
+    run. `cost_usd` is what its answer cost, whoever paid it, and None if the price is unknown. `answered_by` is the
+    model that answered, `by_fallback` whether that is another than the first. `from_journal` says that no call was
+    needed: an earlier run, or an identical item, had the answer. `unanswered` counts calls, earlier runs' included,
+    whose answer nobody saw and which may have been billed with at most `unanswered_usd`. `from_model` is False for
+    the result of a plain function, which has none of these.
     """
 
     index: int
@@ -46,6 +59,11 @@ class ItemResult:
     attempts: int = 0
     latency_s: float = 0.0
     cost_usd: float | None = None
+    answered_by: str | None = None
+    by_fallback: bool = False
+    from_journal: bool = False
+    unanswered: int = 0
+    unanswered_usd: float = 0.0
     batch: bool = True
     from_model: bool = True
 
@@ -65,6 +83,8 @@ class ItemResult:
                 attempts=self.attempts,
                 latency_s=self.latency_s,
                 cost_usd=self.cost_usd,
+                answered_by=self.answered_by,
+                from_journal=self.from_journal,
             )
         error = asdict(self.error) if self.error else None
         result.update(batch=self.batch, index=self.index, status=self.status, error=error)
@@ -76,10 +96,15 @@ class BatchSummary:
     """What a run did, in totals.
 
     `total` counts the items that were taken from the input; `ok + failed + not_attempted` adds up to it when the
-    run was read to its end. `calls` counts calls that were sent, retries and re-asks included; `calls_per_item`
-    is their ratio to the items attempted (1.0 when nothing was repeated). Times are seconds, latencies those of
-    single calls. `failures` counts failed items by error code. `truncated` counts text answers that `max_tokens` cut
-    off. `stopped` says why a run ended before its last item, or is None.
+    run was read to its end. `from_journal` counts those of them that needed no call, `by_fallbacks` those that
+    another than the first model answered. `calls` counts calls that were sent, retries, re-asks and `hedges`
+    included; `amplification` is their ratio to the items attempted (1.0 when nothing was repeated). Times are
+    seconds, latencies those of single calls. `failures` counts failed items by error code. `truncated` counts text
+    answers that `max_tokens` cut off. `stopped` says why a run ended before its last item, or is None.
+
+    `cost_usd` is what this run's answers cost, None if a price is unknown. `unanswered` counts this run's calls
+    whose answer nobody saw. `maybe_paid_twice` bounds the calls that may have been billed besides the one that
+    gave an item its answer, earlier runs of the journal included, and `maybe_paid_twice_usd` what they cost.
     """
 
     total: int = 0
@@ -87,11 +112,18 @@ class BatchSummary:
     failed: int = 0
     not_attempted: int = 0
     calls: int = 0
-    calls_per_item: float = 0.0
+    amplification: float = 0.0
+    hedges: int = 0
+    from_journal: int = 0
+    by_fallbacks: int = 0
     throttles: int = 0
     truncated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_usd: float | None = None
+    unanswered: int = 0
+    maybe_paid_twice: int = 0
+    maybe_paid_twice_usd: float | None = None
     elapsed_s: float = 0.0
     items_per_s: float = 0.0
     peak_in_flight: int = 0

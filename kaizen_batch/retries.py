@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kaizen_batch.errors import (
     AdaptedError,
     KaizenBatchError,
+    NoAnswerError,
     OutputError,
     OverloadedError,
     ProviderError,
@@ -34,6 +35,8 @@ class AbortRun:
 
 
 _ADAPTATIONS = 8
+_COST_RETRY = 5
+_COST_NO_ANSWER = 10
 
 Decision = RetryAfter | FailItem | AbortRun
 
@@ -43,13 +46,13 @@ ABORT_RUN = AbortRun()
 
 @dataclass(slots=True)
 class Attempts:
-    """What one item has used up so far: calls, and how those that did not end well ended."""
+    """What one item has used up so far: calls, how those that did not end well ended, and its share of the budget."""
 
-    calls: int = 0
     failures: int = 0
     throttles: int = 0
     reasks: int = 0
     adaptations: int = 0
+    spent: int = 0
 
     def count(self, error: KaizenBatchError) -> None:
         """Book one more call that ended with this error."""
@@ -72,7 +75,8 @@ class RetryPolicy(BaseModel):
     `attempts` bounds the calls for one item that fail by their own fault, the first one included. A throttle
     (429) is not the item's fault: it is bounded by `throttles`, and everyone waits. The wait is exponential with
     full jitter, uniform in [0, min(wait_max, wait_initial * 2**(n-1))] seconds, and never shorter than what the
-    endpoint asks for; one that asks for more than `retry_after_max` seconds ends the run instead.
+    endpoint asks for; one that asks for more than `retry_after_max` seconds ends the run instead. `budget` bounds
+    the retries of a whole run; see RetryBudget.
 
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
@@ -85,6 +89,7 @@ class RetryPolicy(BaseModel):
     wait_max: float = Field(default=30.0, ge=0, le=3600)
     wait_jitter: bool = True
     retry_after_max: float = Field(default=600.0, ge=0)
+    budget: int = Field(default=500, ge=0)
 
     def __call__(self, error: KaizenBatchError, used: Attempts, max_reasks: int = 0) -> Decision:
         """What follows from this error; `used` counts it already."""
@@ -114,3 +119,36 @@ class RetryPolicy(BaseModel):
         """Seconds to wait after the n-th failure (from 1)."""
         ceiling = min(self.wait_max, self.wait_initial * 2.0 ** min(failures - 1, 60))
         return random.uniform(0.0, ceiling) if self.wait_jitter else ceiling
+
+
+class RetryBudget:
+    """What all retries of one run may cost together, so that a dead endpoint costs a bounded number of calls.
+
+    >>> budget = RetryBudget(500)
+    >>> budget.spend(error)  # False: no retry is left
+    True
+
+    A token bucket: a retry costs 5, one after no answer 10; a success pays back what its item spent, or 1 if it
+    spent nothing. Throttles and re-asks cost nothing: they have limits of their own.
+    Source: botocore, `retries/quota.py` and `retries/standard.py` ("standard" mode).
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self.left = capacity
+
+    def spend(self, error: KaizenBatchError, used: Attempts) -> bool:
+        """Pay for one more attempt after this error; False, and nothing spent, if the rest does not cover it."""
+        if isinstance(error, OutputError | ThrottledError | AdaptedError):
+            return True
+        cost = _COST_NO_ANSWER if isinstance(error, NoAnswerError) else _COST_RETRY
+        if cost > self.left:
+            return False
+        self.left -= cost
+        used.spent += cost
+        return True
+
+    def earn(self, used: Attempts) -> None:
+        """Book a success of an item."""
+        self.left = min(self._capacity, self.left + (used.spent or 1))
+        used.spent = 0

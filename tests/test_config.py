@@ -101,7 +101,6 @@ def test_a_value_within_bounds_is_taken(name: str, value: Any) -> None:
         ("timeout_s", 0),
         ("timeout_s", float("inf")),
         ("timeout_s", float("nan")),
-        ("timeout_s", None),
         ("system_prompt", 7),
         ("on_error", "ignore"),
         ("max_reasks", -1),

@@ -128,19 +128,19 @@ def test_tokens_are_paid_whatever_becomes_of_the_item() -> None:
     assert tally.latency.count == 3
 
 
-def test_calls_per_item_counts_only_items_that_were_attempted() -> None:
+def test_amplification_counts_only_items_that_were_attempted() -> None:
     tally = Tally()
     tally.calls = 6
     tally.finished(result(None, attempts=2))
     tally.finished(result("server_error", attempts=4))
     tally.finished(result("invalid_input", attempts=0))
     tally.finished(result("not_attempted", attempts=0))
-    assert summary_of(tally).calls_per_item == 3.0
+    assert summary_of(tally).amplification == 3.0
 
 
 def test_a_run_without_items_divides_by_nothing() -> None:
     summary = summary_of(Tally(), elapsed_s=0.0)
-    assert (summary.calls_per_item, summary.items_per_s, summary.latency_p99_s) == (0.0, 0.0, 0.0)
+    assert (summary.amplification, summary.items_per_s, summary.latency_p99_s) == (0.0, 0.0, 0.0)
 
 
 def test_the_summary_passes_on_what_it_is_told() -> None:

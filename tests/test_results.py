@@ -53,6 +53,8 @@ def test_the_dict_of_a_model_s_result_has_the_outputs_and_both_envelopes() -> No
         "attempts": 2,
         "latency_s": 0.25,
         "cost_usd": None,
+        "answered_by": None,
+        "from_journal": False,
         "batch": True,
         "index": 4,
         "status": "ok",

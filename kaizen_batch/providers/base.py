@@ -1,12 +1,14 @@
 """The seam between the engine and an endpoint: one request in, one completion out."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.prices import Price
 from kaizen_batch.usage import Usage
 
 Message = dict[str, str]
@@ -75,6 +77,22 @@ class Provider(ABC):
         Raises: errors of `kaizen_batch.errors` (ProviderError and below) so that failures can be told apart;
         any other exception fails the item without a retry, except TimeoutError and ConnectionError.
         """
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go, as part of a request's key; by default the class's import path."""
+        return f"{type(self).__module__}:{type(self).__qualname__}"
+
+    def body(self, request: Request) -> bytes:
+        """What goes over the wire for this request: the rest of its key, and what bounds its tokens.
+
+        By default the request as JSON. It must hold everything that the answer depends on.
+        """
+        return json.dumps(asdict(request), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+    def price(self, model: str) -> Price | None:
+        """What the model costs here, None if that is unknown."""
+        return None
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import math
 import re
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, NoAnswerError, ProviderError
+from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request
 from kaizen_batch.providers.responses import (
     bad_answer,
@@ -32,6 +35,7 @@ logger = logging.getLogger(__name__)
 _REASONING_MODEL = re.compile(r"^(o\d|gpt-5(?!.*chat))")
 
 _CONNECT_TIMEOUT_S = 10.0
+_OPENAI = "https://api.openai.com/v1"
 
 
 @dataclass(slots=True)
@@ -58,7 +62,7 @@ class OpenAIProvider(Provider):
         *,
         api_key: str | None = None,
         base_url: str | None = None,
-        timeout_s: float = 120.0,
+        timeout_s: float | None = 120.0,
         max_concurrent: int = 10,
     ) -> None:
         if not api_key and base_url is None:
@@ -115,32 +119,32 @@ class OpenAIProvider(Provider):
                 return await self.complete(request)
         return await self._post(client.sdk, request)
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """What goes over the wire for this request."""
-        body: dict[str, Any] = {"model": request.model, "messages": request.messages}
-        if request.temperature is not None and self._takes(request.model, "temperature"):
-            body["temperature"] = request.temperature
-        if request.max_tokens is not None:
-            old = self._takes(request.model, "max_tokens")
-            body["max_tokens" if old else "max_completion_tokens"] = request.max_tokens
-        if request.output is not None:
-            schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+    @property
+    def endpoint(self) -> str:
+        """The base URL."""
+        return self._base_url or _OPENAI
 
-    def _takes(self, model: str, parameter: str) -> bool:
-        return (model, parameter) not in self._refused and not _REASONING_MODEL.match(model)
+    def body(self, request: Request) -> bytes:
+        """The JSON that goes over the wire, byte for byte, unless the model has refused a parameter in it.
+
+        What was learned from refusals is left out, so that the key of a request is the same in every run.
+        """
+        return _dumps(_payload(request, frozenset()))
+
+    def price(self, model: str) -> Price | None:
+        """The list price."""
+        return price_of(model, self._base_url)
 
     async def _post(self, sdk: openai.AsyncOpenAI, request: Request) -> Completion:
         import openai
 
-        body = self.body(request)
+        body = _payload(request, self._refused)
         try:
             response = await sdk.chat.completions.with_raw_response.create(**body)
         except openai.APIStatusError as error:
             raise self._refusal(error, body) from None
         except openai.APITimeoutError:
-            raise NoAnswerError(f"no answer within {self._timeout_s:g} s", code="timeout") from None
+            raise NoAnswerError(f"no answer within {self._timeout_s or 0:g} s", code="timeout") from None
         except openai.APIConnectionError as error:
             cause = type(error.__cause__).__name__ if error.__cause__ else "unknown cause"
             raise NoAnswerError(f"the connection to {sdk.base_url.host} failed: {cause}", code="connection") from None
@@ -182,6 +186,28 @@ class OpenAIProvider(Provider):
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
                 limits=limits(max_connections=size, max_keepalive_connections=size),
-                timeout=openai.Timeout(self._timeout_s, connect=min(_CONNECT_TIMEOUT_S, self._timeout_s)),
+                timeout=openai.Timeout(self._timeout_s, connect=min(_CONNECT_TIMEOUT_S, self._timeout_s or math.inf)),
             ),
         )
+
+
+def _payload(request: Request, refused: Container[tuple[str, str]]) -> dict[str, Any]:
+    """The JSON object of a request, without the parameters that its model is known to refuse."""
+
+    def takes(parameter: str) -> bool:
+        return (request.model, parameter) not in refused and not _REASONING_MODEL.match(request.model)
+
+    body: dict[str, Any] = {"model": request.model, "messages": request.messages}
+    if request.temperature is not None and takes("temperature"):
+        body["temperature"] = request.temperature
+    if request.max_tokens is not None:
+        body["max_tokens" if takes("max_tokens") else "max_completion_tokens"] = request.max_tokens
+    if request.output is not None:
+        schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _dumps(payload: dict[str, Any]) -> bytes:
+    # As the SDK writes it; a lone surrogate, which no endpoint takes, must not fail here but where it is sent.
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

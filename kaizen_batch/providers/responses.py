@@ -41,7 +41,8 @@ def error_from_response(status: int, body: Any, headers: Mapping[str, str]) -> P
         text = f"{text} ({_MENDS[kind]})"
     wanted = headers.get("x-should-retry")
     retryable = {"true": True, "false": False}.get(wanted or "") if not kind.fatal else None
-    return kind(text, code=code, status=status, retry_after_s=retry_after_s(headers), retryable=retryable)
+    after = retry_after_s(headers)
+    return kind(text, code=code, status=status, retry_after_s=after, retryable=retryable, headers=headers)
 
 
 def _kind(status: int, code: str | None) -> type[ProviderError]:

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint on 127.0.0.1, for tests and demos of the HTTP path.
+"""An OpenAI-compatible endpoint on 127.0.0.1, for tests, demos and benchmarks of the HTTP path: a chaos server.
 
 >>> with Simulator(latency_s=0.01) as simulator:
 ...     agent = BatchProcessorAgent(base_url=simulator.base_url, api_key="any")
@@ -6,9 +6,9 @@
 >>> simulator.ledger.billed
 1
 
-It answers `/v1/chat/completions` and `/v1/models`, fails as often as it is told to, and keeps a ledger of every
-call (`GET /ledger`). Needs the extra: `pip install 'kaizen-batch[simulator]'`. From a shell:
-`python -m kaizen_batch.simulator --port 0`.
+It answers `/v1/chat/completions` and `/v1/models`, limits and slows down its calls, fails as often as it is told to,
+and keeps a ledger of every call (`GET /ledger`, `GET /ledger?entries=0`, `POST /ledger/reset`). Needs the extra:
+`pip install 'kaizen-batch[simulator]'`. From a shell: `python -m kaizen_batch.simulator --port 0`.
 """
 
 from kaizen_batch.simulator.ledger import Entry, Ledger

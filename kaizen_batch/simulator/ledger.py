@@ -1,28 +1,70 @@
 """The ledger: every call that reached the simulator, and what was billed."""
 
+import json
+import os
 import threading
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call: its HTTP status (0 for a torn connection), whether it was billed, the prompt's SHA-256, tokens."""
+    """One call, as the server saw it.
+
+    `status` is that of HTTP, 0 when the client got no answer at all; `at` the moment of its arrival in seconds
+    of the server's monotonic clock; `tokens` the true total, `charged` what the token window was charged;
+    `usd` its price; `fault` the name of the rate that hit it.
+    """
 
     status: int
     billed: bool
     prompt_sha256: str
     tokens: int = 0
+    at: float = 0.0
+    model: str = ""
+    usd: float = 0.0
+    charged: int = 0
+    fault: str = ""
 
 
 class Ledger:
-    """Counts calls; written by the server's thread, read by any."""
+    """Counts calls; written by the server's thread, read by any.
+
+    >>> with Simulator() as simulator:
+    ...     ...
+    >>> assert set(simulator.ledger.billed_by_prompt().values()) == {1}
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._in_flight = 0
         self._peak = 0
+        self._billed = 0
+        self._usd = 0.0
+        self._file: int | None = None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """The ledger that a server left in its `ledger_path`; a half line at the end is left out."""
+        ledger = cls()
+        for line in Path(path).read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                ledger.record(Entry(**json.loads(line)))
+        return ledger
+
+    def open(self, path: str | os.PathLike[str]) -> None:
+        """Append every entry from now on to this file."""
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def enter(self) -> None:
         """A call arrives."""
@@ -39,6 +81,19 @@ class Ledger:
         """Book what became of a call."""
         with self._lock:
             self._entries.append(entry)
+            self._billed += entry.billed
+            self._usd += entry.usd
+            if self._file is not None:
+                # No buffer in between: what was written survives a kill of this process.
+                os.write(self._file, json.dumps(asdict(entry)).encode() + b"\n")
+
+    def reset(self) -> None:
+        """Forget all entries, in the file too; calls in flight stay in flight."""
+        with self._lock:
+            self._entries.clear()
+            self._billed, self._usd, self._peak = 0, 0.0, self._in_flight
+            if self._file is not None:
+                os.ftruncate(self._file, 0)
 
     @property
     def entries(self) -> list[Entry]:
@@ -49,12 +104,17 @@ class Ledger:
     @property
     def calls(self) -> int:
         """How many calls there were."""
-        return len(self.entries)
+        return len(self._entries)
 
     @property
     def billed(self) -> int:
         """How many of them were billed."""
-        return sum(entry.billed for entry in self.entries)
+        return self._billed
+
+    @property
+    def usd(self) -> float:
+        """What the billed calls cost."""
+        return self._usd
 
     @property
     def peak_in_flight(self) -> int:
@@ -63,15 +123,41 @@ class Ledger:
 
     @property
     def in_flight(self) -> int:
-        """Calls under way now."""
+        """Calls under way now, those whose client has gone included."""
         return self._in_flight
 
-    def to_dict(self) -> dict[str, Any]:
+    def billed_by_prompt(self) -> dict[str, int]:
+        """How often each prompt was billed, by its SHA-256."""
+        return dict(Counter(entry.prompt_sha256 for entry in self.entries if entry.billed))
+
+    def worst_window(self, window_s: float) -> tuple[int, int]:
+        """The most billed requests, and the most charged tokens, in any window of so many seconds.
+
+        A window is half open: a call at its very end belongs to the next one.
+        """
+        return worst_window(((entry.at, entry.charged) for entry in self.entries if entry.billed), window_s)
+
+    def to_dict(self, *, entries: bool = True) -> dict[str, Any]:
         """What `GET /ledger` answers."""
-        return {
+        totals = {
             "calls": self.calls,
             "billed": self.billed,
+            "usd": self.usd,
             "peak_in_flight": self.peak_in_flight,
             "in_flight": self.in_flight,
-            "entries": [asdict(entry) for entry in self.entries],
         }
+        return {**totals, "entries": [asdict(entry) for entry in self.entries]} if entries else totals
+
+
+def worst_window(arrivals: Iterable[tuple[float, int]], window_s: float) -> tuple[int, int]:
+    """The largest count and the largest sum over any half-open window of `window_s`, of (moment, tokens)."""
+    ordered = sorted(arrivals)
+    first = tokens = most_requests = most_tokens = 0
+    for last, (at, cost) in enumerate(ordered):
+        tokens += cost
+        while at - ordered[first][0] >= window_s:
+            tokens -= ordered[first][1]
+            first += 1
+        most_requests = max(most_requests, last - first + 1)
+        most_tokens = max(most_tokens, tokens)
+    return most_requests, most_tokens

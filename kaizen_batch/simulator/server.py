@@ -1,42 +1,151 @@
-"""The simulator's HTTP server, on aiohttp, in a thread of its own or in the foreground."""
+"""The simulator's HTTP server: a bare protocol on asyncio, in a thread of its own or in the foreground."""
 
 import asyncio
-import json
-import math
-import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
+import httptools
 
-from kaizen_batch.providers.canned import canned_answer, count_tokens
-from kaizen_batch.simulator.ledger import Entry, Ledger
-from kaizen_batch.simulator.settings import Reply, Settings
+from kaizen_batch.simulator.answers import Wire, reply_bytes
+from kaizen_batch.simulator.endpoint import Endpoint, Request
+from kaizen_batch.simulator.ledger import Ledger
+from kaizen_batch.simulator.settings import Reply, Settings, error_reply
+
+__all__ = ["Connection", "Simulator", "error_reply"]
 
 _STARTUP_S = 30.0
-_REFUSING = ("o1", "o3", "o4", "gpt-5", "strict-")
-_FAULTS = ("429", "500", "torn", "bad_json")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection: reads requests, hands them to the endpoint one after the other, writes the answers.
+
+    All connections of a server read into one `buffer`: a plain protocol would get 256 KiB of fresh memory for each
+    read, which costs more than all the rest.
+    """
+
+    def __init__(self, endpoint: Endpoint, open_ones: "set[Connection]", buffer: memoryview) -> None:
+        self._endpoint = endpoint
+        self._open_ones = open_ones
+        self._buffer = buffer
+        self._headers: dict[bytes, bytes] = {}
+        # A method of C, not of Python: there are a dozen headers in each request.
+        self.on_header = self._headers.__setitem__
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._busy = False
+        self._keep_alive = True
+        self._hanging: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the transport is there."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._open_ones.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the transport is gone; only now is its socket closed."""
+        self._open_ones.discard(self)
+        self._waiting.clear()
+        if self._hanging is not None:
+            self._hanging.cancel()
+            self._endpoint.ledger.leave()
+
+    def abort(self) -> None:
+        """Close at once; `connection_lost` follows."""
+        self._transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where the next bytes go to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """asyncio: so many bytes came in."""
+        try:
+            self._parser.feed_data(self._buffer[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._transport.write(reply_bytes(error_reply(400, "invalid_request", "this is no HTTP request")))
+            self._transport.close()
+
+    def on_message_begin(self) -> None:
+        """httptools: a request starts."""
+        self._url = b""
+        self._headers.clear()
+        self._body: list[bytes] = []
+
+    def on_url(self, url: bytes) -> None:
+        """httptools: the target, or a part of it."""
+        self._url += url
+
+    def on_headers_complete(self) -> None:
+        """httptools: the headers are over."""
+        if (b"Expect" in self._headers or b"expect" in self._headers) and not self._busy:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """httptools: a part of the body."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """httptools: a request is there."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        key = _authorization(self._headers) if self._endpoint.wants_key else b""
+        request = Request(self._parser.get_method(), self._url, key, body)
+        self._waiting.append((request, self._parser.should_keep_alive()))
+        self._next()
+
+    def _next(self) -> None:
+        if self._waiting and not self._busy:
+            self._busy = True
+            request, self._keep_alive = self._waiting.popleft()
+            self._endpoint.handle(request, self._deliver)
+
+    def _deliver(self, wire: Wire) -> None:
+        transport = self._transport
+        if wire.then == "hang":
+            self._hang()
+        elif transport.is_closing():
+            return
+        elif wire.then == "abort":
+            transport.abort()
+        else:
+            transport.write(wire.data)
+            if wire.then == "keep" and self._keep_alive:
+                self._busy = False
+                if self._waiting:
+                    asyncio.get_running_loop().call_soon(self._next)
+            else:
+                transport.close()
+
+    def _hang(self) -> None:
+        if self._transport.is_closing():
+            self._endpoint.ledger.leave()
+        else:
+            loop = asyncio.get_running_loop()
+            self._hanging = loop.call_later(self._endpoint.hang_s, self._transport.close)
+
+
+def _authorization(headers: dict[bytes, bytes]) -> bytes:
+    return next((value for name, value in headers.items() if name.lower() == b"authorization"), b"")
 
 
 class Simulator:
     """The endpoint as a context manager: `base_url` and `ledger` are there inside the `with` block.
 
     Options are those of Settings. `reply_with` scripts the next answers; `bodies` holds the JSON of the last
-    1,000 requests. Raises: OSError when the port is taken.
+    1,000 requests; `down = True` refuses every call until it is set back, as `down_mode` says. A second `with`
+    block listens on the same port and goes on with the same ledger. Raises: OSError when the port is taken.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
         self.settings = Settings(**options)
         self.ledger = Ledger()
-        self.bodies: deque[Any] = deque(maxlen=1000)
+        self._endpoint = Endpoint(self.settings, self.ledger)
         self._host = host
         self._port = port
-        self._scripted: deque[Reply] = deque()
-        self._random = random.Random(self.settings.seed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -48,27 +157,55 @@ class Simulator:
         """The endpoint's URL, up to and with `/v1`."""
         return f"http://{self._host}:{self._port}/v1"
 
+    @property
+    def bodies(self) -> deque[Any]:
+        """The JSON of the last 1,000 requests."""
+        return self._endpoint.bodies
+
+    @property
+    def down(self) -> bool:
+        """Whether every call is refused."""
+        return self._endpoint.down
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        self._endpoint.down = down
+
+    @property
+    def down_mode(self) -> str:
+        """How calls are refused while it is down: with a 500, or by a torn connection."""
+        return self._endpoint.down_mode
+
+    @down_mode.setter
+    def down_mode(self, mode: str) -> None:
+        if mode not in ("500", "torn"):
+            raise ValueError(f"down_mode={mode!r}: '500' or 'torn' is needed")
+        self._endpoint.down_mode = mode
+
     def reply_with(self, *replies: Reply) -> None:
         """Answer the next calls with these."""
-        self._scripted.extend(replies)
+        self._endpoint.scripted.extend(replies)
 
     def __enter__(self) -> Self:
+        self._started.clear()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
         self._thread.start()
         self._started.wait(_STARTUP_S)
         if self._error is not None:
+            self._thread.join(_STARTUP_S)
             raise self._error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._loop is not None and self._stop is not None:
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join(_STARTUP_S)
 
     def _run(self) -> None:
+        self._error = None
         try:
             asyncio.run(self.serve())
         except BaseException as error:
@@ -77,125 +214,34 @@ class Simulator:
 
     async def serve(self, on_started: Callable[[], None] = lambda: None) -> None:
         """Serve until the task is cancelled or the `with` block ends; `on_started` is called once it listens."""
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_get("/ledger", self._ledger)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
+        loop, connections, buffer = asyncio.get_running_loop(), set[Connection](), memoryview(bytearray(2**16))
+        if self.settings.ledger_path is not None:
+            self.ledger.open(self.settings.ledger_path)
         try:
-            site = web.TCPSite(runner, self._host, self._port, backlog=4096)
-            await site.start()
-            self._port = runner.addresses[0][1]
-            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            self._started.set()
-            on_started()
-            await self._stop.wait()
+            self._endpoint.start(loop)
+            server = await loop.create_server(
+                lambda: Connection(self._endpoint, connections, buffer), self._host, self._port, backlog=4096
+            )
+            try:
+                self._port = server.sockets[0].getsockname()[1]
+                self._loop, self._stop = loop, asyncio.Event()
+                self._started.set()
+                on_started()
+                await self._stop.wait()
+            finally:
+                server.close()
+                self._endpoint.stop()
+                await _close_all(connections)
         finally:
-            await runner.cleanup()
-
-    async def _models(self, request: web.Request) -> web.Response:
-        models = [{"id": name, "object": "model"} for name in ("gpt-3.5-turbo", "gpt-4o-mini")]
-        return web.json_response({"object": "list", "data": models})
-
-    async def _ledger(self, request: web.Request) -> web.Response:
-        return web.json_response(self.ledger.to_dict())
-
-    async def _chat(self, request: web.Request) -> web.Response:
-        self.ledger.enter()
-        try:
-            return await self._answer(request, await request.json())
-        finally:
-            self.ledger.leave()
-
-    async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.Response:
-        self.bodies.append(body)
-        prompt = body["messages"][-1]["content"]
-        digest = sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
-        reply = self._scripted.popleft() if self._scripted else self._refusal(request, body)
-        fault = self._fault() if reply is None else None
-        if fault == "torn" and self.settings.torn_before_billing:
-            return self._tear(request, Entry(0, False, digest))
-        if reply is None and fault in ("429", "500"):
-            reply = self._failure(fault)
-        if reply is not None:
-            self.ledger.record(Entry(reply.status, reply.status == 200, digest))
-            return _response(reply)
-        await asyncio.sleep(self._latency_s())
-        answer = _completion(body, prompt)
-        tokens = answer["usage"]["total_tokens"]
-        if fault == "torn":
-            return self._tear(request, Entry(0, True, digest, tokens))
-        self.ledger.record(Entry(200, True, digest, tokens))
-        text = json.dumps(answer)
-        return web.Response(text=text[: len(text) // 2] if fault else text, content_type="application/json")
-
-    def _tear(self, request: web.Request, entry: Entry) -> web.Response:
-        self.ledger.record(entry)
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
-
-    def _latency_s(self) -> float:
-        settings = self.settings
-        return settings.latency_s * math.exp(self._random.gauss(0.0, settings.latency_sigma))
-
-    def _fault(self) -> str | None:
-        dice = self._random.random()
-        for fault in _FAULTS:
-            dice -= getattr(self.settings, f"rate_{fault}")
-            if dice < 0:
-                return fault
-        return None
-
-    def _failure(self, fault: str) -> Reply:
-        if fault == "429":
-            after = str(int(self.settings.retry_after_s * 1000))
-            return error_reply(429, "rate_limit_exceeded", "Rate limit reached", headers={"retry-after-ms": after})
-        return error_reply(500, "server_error", "The server had an error")
-
-    def _refusal(self, request: web.Request, body: dict[str, Any]) -> Reply | None:
-        wanted = self.settings.api_key
-        if wanted is not None and request.headers.get("Authorization") != f"Bearer {wanted}":
-            return error_reply(401, "invalid_api_key", "Incorrect API key provided")
-        if str(body.get("model")).startswith(_REFUSING):
-            for parameter in ("max_tokens", "temperature"):
-                if body.get(parameter) not in (None, 1):
-                    text = f"Unsupported parameter: {parameter!r} is not supported with this model."
-                    return error_reply(400, "unsupported_parameter", text, param=parameter)
-        return None
+            self.ledger.close()
 
 
-def error_reply(
-    status: int,
-    code: str | None,
-    message: str = "",
-    *,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Reply:
-    """A Reply in the shape of OpenAI's errors."""
-    error = {"message": message or f"status {status}", "type": "error", "param": param, "code": code}
-    return Reply(status, {"error": error}, headers or {})
-
-
-def _response(reply: Reply) -> web.Response:
-    if isinstance(reply.body, str):
-        return web.Response(status=reply.status, text=reply.body, headers=reply.headers)
-    return web.json_response(reply.body, status=reply.status, headers=reply.headers)
-
-
-def _completion(body: dict[str, Any], prompt: str) -> dict[str, Any]:
-    wanted = body.get("response_format") or {}
-    schema = wanted.get("json_schema", {}).get("schema")
-    text = canned_answer(body["messages"], schema)
-    asked = sum(count_tokens(message["content"]) for message in body["messages"])
-    answered = count_tokens(text)
-    return {
-        "id": f"chatcmpl-{sha256(prompt.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": body.get("model"),
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
-    }
+async def _close_all(connections: set[Connection]) -> None:
+    # A connection that the listener has just accepted gets its transport and its `connection_made` within the
+    # next rounds of the loop: five rounds without any connection prove that there is none.
+    empty = 0
+    while empty < 5:
+        empty = 0 if connections else empty + 1
+        for connection in list(connections):
+            connection.abort()
+        await asyncio.sleep(0)

@@ -1,17 +1,18 @@
 """ParallelBatchStrategy: many items at once, results in order. The main path."""
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from kaizen_batch.agents import as_agent
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.results import BatchResult
-from kaizen_batch.retries import RetryPolicy
 from kaizen_batch.strategies.pipeline import Pipeline
-from kaizen_batch.strategies.run import BatchRun, Workers
+from kaizen_batch.strategies.run import BatchRun
 from kaizen_batch.strategies.source import Source
+from kaizen_batch.strategies.window import Window
+from kaizen_batch.strategies.workers import Workers
 
 Items = Iterable[Any] | AsyncIterable[Any]
 
@@ -26,58 +27,28 @@ class ParallelBatchStrategy:
     >>> results = await strategy.execute_batch(agent, items)
 
     An agent has `prepare`, `complete` and `parse`, or just `async run_async(**inputs)`, or is an async function.
-    The options are those of BatchConfig; `timeout_s` None lets a call take as long as it likes. The strategy
-    itself holds no state: each run has its own limits and counts, so that one strategy serves any number of runs,
-    loops and threads.
+    The options are those of RunConfig, which says what each means. The strategy itself holds no state: each run
+    has its own limits and counts, so that one strategy serves any number of runs, loops and threads.
 
     Raises: ConfigError for a wrong option.
     """
 
-    def __init__(
-        self,
-        max_concurrent: int = 10,
-        *,
-        retry: RetryPolicy | None = None,
-        timeout_s: float | None = None,
-        max_reasks: int = 1,
-        on_error: Literal["collect", "raise"] = "collect",
-        window: int | None = None,
-        on_event: EventSink | None = None,
-    ) -> None:
+    def __init__(self, max_concurrent: int = 10, *, on_event: EventSink | None = None, **options: Any) -> None:
         if on_event is not None and not callable(on_event):
             raise ConfigError(f"on_event must be a function of one event; given: {on_event!r}")
-        # BatchConfig checks what it has in common with this; it has no word for a call without a time limit.
-        limited: dict[str, Any] = {} if timeout_s is None else {"timeout_s": timeout_s}
-        config = BatchConfig(
-            api_key=None,
-            base_url=None,
-            max_concurrent=max_concurrent,
-            retry=RetryPolicy() if retry is None else retry,
-            max_reasks=max_reasks,
-            on_error=on_error,
-            window=window,
-            **limited,
-        )
-        self.max_concurrent = config.max_concurrent
-        self.retry = config.retry
-        self.timeout_s = None if timeout_s is None else config.timeout_s
-        self.max_reasks = config.max_reasks
-        self.on_error = config.on_error
-        self.window = config.window or max(_WINDOW_FACTOR * config.max_concurrent, _WINDOW_LEAST)
+        self.config = RunConfig(max_concurrent=max_concurrent, **options)
+        self.max_concurrent = max_concurrent
         self.on_event = on_event
 
     @classmethod
-    def from_config(cls, config: BatchConfig, *, on_event: EventSink | None = None) -> Self:
+    def from_config(cls, config: RunConfig, *, on_event: EventSink | None = None) -> Self:
         """The strategy that a BatchConfig describes."""
-        return cls(
-            config.max_concurrent,
-            retry=config.retry,
-            timeout_s=config.timeout_s,
-            max_reasks=config.max_reasks,
-            on_error=config.on_error,
-            window=config.window,
-            on_event=on_event,
-        )
+        return cls(**{name: getattr(config, name) for name in RunConfig.model_fields}, on_event=on_event)
+
+    @property
+    def window(self) -> int:
+        """Results at most held back for order or a slow reader."""
+        return self.config.window or max(_WINDOW_FACTOR * self.max_concurrent, _WINDOW_LEAST)
 
     def stream(
         self,
@@ -96,18 +67,21 @@ class ParallelBatchStrategy:
         `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what
         the results say of themselves.
         """
-        agent = as_agent(agent)
-        pipeline = Pipeline(
-            agent,
-            max_concurrent=self.max_concurrent,
-            retry=self.retry,
-            timeout_s=self.timeout_s,
-            max_reasks=self.max_reasks,
-            on_error=self.on_error,
-            sinks=tuple(sink for sink in (self.on_event, on_event) if sink is not None),
-            batch=batch,
+        agent, config = as_agent(agent), self.config
+        if config.journal is not None and not hasattr(agent, "body"):
+            raise ConfigError(f"a journal needs `endpoint` and `body(request)`, which {type(agent).__name__} has not")
+        sinks = tuple(sink for sink in (self.on_event, on_event) if sink is not None)
+        pipeline = Pipeline(agent, config, sinks=sinks, batch=batch)
+        workers = Workers(
+            pipeline,
+            Source(items),
+            session=agent,
+            window=Window(self.window, ordered=ordered),
+            journal=config.journal,
+            deadline_s=config.deadline_s,
+            grace_s=config.grace_s,
         )
-        return BatchRun(Workers(pipeline, Source(items), session=agent, window=self.window, ordered=ordered))
+        return BatchRun(workers)
 
     async def run_batch(self, agent: Any, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
         """All results in order, and the summary."""

@@ -1,35 +1,40 @@
-"""One item's way from input to result: prepare, admit, call, judge, parse. The strategy runs many of these."""
+"""One item's way from input to result: prepare, look up, admit, call, judge, parse, save. A run carries many."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, NotAttemptedError, as_batch_error
+from kaizen_batch.config import RunConfig
+from kaizen_batch.errors import (
+    AgentError,
+    BatchError,
+    DeadlineError,
+    JournalError,
+    KaizenBatchError,
+    NeverFitsError,
+    NotAttemptedError,
+    OutputError,
+    StoppedError,
+    as_batch_error,
+)
 from kaizen_batch.events import Event, EventSink, ItemFinished, RetryScheduled, Throttled
-from kaizen_batch.limits import ConcurrencyLimiter, Pause
+from kaizen_batch.journal import Answer, Entry, JournalWriter, Totals
+from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
-from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError, ItemResult
-from kaizen_batch.retries import AbortRun, Attempts, FailItem, RetryPolicy
-from kaizen_batch.strategies.source import being_cancelled
-from kaizen_batch.usage import Usage
+from kaizen_batch.retries import AbortRun, Attempts, FailItem, RetryBudget
+from kaizen_batch.strategies.calls import Calls
+from kaizen_batch.strategies.item import Item
+from kaizen_batch.strategies.lane import Lane
+from kaizen_batch.strategies.record import Record, completion_of, request_key
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class _Item:
-    """The state of one item while it is under way."""
-
-    index: int
-    used: Attempts = field(default_factory=Attempts)
-    usage: Usage | None = None
-    latency_s: float = 0.0
-    response: str | None = None
-    finish_reason: str | None = None
+Parked = Callable[[], AbstractContextManager[None]]
+"""Entered while an item waits for something other than its own call, so that another item takes its place."""
 
 
 class Pipeline:
@@ -41,59 +46,81 @@ class Pipeline:
     def __init__(
         self,
         agent: Any,
+        config: RunConfig,
         *,
-        max_concurrent: int,
-        retry: RetryPolicy,
-        timeout_s: float | None,
-        max_reasks: int,
-        on_error: str,
         sinks: tuple[EventSink, ...],
         batch: bool,
     ) -> None:
-        self.limiter = ConcurrencyLimiter(max_concurrent)
+        limiter = AdaptiveConcurrencyLimiter if config.adaptive else ConcurrencyLimiter
+        self.limiter = limiter(config.max_concurrent)
+        self.budget = Budget(config.budget_usd) if config.budget_usd is not None else None
+        shared: list[Limit] = [self.limiter, *([self.budget] if self.budget else [])]
+        self.admission = Admission(shared)
         self.tally = Tally()
         self.stopped = asyncio.Event()
         self.reason: KaizenBatchError | None = None
-        self._agent = agent
-        self._retry = retry
-        self._timeout_s = timeout_s
-        self._max_reasks = max_reasks
-        self._on_error = on_error
+        self._lanes = [Lane(agent, config, self.admission, self.limiter)]
+        for fallback in getattr(agent, "fallbacks", ()):
+            own = fallback.config.with_options(max_concurrent=config.max_concurrent, budget_usd=config.budget_usd)
+            self._lanes.append(Lane(fallback, own, self.admission, self.limiter, is_fallback=True))
+        self._config = config
+        self._retries = RetryBudget(config.retry.budget)
+        self.journal: JournalWriter | None = None
+        self.draining = False
+        self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
+        self._calls = Calls(config, self.tally, self.emit)
         self._sinks = list(sinks)
         self._batch = batch
-        self._pause = Pause()
         self._from_model = getattr(agent, "from_model", True)
         self._no_outputs = dict.fromkeys(getattr(agent, "output_fields", ()))
 
-    async def process(self, index: int, inputs: Any, parked: Callable[[], AbstractContextManager[None]]) -> ItemResult:
-        """One item, to its result; `parked` is entered while the item waits for its next attempt."""
-        item = _Item(index)
+    async def process(self, index: int, inputs: Any, parked: Parked) -> ItemResult:
+        """One item, to its result."""
+        item = Item(index)
         try:
-            request = self._agent.prepare(inputs)
+            request = self._lanes[0].agent.prepare(inputs)
+            key = self._key(item, request) if self.journal is not None else None
         except Exception as error:
             return self._failed(item, as_batch_error(error))
-        failure: KaizenBatchError | None = None
-        while True:
-            try:
-                outputs = await self._attempt(item, request)
-            except NotAttemptedError as error:
-                return self._failed(item, failure or error)
-            except Exception as error:
-                failure = as_batch_error(error)
-            else:
-                return self._finished(item, outputs)
-            wait_s = self._judge(item, failure)
-            if wait_s is None:
-                return self._failed(item, failure)
-            if wait_s > 0:
-                with parked():
-                    await self._sleep(wait_s)
+        if self.journal is None or key is None:
+            return await self._fresh(item, inputs, request, parked)
+        flight = self._flights.get(key)
+        if flight is not None:
+            with parked():
+                first = await asyncio.shield(flight)
+            return self._shared(item, first)
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        try:
+            result = await self._look_up(item, key, self.journal, inputs, request, parked)
+            flight.set_result(result)
+        finally:
+            del self._flights[key]
+            flight.cancel()  # changes nothing once it has its result
+        return result
 
     def stop(self, reason: KaizenBatchError) -> None:
         """End the run: no call is started any more, those in flight are let finish."""
         if self.reason is None:
             self.reason = reason
             self.stopped.set()
+            self.admission.close(self._not_attempted())
+
+    def end_in(self, seconds: float) -> asyncio.TimerHandle:
+        """End the run after so long; calls that are in flight then have the grace period left."""
+        loop = asyncio.get_running_loop()
+        self._calls.cut_at = loop.time() + seconds + self._config.grace_s
+        return loop.call_later(seconds, self.stop, DeadlineError(f"the {seconds:g} s of the batch are over"))
+
+    def attach(self, journal: JournalWriter, totals: Totals) -> None:
+        """Keep this journal; what it has spent, or may have, counts against the budget."""
+        self.journal = journal
+        if self.budget is not None:
+            self.budget.book(totals.spent_usd + totals.unanswered_usd)
+
+    @property
+    def priced(self) -> bool:
+        """Whether it is known what calls cost."""
+        return all(lane.price is not None for lane in self._lanes)
 
     def emit(self, event: Event) -> None:
         """Hand an event to every sink; one that raises is dropped, so that it cannot harm the run."""
@@ -104,64 +131,115 @@ class Pipeline:
                 self._sinks.remove(sink)
                 logger.exception("an event sink raised and is dropped from this run")
 
-    async def _attempt(self, item: _Item, request: Any) -> dict[str, Any]:
-        completion = await self._admitted(item, request)
-        item.response = completion.text
-        item.finish_reason = completion.finish_reason
-        outputs = self._agent.parse(request, completion)
-        if not isinstance(outputs, dict):
-            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+    def _key(self, item: Item, request: Any) -> bytes:
+        agent = self._lanes[0].agent
+        item.body = agent.body(request)
+        return request_key(agent.endpoint, item.body)
+
+    async def _look_up(
+        self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
+    ) -> ItemResult:
+        item.record = record = Record(journal, key, item.index, item.body or b"")
+        try:
+            entry = await record.look_up()
+        except JournalError as error:
+            return await self._lost(item, error)
+        if entry is not None and entry.state == "done" and entry.answer is not None:
+            try:
+                outputs = self._lanes[0].agent.parse(request, completion_of(entry.answer))
+            except OutputError:
+                pass  # the signature asks for more than it did then: the answer must be a new one
+            else:
+                return self._replayed(item, entry, entry.answer, outputs)
+        if entry is not None:
+            item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+        return await self._fresh(item, inputs, request, parked)
+
+    async def _fresh(self, item: Item, inputs: Any, request: Any, parked: Parked) -> ItemResult:
+        try:
+            outputs = await self._serve(item, inputs, request, parked)
+            if item.record is not None and item.completion is not None:
+                await item.record.done(
+                    item.completion, answered_by=item.answered_by, latency_s=item.latency_s, spent_usd=item.call_usd
+                )
+        except Exception as error:
+            return await self._lost(item, as_batch_error(error))
+        self._retries.earn(item.used)
+        return self._finished(item, outputs)
+
+    async def _serve(self, item: Item, inputs: Any, request: Any, parked: Parked) -> dict[str, Any]:
+        """The outputs from the first lane that can serve this item."""
+        failure: KaizenBatchError | None = None
+        for lane in self._lanes:
+            if lane.error is not None and self.reason is None:
+                failure = failure or lane.error
+                continue
+            try:
+                if item.lane is not None:
+                    request, item.body = lane.agent.prepare(inputs), None
+                item.lane, item.used = lane, Attempts()
+                return await self._on_lane(item, lane, request, parked)
+            except (NotAttemptedError, StoppedError, JournalError) as error:
+                raise failure or error from None
+            except Exception as error:
+                failure = as_batch_error(error)
+        raise failure or self._not_attempted()
+
+    async def _on_lane(self, item: Item, lane: Lane, request: Any, parked: Parked) -> dict[str, Any]:
+        """Attempt after attempt, as the retry policy decides."""
+        failure: KaizenBatchError | None = None
+        while True:
+            try:
+                return await self._attempt(item, lane, request)
+            except NotAttemptedError as error:
+                raise failure or error from None
+            except (StoppedError, JournalError, NeverFitsError):
+                raise
+            except Exception as error:
+                failure = as_batch_error(error)
+            if failure is lane.error:
+                raise failure  # sent away from the line: no call was made
+            wait_s = self._judge(item, lane, failure)
+            if wait_s is None:
+                raise failure
+            if wait_s > 0:
+                with parked():
+                    await self._sleep(wait_s)
+
+    async def _attempt(self, item: Item, lane: Lane, request: Any) -> dict[str, Any]:
+        item.completion = completion = await self._calls.call(item, lane, request)
+        try:
+            outputs = lane.agent.parse(request, completion)
+            if not isinstance(outputs, dict):
+                raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+        except Exception as error:
+            if item.record is not None:
+                item.record.ended(as_batch_error(error), spent_usd=item.call_usd)
+            raise
         return outputs
 
-    async def _admitted(self, item: _Item, request: Any) -> Completion:
-        while True:
-            while self.reason is None and (wait_s := self._pause.remaining_s) > 0:
-                await self._sleep(wait_s)
-            # The pause is waited out in front of the limiter, so that in_flight counts calls and nothing else.
-            async with self.limiter:
-                if self.reason is not None:
-                    raise NotAttemptedError(f"the run ended before this item's turn: {self.reason.message}")
-                if self._pause.remaining_s == 0:
-                    return await self._call(item, request)
-
-    async def _call(self, item: _Item, request: Any) -> Completion:
-        clock = asyncio.get_running_loop().time
-        item.used.calls += 1
-        self.tally.calls += 1
-        started = clock()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                completion = await self._agent.complete(request)
-        except asyncio.CancelledError:
-            if being_cancelled():
-                raise
-            # The agent cancelled itself. Let through, it would end this worker and lose the item.
-            raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
-        finally:
-            item.latency_s = clock() - started
-        if not isinstance(completion, Completion):
-            raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
-        self.tally.answered(completion.usage, item.latency_s)
-        if completion.usage is not None:
-            item.usage = completion.usage if item.usage is None else item.usage + completion.usage
-        return completion
-
-    def _judge(self, item: _Item, error: KaizenBatchError) -> float | None:
+    def _judge(self, item: Item, lane: Lane, error: KaizenBatchError) -> float | None:
         """Seconds until the next attempt, or None if there is none."""
         item.used.count(error)
-        decision = self._retry(error, item.used, self._max_reasks)
+        decision = self._config.retry(error, item.used, self._config.max_reasks)
         if isinstance(decision, AbortRun):
-            self.stop(error)
+            self._give_up(lane, error)
             return None
-        if isinstance(decision, FailItem) or self.reason is not None:
+        if isinstance(decision, FailItem) or self.reason is not None or not self._retries.spend(error, item.used):
             return None
         record = ItemError.of(error)
         if decision.everyone:
-            self._pause.hold(decision.wait_s)
+            lane.hold(decision.wait_s, item.sent_at, asyncio.get_running_loop().time())
             self.tally.throttles += 1
             self.emit(Throttled(decision.wait_s, record))
-        self.emit(RetryScheduled(item.index, item.used.calls, decision.wait_s, record))
+        self.emit(RetryScheduled(item.index, item.calls, decision.wait_s, record))
         return 0.0 if decision.everyone else decision.wait_s
+
+    def _give_up(self, lane: Lane, error: KaizenBatchError) -> None:
+        """This endpoint serves no more; with the last of them the run ends."""
+        if all(other.error is not None for other in self._lanes if other is not lane):
+            self.stop(error)
+        lane.close(error)
 
     async def _sleep(self, seconds: float) -> None:
         """Wait out a delay, or less if the run ends meanwhile."""
@@ -171,26 +249,47 @@ class Pipeline:
         except TimeoutError:
             pass
 
-    def _failed(self, item: _Item, error: KaizenBatchError) -> ItemResult:
+    def _not_attempted(self) -> NotAttemptedError:
+        why = self.reason.message if self.reason else "no endpoint is left"
+        return NotAttemptedError(f"the run ended before this item's turn: {why}")
+
+    async def _lost(self, item: Item, error: KaizenBatchError) -> ItemResult:
+        """The result of an item that has none, after its journal has it."""
+        if isinstance(error, StoppedError | JournalError):
+            self.stop(error)
+        if isinstance(error, StoppedError):
+            error = self._not_attempted()
+        elif item.record is not None and item.calls and not isinstance(error, JournalError):
+            try:
+                await item.record.failed(error)
+            except JournalError as broken:
+                self.stop(broken)
+        return self._failed(item, error)
+
+    def _failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
         outputs = {**self._no_outputs, **getattr(error, "outputs", {})}
         result = self._finished(item, outputs, ItemError.of(error))
-        if self._on_error == "raise":
+        if self._config.on_error == "raise" and not self.draining:
             raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from error
         return result
 
-    def _finished(self, item: _Item, outputs: dict[str, Any], error: ItemError | None = None) -> ItemResult:
-        result = ItemResult(
-            index=item.index,
-            outputs=outputs,
-            error=error,
-            response=item.response,
-            finish_reason=item.finish_reason,
-            usage=item.usage,
-            attempts=item.used.calls,
-            latency_s=item.latency_s,
-            batch=self._batch,
-            from_model=self._from_model,
-        )
+    def _finished(self, item: Item, outputs: dict[str, Any], error: ItemError | None = None) -> ItemResult:
+        return self._told(item.result(outputs, error, batch=self._batch, from_model=self._from_model))
+
+    def _replayed(self, item: Item, entry: Entry, answer: Answer, outputs: dict[str, Any]) -> ItemResult:
+        """The result of an item that an earlier run, or an earlier item of this one, has paid for."""
+        item.completion, item.latency_s, item.usage = completion_of(answer), answer.latency_s, answer.usage
+        item.cost_usd = entry.spent_usd if self.priced else None
+        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+        result = item.result(outputs, None, batch=self._batch, from_model=self._from_model)
+        return self._told(replace(result, from_journal=True, answered_by=answer.answered_by))
+
+    def _shared(self, item: Item, first: ItemResult) -> ItemResult:
+        """The result of an item that asks the very same as one that was under way: one call serves both."""
+        mine = replace(first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
+        return self._told(replace(mine, from_journal=first.error is None))
+
+    def _told(self, result: ItemResult) -> ItemResult:
         self.tally.finished(result)
         if self._sinks:
             self.emit(ItemFinished(result))

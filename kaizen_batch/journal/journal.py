@@ -1,0 +1,162 @@
+"""The user's face of the journal: count, iterate, export, prune."""
+
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.journal import faults, schema
+from kaizen_batch.journal.files import open_reader, open_writer, real_path, write_lock
+from kaizen_batch.journal.records import STATES, Entry, State, Totals, entry_of
+from kaizen_batch.journal.writer import JournalWriter
+
+_PAGE = 500  # entries read at a time, so that a slow reader does not keep the writer from folding its -wal in
+
+
+class Journal:
+    """What was asked, answered and paid, in one SQLite file; it can be read while a run writes.
+
+    >>> with Journal("run.db") as journal:
+    ...     journal.count()
+    {'in_flight': 0, 'done': 1998, 'failed': 2, 'unknown': 0}
+
+    Every method also works outside of `with`, at the price of opening the file each time. Reading changes no entry;
+    `prune` and `writing()` need the file for themselves. `creator` is kept in a file that this makes.
+    Raises: JournalError, whose `code` says what is wrong with the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        creator: str = "kaizen-batch",
+        clock: Callable[[], float] = time.time,  # noqa: TID251 - Unix times, compared over runs and machines
+    ) -> None:
+        self.path = real_path(path)
+        self._creator = creator
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self.path)!r})"
+
+    def __enter__(self) -> Self:
+        self._connection = open_reader(self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def writing(self) -> JournalWriter:
+        """The engine's face, for `async with`: makes or recovers the file and holds it against other runs."""
+        return JournalWriter(self.path, creator=self._creator, clock=self._clock)
+
+    def count(self) -> dict[State, int]:
+        """The number of requests in each state."""
+        with self._reading() as connection:
+            found = dict(connection.execute(schema.COUNT).fetchall())
+        return {state: found.get(state, 0) for state in STATES}
+
+    def totals(self) -> Totals:
+        """The sums of calls and dollars, and what may have been paid twice."""
+        with self._reading() as connection:
+            return Totals(*connection.execute(schema.TOTALS).fetchone())
+
+    def __len__(self) -> int:
+        return sum(self.count().values())
+
+    def __bool__(self) -> bool:
+        return True  # an empty journal is a journal
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.entries()
+
+    def entries(self, states: Sequence[State] = STATES) -> Iterator[Entry]:
+        """The entries in order of item, read as they are asked for."""
+        _check_states(states)
+        with self._reading() as connection:
+            place = (-2, 0)
+            while rows := connection.execute(schema.page(len(states)), (*place, *states, _PAGE)).fetchall():
+                yield from (entry_of(row[1:]) for row in rows)
+                place = (rows[-1][schema.ENTRY_COLUMNS.index("item") + 1], rows[-1][0])
+
+    def export(self, path: str | os.PathLike[str], *, states: Sequence[State] = STATES) -> int:
+        """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""
+        _check_states(states)
+        target = real_path(path)
+        lines = 0
+        with _replacing(target) as file:
+            for entry in self.entries(states):
+                file.write(_line(entry))
+                lines += 1
+        return lines
+
+    def prune(self, *, states: Sequence[State] = ("failed",), older_than_s: float | None = None) -> int:
+        """Deletes entries, gives their space back and returns their number; a later run asks these requests again.
+
+        `older_than_s` spares those whose last call ended in the last so many seconds.
+        """
+        _check_states(states)
+        if not self.path.exists():
+            raise faults.missing(self.path)
+        before = self._clock() - (older_than_s or 0.0)
+        with write_lock(self.path), closing(self._open_writer()) as connection, faults.translated(self.path):
+            deleted = connection.execute(schema.prune(len(states)), (*states, before)).rowcount
+            connection.execute("VACUUM")
+        return deleted
+
+    def _open_writer(self) -> sqlite3.Connection:
+        return open_writer(self.path, creator=self._creator, now=self._clock())
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with faults.translated(self.path):
+            if self._connection is not None:
+                yield self._connection
+                return
+            with closing(open_reader(self.path)) as connection:
+                yield connection
+
+
+def _check_states(states: Sequence[State]) -> None:
+    if isinstance(states, str):
+        raise ConfigError(f"states={states!r} is one text: give a tuple, states=({states!r},)")
+    for state in states:
+        if state not in STATES:
+            raise ConfigError(f"no state {state!r}: {did_you_mean(str(state), STATES)}known are {', '.join(STATES)}")
+
+
+def _line(entry: Entry) -> bytes:
+    record = entry.to_dict()
+    try:
+        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair: only its escape can be written
+        return json.dumps(record).encode() + b"\n"
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    with faults.translated(target):
+        # Mode 0600, as the journal itself: answers are as private as prompts.
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise

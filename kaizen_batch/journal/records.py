@@ -1,0 +1,158 @@
+"""What the journal keeps of one request, as frozen values, and how they become columns and back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from kaizen_batch.results import ItemError
+from kaizen_batch.usage import Usage
+
+State = Literal["in_flight", "done", "failed", "unknown"]
+STATES: tuple[State, ...] = get_args(State)
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint answered to one call.
+
+    `value` is anything JSON can hold, `usage` None if the endpoint did not say, `answered_by` the model or endpoint
+    that served it, `latency_s` seconds.
+    """
+
+    text: str | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    model: str | None = None
+    answered_by: str | None = None
+    value: Any = None
+    usage: Usage | None = None
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that is known of one request.
+
+    `key` is the digest of the request, `item` the index of the first item that asked it (-1 if not known),
+    `request` the body that was sent, as JSON text. `attempts` counts the calls begun over all runs; `begun_at` and
+    `ended_at` are Unix times of the last one. `spent_usd` is what the answered calls cost. `unanswered` counts the
+    calls that may have been billed without an answer, `unanswered_usd` is what they cost at most, `at_risk_usd`
+    what the call in flight can cost at most.
+    """
+
+    key: bytes
+    state: State
+    item: int
+    request: str
+    attempts: int
+    begun_at: float | None
+    ended_at: float | None
+    answer: Answer | None
+    error: ItemError | None
+    spent_usd: float
+    unanswered: int
+    unanswered_usd: float
+    at_risk_usd: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a flat, JSON-able dict: the key in hex, the request as the object that was sent."""
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        del row["answer"]
+        row.update(key=self.key.hex(), request=_object(self.request), error=asdict(self.error) if self.error else None)
+        answer = self.answer or Answer()
+        row.update({field.name: getattr(answer, field.name) for field in fields(answer)})
+        row.update(usage=answer.usage.to_dict() if answer.usage else None)
+        row.update(latency_s=self.answer.latency_s if self.answer else None)
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the journal: calls begun, US dollars, and the upper bound of what was paid more than once.
+
+    A call without an answer was paid twice only if another call of the same request was paid as well, so the
+    first one of a request that has no answer yet does not count.
+    """
+
+    attempts: int = 0
+    spent_usd: float = 0.0
+    unanswered: int = 0
+    unanswered_usd: float = 0.0
+    maybe_paid_twice: int = 0
+    maybe_paid_twice_usd: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a JSON-able dict."""
+        return asdict(self)
+
+
+def answer_columns(answer: Answer) -> tuple[Any, ...]:
+    """An answer as the values of `schema.ANSWER_COLUMNS`."""
+    value = None if answer.value is None else _encode(answer.value)
+    said = (answer.text, answer.finish_reason, answer.refusal, answer.model, answer.answered_by, value)
+    usage = answer.usage
+    if usage is None:
+        return (*said, None, None, None, answer.latency_s)
+    return (*said, usage.input_tokens, usage.output_tokens, usage.cached_tokens, answer.latency_s)
+
+
+def error_column(error: ItemError) -> str:
+    """An error as JSON text."""
+    return _encode({"type": error.type, "message": error.message, "code": error.code, "retryable": error.retryable})
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """A row of `schema.ENTRY_COLUMNS` as an entry."""
+    key, *cells = row
+    state, item, request, attempts, begun_at, ended_at, error, spent, unanswered, unanswered_usd, at_risk, *answer = (
+        map(_text, cells)
+    )
+    return Entry(
+        key=key,
+        state=state,
+        item=item,
+        request=request,
+        attempts=attempts,
+        begun_at=begun_at,
+        ended_at=ended_at,
+        answer=_answer_of(answer),
+        error=ItemError(**json.loads(error)) if error else None,
+        spent_usd=spent,
+        unanswered=unanswered,
+        unanswered_usd=unanswered_usd,
+        at_risk_usd=at_risk,
+    )
+
+
+def as_bytes(value: Any) -> Any:
+    """A text that UTF-8 cannot hold (half a surrogate pair, as models do send) as bytes; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def _answer_of(cells: Sequence[Any]) -> Answer | None:
+    text, finish_reason, refusal, model, answered_by, value, *tokens, latency_s = cells
+    if latency_s is None:
+        return None
+    usage = None if tokens[0] is None else Usage(*tokens)
+    value = None if value is None else json.loads(value)
+    return Answer(text, finish_reason, refusal, model, answered_by, value, usage, latency_s)
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

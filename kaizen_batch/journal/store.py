@@ -1,0 +1,128 @@
+"""The file in one thread's hands: groups of operations, each group one transaction."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from kaizen_batch.journal import faults, schema
+from kaizen_batch.journal.files import open_writer, transaction, write_lock
+from kaizen_batch.journal.records import Entry, as_bytes, entry_of
+
+# Rows of a statement: few sizes, which stay in the connection's cache; what is left of one is filled up with nothing.
+_SIZES = (1, 4, 16, 64, 256)
+_WIDTH = len(schema.OPERATION_COLUMNS)
+_NOTHING = (None,) * _WIDTH
+
+# One thing to do to one key: its kind (of `schema`), the key, and its cells of `schema.OPERATION_COLUMNS` from the key
+# on, as far as it has any. A plain tuple, for the loop makes two of them for each item.
+Operation: TypeAlias = tuple[int, bytes, tuple[Any, ...]]
+_Rounds: TypeAlias = list[tuple[int, list[int]]]
+
+
+class Store:
+    """The open journal, synchronous; one thread uses it.
+
+    >>> store = Store(Path("run.db"))
+    >>> store.open(creator="1.0", now=0.0)
+    >>> store.apply([(schema.BEGIN, key, row)], {})
+    >>> store.close()
+
+    `commits` counts the transactions that wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.commits = 0
+        self._stack = ExitStack()
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self, *, creator: str, now: float) -> None:
+        """Takes the lock, then creates or recovers the file. Raises: JournalError."""
+        with ExitStack() as stack:
+            stack.enter_context(write_lock(self.path))
+            self._connection = stack.enter_context(closing(open_writer(self.path, creator=creator, now=now)))
+            self._stack = stack.pop_all()
+
+    def apply(self, operations: Sequence[Operation], found: dict[int, Entry]) -> None:
+        """Does them all or none, those of one key in their order. Raises: JournalError.
+
+        `found` gets what was looked up, by the look-up's place among the operations.
+        """
+        connection = self.connection
+        with faults.translated(self.path):
+            rounds = _rounds(operations)
+            writes = sum(-(-len(places) // _SIZES[-1]) for number, places in rounds if number % 2)
+            # One statement is a transaction by itself, and three calls fewer.
+            with transaction(connection) if writes > 1 else nullcontext():
+                self._steps(connection, operations, rounds, found)
+            self.commits += writes > 0
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open connection. Raises: JournalError if there is none."""
+        if self._connection is None:
+            raise faults.closed(self.path)
+        return self._connection
+
+    def close(self) -> None:
+        """Folds the -wal into the file and gives the lock back."""
+        self._connection = None
+        self._stack.close()
+
+    def _steps(
+        self, connection: sqlite3.Connection, operations: Sequence[Operation], rounds: _Rounds, found: dict[int, Entry]
+    ) -> None:
+        for number, places in rounds:
+            for some in _chunks(places):
+                if number % 2:
+                    _write(connection, [operations[place] for place in some])
+                else:
+                    entries = _look_up(connection, {operations[place][1] for place in some})
+                    found.update({place: entries[key] for place in some if (key := operations[place][1]) in entries})
+
+
+def _rounds(operations: Sequence[Operation]) -> _Rounds:
+    """Places of operations that can be done together: look-ups in rounds 0, 2, ..., all others in 1, 3, ...
+
+    Operations of different keys commute, so each is in the first round that keeps the order of its own key.
+    """
+    last: dict[bytes, int] = {}
+    rounds: defaultdict[int, list[int]] = defaultdict(list)
+    for place, (kind, key, _) in enumerate(operations):
+        number = last.get(key, 0)
+        number += (kind != schema.LOOK_UP) != number % 2
+        last[key] = number
+        rounds[number].append(place)
+    return sorted(rounds.items())
+
+
+def _chunks(places: list[int]) -> Iterator[list[int]]:
+    size = _SIZES[-1]
+    return (places[start : start + size] for start in range(0, len(places), size))
+
+
+def _size(rows: int) -> int:
+    return next(size for size in _SIZES if size >= rows)
+
+
+def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> None:
+    size = _size(len(operations))
+    cells: list[Any] = []
+    for kind, _, row in operations:
+        cells.append(kind)
+        cells.extend(row)
+        cells.extend(_NOTHING[len(row) + 1 :])
+    cells.extend(_NOTHING * (size - len(operations)))
+    try:
+        connection.execute(schema.write(size), cells)
+    except UnicodeEncodeError:  # raised while binding, before anything was done
+        connection.execute(schema.write(size), [as_bytes(cell) for cell in cells])
+
+
+def _look_up(connection: sqlite3.Connection, keys: set[bytes]) -> dict[bytes, Entry]:
+    size = _size(len(keys))
+    rows = connection.execute(schema.look_up(size), [*keys, *(None,) * (size - len(keys))])
+    return {row[0]: entry_of(row) for row in rows}

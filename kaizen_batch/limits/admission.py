@@ -1,0 +1,162 @@
+"""The one door in front of the endpoints: calls wait in line until every limit lets them through."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.limits.base import Limit, Ticket
+
+
+class Admission:
+    """The lines of one run, one for each endpoint, and the limits that all of them share.
+
+    >>> admission = Admission([ConcurrencyLimiter(10)])
+    >>> line = admission.line([RateLimiter(requests_per_minute=500)])
+    >>> await line.enter(ticket)
+    >>> try: ...
+    ... finally: line.leave(ticket)
+
+    Invariants: a call goes only when every limit of its line says 0.0, and all of them book it in the same
+    instant, so that nobody holds one permit while it waits for another; within a line first come, first served;
+    what was entered is left exactly once, also when the waiting task is cancelled. One timer wakes a line; nobody
+    polls.
+    """
+
+    def __init__(self, shared: Sequence[Limit]) -> None:
+        self._shared = tuple(shared)
+        self._lines: list[Line] = []
+
+    def line(self, own: Sequence[Limit]) -> "Line":
+        """A line that obeys its own limits and the shared ones."""
+        line = Line((*own, *self._shared), self.pump)
+        self._lines.append(line)
+        return line
+
+    def pump(self) -> None:
+        """Let through whatever may go now."""
+        for line in self._lines:
+            line.pump()
+
+    def close(self, error: KaizenBatchError) -> None:
+        """Let nobody through any more; see Line.close."""
+        for line in self._lines:
+            line.close(error)
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What the first call in a line waits for, with the seconds if they are known; None if nobody waits."""
+        return next((text for line in self._lines if (text := line.waiting_for)), None)
+
+
+class Line:
+    """One line of waiting calls; made by Admission."""
+
+    def __init__(self, limits: tuple[Limit, ...], pump_all: Callable[[], None]) -> None:
+        self._limits = limits
+        self._pump_all = pump_all
+        self._waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: KaizenBatchError | None = None
+        self._blocked_by: Limit | None = None
+
+    async def enter(self, ticket: Ticket) -> None:
+        """Wait for this call's turn. Raises NeverFitsError at once for a call that no limit would ever let through,
+        BudgetExhaustedError when its turn has come and cannot be paid, and what `close` was given."""
+        for limit in self._limits:
+            limit.check(ticket)
+        if self.try_enter(ticket):
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiters.append((turn, ticket))
+        self.pump()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.leave(ticket)  # its turn had come in the same instant
+            else:
+                self._pump_all()  # the one behind may be smaller
+            raise
+
+    def try_enter(self, ticket: Ticket) -> bool:
+        """Go now or not at all: False if anybody waits or any limit holds."""
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
+        now = asyncio.get_running_loop().time()
+        if self._waiters or self._delay(ticket, now) > 0:
+            return False
+        self._take(ticket, now)
+        return True
+
+    def leave(self, ticket: Ticket) -> None:
+        """The call is over; what it used is on the ticket."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._limits:
+            limit.settle(ticket, now)
+        self._pump_all()
+
+    def pump(self) -> None:
+        """Let through from the front whoever may go now, and set the timer for the next."""
+        waiters = self._waiters
+        if not waiters:
+            return
+        now = asyncio.get_running_loop().time()
+        while waiters:
+            turn, ticket = waiters[0]
+            if not turn.done():
+                try:
+                    delay = self._delay(ticket, now)
+                except KaizenBatchError as error:
+                    turn.set_exception(error)
+                else:
+                    if delay > 0:
+                        self._wake_in(delay)
+                        return
+                    self._take(ticket, now)
+                    turn.set_result(None)
+            waiters.popleft()
+
+    def close(self, error: KaizenBatchError) -> None:
+        """Send everyone who waits, and whoever comes later, away with this error; calls in flight go on."""
+        self._error = error
+        self._wake_in(math.inf)
+        while self._waiters:
+            turn, _ = self._waiters.popleft()
+            if not turn.done():
+                turn.set_exception(error)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let through any more."""
+        return self._error is not None
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What the first in line waits for, such as "the token window, 12 s"; None if nobody waits."""
+        if not self._waiters or self._blocked_by is None:
+            return None
+        if self._timer is None:
+            return self._blocked_by.name
+        seconds = max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+        return f"{self._blocked_by.name}, {seconds:.0f} s"
+
+    def _delay(self, ticket: Ticket, now: float) -> float:
+        longest = 0.0
+        for limit in self._limits:
+            delay = limit.delay(ticket, now)
+            if delay > longest:
+                longest, self._blocked_by = delay, limit
+        return longest
+
+    def _take(self, ticket: Ticket, now: float) -> None:
+        for limit in self._limits:
+            limit.take(ticket, now)
+
+    def _wake_in(self, delay: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if delay < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(delay, self.pump)

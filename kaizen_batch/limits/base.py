@@ -1,0 +1,40 @@
+"""What every limit is: three plain methods on a clock that is handed in, so that no event loop is needed."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What one call asks of the limits before it is sent, and what it took in the end.
+
+    `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
+    `used_tokens` and `used_usd` are filled in before the ticket is settled; None means that nobody knows, and then
+    what was reserved counts as used.
+    """
+
+    tokens: int = 0
+    usd: float = 0.0
+    used_tokens: int | None = None
+    used_usd: float | None = None
+    body_bytes: int = 0
+
+
+class Limit(Protocol):
+    """One reason to hold a call back. `now` is the loop's clock, in seconds."""
+
+    @property
+    def name(self) -> str:
+        """What a call waits for, in the words of a progress line."""
+
+    def check(self, ticket: Ticket) -> None:
+        """Raise NeverFitsError for a call that this limit can never let through."""
+
+    def delay(self, ticket: Ticket, now: float) -> float:
+        """0.0 if the call may go now, else seconds until asking again makes sense: inf if a call must end first."""
+
+    def take(self, ticket: Ticket, now: float) -> None:
+        """Book a call that goes now."""
+
+    def settle(self, ticket: Ticket, now: float) -> None:
+        """Book its end: answered, failed or cancelled."""

@@ -1,0 +1,46 @@
+"""How many calls at once: a fixed number, or one that adapts to what the endpoint bears."""
+
+import math
+
+from kaizen_batch.limits.base import Ticket
+
+
+class ConcurrencyLimiter:
+    """At most `max_concurrent` calls at once.
+
+    `in_flight` is how many are under way now, `peak` the most there ever were, `limit` how many may be.
+    """
+
+    name = "a free place"
+
+    def __init__(self, max_concurrent: int) -> None:
+        self.max_concurrent = max_concurrent
+        self.in_flight = 0
+        self.peak = 0
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be under way now."""
+        return self.max_concurrent
+
+    def check(self, ticket: Ticket) -> None:
+        """Every call fits."""
+
+    def delay(self, ticket: Ticket, now: float) -> float:
+        """0.0 while a place is free; the next end of a call frees one."""
+        return 0.0 if self.in_flight < self.limit else math.inf
+
+    def take(self, ticket: Ticket, now: float) -> None:
+        """Occupy a place."""
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+
+    def settle(self, ticket: Ticket, now: float) -> None:
+        """Free it."""
+        self.in_flight -= 1
+
+    def answered(self, seconds: float, output_tokens: int, now: float) -> None:
+        """A call was answered in so many seconds."""
+
+    def throttled(self, now: float) -> None:
+        """The endpoint asked for less."""

@@ -1,0 +1,203 @@
+"""What a call costs, and what it can cost at most."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.usage import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ConditionalPrice, ModelPrice
+
+_OPENAI = "https://api.openai.com/v1"
+
+# The keys of genai-prices that a call of text in, text out can be billed by.
+_INPUT = ("input_mtok", "cache_write_mtok")
+_OUTPUT = ("output_mtok", "output_reasoning_mtok")
+# Those that are billed only to requests that ask for it: other media as input, tools, a cache kept for an hour.
+_ONLY_IF_ASKED = re.compile(
+    r"(input|cache)_(audio|image|video)(_read)?_mtok|cache_write_(5m|1h)_mtok"
+    r"|(web|social|storage)_searches_kcount|code_executions_kcount"
+)
+# Models that search the web unasked, and bill each search: no bound follows from tokens.
+_SEARCHES_UNASKED = re.compile("search|sonar")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in USD per million tokens.
+
+    >>> Price(input=0.15, output=0.60, cached=0.075).cost(Usage(input_tokens=1_000, output_tokens=100))
+    0.00021
+
+    `cached` is for input that the endpoint read from its prompt cache, None: as `input`. `tiers` are prices of long
+    inputs, ascending: with more than so many input tokens, all tokens of the call are at that price. Raises
+    ConfigError for a price that is not a finite number >= 0.
+    """
+
+    input: float
+    output: float
+    cached: float | None = None
+    tiers: tuple[tuple[int, "Price"], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("input", self.input)
+        _check("output", self.output)
+        if self.cached is not None:
+            _check("cached", self.cached)
+
+    @classmethod
+    def of(cls, value: Any) -> "Price":
+        """A Price as it is, or one from a dict; ConfigError for anything else.
+
+        >>> Price.of({"input": 0.15, "output": 0.60})
+        Price(input=0.15, output=0.6, cached=None, tiers=())
+        """
+        if isinstance(value, Price):
+            return value
+        if not isinstance(value, Mapping) or not {"input", "output"} <= value.keys():
+            raise ConfigError(f'a price is written {{"input": 0.15, "output": 0.60}}, {_UNIT}; given: {value!r}')
+        for key in value.keys() - {"input", "output", "cached"}:
+            hint = did_you_mean(str(key), ("input", "output", "cached"))
+            raise ConfigError(f"a price has no {key!r}; {hint}allowed: input, output, cached")
+        return cls(value["input"], value["output"], value.get("cached"))
+
+    def cost(self, usage: Usage) -> float:
+        """USD of one call. (Of the sum of several: not less than they cost, as the sum may reach a dearer tier.)"""
+        price = self
+        for above, tier in self.tiers:
+            if usage.input_tokens > above:
+                price = tier
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        return price._sum(usage.input_tokens - cached, cached, usage.output_tokens)
+
+    def at_most(self, input_tokens: int, output_tokens: int) -> float:
+        """The most USD that one call of up to so many tokens can cost, however much of its input is cached."""
+        reached = [self, *(tier for above, tier in self.tiers if input_tokens > above)]
+        return max(
+            max(price._sum(input_tokens, 0, output_tokens), price._sum(0, input_tokens, output_tokens))
+            for price in reached
+        )
+
+    def _sum(self, fresh: int, cached: int, output: int) -> float:
+        # Exact, and rounded once: so `at_most` is never below `cost`, not even by the last bit of a float.
+        per_fresh, per_cached, per_output, unit = _in_integers(self.input, self.output, self.cached)
+        return (fresh * per_fresh + cached * per_cached + output * per_output) / unit
+
+
+_UNIT = "in USD per million tokens"
+
+
+def _check(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"the {name} price must be a finite number >= 0, {_UNIT} (0: it is free); given: {value!r}")
+
+
+@cache
+def _in_integers(fresh: float, output: float, cached: float | None) -> tuple[int, int, int, int]:
+    """The prices of one token of fresh input, cached input and output, and how many of these units make one USD."""
+    # Read as written: 0.15 means 3/20, not the float next to it.
+    rates = [Fraction(str(rate)) for rate in (fresh, fresh if cached is None else cached, output)]
+    unit = math.lcm(*(rate.denominator for rate in rates))
+    per_fresh, per_cached, per_output = (int(rate * unit) for rate in rates)
+    return per_fresh, per_cached, per_output, unit * 1_000_000
+
+
+def price_of(model: str, base_url: str | None = None) -> Price | None:
+    """The list price of a model at an endpoint, or None if nobody can say: then the user has to.
+
+    >>> price_of("gpt-4o-mini")
+    Price(input=0.15, output=0.6, cached=0.075, tiers=())
+    >>> price_of("gpt-4o-mini", "http://127.0.0.1:8000/v1") is None
+    True
+
+    `base_url` None is OpenAI. Never too low for text in, text out at the standard service tier: input that a cache
+    stores is dearer with some models, so all input is; a price that changes with the hour, or within a week, is the
+    dearest of those. None for a model that bills requests, searches, media or seconds, and for an unknown model or
+    host (a proxy, a server of one's own). Source: the data inside genai-prices; nothing is fetched.
+    """
+    return _price_on(datetime.now(UTC).date(), model, base_url or _OPENAI)
+
+
+@cache
+def _price_on(day: date, model: str, base_url: str) -> Price | None:
+    from genai_prices.data_snapshot import get_snapshot  # a quarter of a second: only runs that need prices pay it
+
+    try:
+        provider, found = get_snapshot().find_provider_model(model, None, None, base_url)
+    except LookupError:
+        return None
+    if _only_looks_like(provider.api_pattern, base_url) or _SEARCHES_UNASKED.search(f"{model} {found.id}".lower()):
+        return None
+    prices = found.prices
+    candidates = list(_in_force(prices, day)) if isinstance(prices, list) else [prices]
+    if not candidates or not all(_is_text_only(price) for price in candidates):
+        return None
+    return _dearest(candidates)
+
+
+def _only_looks_like(pattern: str, base_url: str) -> bool:
+    # The patterns are prefixes: api.openai.com.proxy.example would pass for api.openai.com.
+    match = re.match(pattern, base_url)
+    host_end = base_url.find(urlsplit(base_url).netloc) + len(urlsplit(base_url).netloc)
+    return match is None or "." in base_url[match.end() : host_end].split(":")[0]
+
+
+def _in_force(prices: "list[ConditionalPrice]", day: date) -> "Iterator[ModelPrice]":
+    """Every price that may hold while a run lasts. The last entry whose condition is met counts."""
+    from genai_prices.types import StartDateConstraint
+
+    for entry in reversed(prices):
+        starts = entry.constraint.start_date if isinstance(entry.constraint, StartDateConstraint) else None
+        if starts is None or starts <= day + timedelta(days=7):
+            yield entry.prices
+        # A day's grace, for where a date begins depends on the provider's time zone.
+        if entry.constraint is None or (starts is not None and starts < day):
+            return
+
+
+def _is_text_only(price: "ModelPrice") -> bool:
+    keys = {key for key, value in vars(price).items() if value is not None}
+    extra = keys - {*_INPUT, *_OUTPUT, "cache_read_mtok"}
+    return {"input_mtok", "output_mtok"} <= keys and all(_ONLY_IF_ASKED.fullmatch(key) for key in extra)
+
+
+def _dearest(candidates: "list[ModelPrice]") -> Price:
+    tiers = {
+        tier.start
+        for price in candidates
+        for key in (*_INPUT, *_OUTPUT, "cache_read_mtok")
+        for tier in getattr(getattr(price, key), "tiers", ())
+    }
+    base, *longer = (_dearest_above(above, candidates) for above in (-1, *sorted(tiers)))
+    return Price(base.input, base.output, base.cached, tuple(zip(sorted(tiers), longer, strict=True)))
+
+
+def _dearest_above(tokens: int, candidates: "list[ModelPrice]") -> Price:
+    """The price of a call with more than so many input tokens."""
+
+    def dearest(*keys: str) -> list[float]:
+        levels = [max(_level(getattr(price, key), tokens) for key in keys) for price in candidates]
+        return [level for level in levels if level >= 0]
+
+    cached = dearest("cache_read_mtok")
+    return Price(
+        max(dearest(*_INPUT)),
+        max(dearest(*_OUTPUT)),
+        max(cached) if len(cached) == len(candidates) else None,
+    )
+
+
+def _level(value: Any, tokens: int) -> float:
+    """A Decimal or tiered price of genai-prices at so many input tokens; -1 if there is none."""
+    if value is None:
+        return -1.0
+    reached = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= tokens]
+    return float(reached[-1] if reached else getattr(value, "base", value))

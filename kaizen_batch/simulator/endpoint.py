@@ -1,0 +1,223 @@
+"""The endpoint without its sockets: what becomes of each request, and when."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from kaizen_batch.simulator.answers import (
+    GATEWAY_PAGE,
+    Call,
+    Wire,
+    answer,
+    header_lines,
+    read_call,
+    reply_bytes,
+    to_bytes,
+)
+from kaizen_batch.simulator.chance import Dice, slowdown
+from kaizen_batch.simulator.ledger import Entry, Ledger
+from kaizen_batch.simulator.settings import TORN, Reply, Settings, error_reply
+from kaizen_batch.simulator.windows import RateLimits, milliseconds
+
+_REFUSING = ("o1", "o3", "o4", "gpt-5", "strict-")
+_MODELS = [{"id": name, "object": "model"} for name in ("gpt-3.5-turbo", "gpt-4o-mini")]
+_UNREAD_SHA256 = sha256(b"").hexdigest()
+
+Deliver = Callable[[Wire], None]
+
+
+class Request(NamedTuple):
+    """What the endpoint wants to know of an HTTP request."""
+
+    method: bytes
+    target: bytes
+    authorization: bytes
+    body: bytes
+
+
+class Endpoint:
+    """Decides what becomes of a request, books it, and hands the answer to `deliver` when its time has come."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.bodies: deque[Any] = deque(maxlen=1000)
+        self.scripted: deque[Reply] = deque()
+        self.down = False
+        self.down_mode = "500"
+        self.hang_s = settings.hang_s
+        self.wants_key = settings.api_key is not None
+        self.ledger = ledger
+        self._settings = settings
+        self._dice = Dice(settings)
+        self._limits = RateLimits(settings)
+        self._let_in = 0
+        self._working: dict[Call, asyncio.TimerHandle] = {}
+        self._last_id = "chatcmpl-0000000000000000"
+        self._routes = {
+            (b"GET", b"/v1/models"): self._models,
+            (b"GET", b"/ledger"): self._show,
+            (b"POST", b"/ledger/reset"): self._reset,
+        }
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server is up, on this loop."""
+        self._loop = loop
+        self._started_at = loop.time()
+
+    def stop(self) -> None:
+        """Drop the calls under way: they are not billed."""
+        for timer in self._working.values():
+            timer.cancel()
+            self.ledger.leave()
+        self._working.clear()
+
+    def handle(self, request: Request, deliver: Deliver) -> None:
+        """Take a request; `deliver` is called once, now or later."""
+        path = request.target.partition(b"?")[0]
+        if path == b"/v1/chat/completions" and request.method == b"POST":
+            self._chat(request, deliver)
+        elif route := self._routes.get((request.method, path)):
+            deliver(Wire(to_bytes(200, json.dumps(route(request)).encode())))
+        else:
+            deliver(Wire(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
+
+    def _models(self, request: Request) -> dict[str, Any]:
+        return {"object": "list", "data": _MODELS}
+
+    def _show(self, request: Request) -> dict[str, Any]:
+        return self.ledger.to_dict(entries=b"entries=0" not in request.target)
+
+    def _reset(self, request: Request) -> dict[str, Any]:
+        self.ledger.reset()
+        return self.ledger.to_dict()
+
+    def _chat(self, request: Request, deliver: Deliver) -> None:
+        self.ledger.enter()
+        at = self._loop.time()
+        try:
+            call = read_call(request.body, at)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            call = Call({}, at, _UNREAD_SHA256, "", "", 0, 0)
+            reply: Reply | None = error_reply(400, "invalid_request", f"this is no chat request: {error!r}")
+        else:
+            self.bodies.append(call.body)
+            reply = self._refusal(call, request)
+        if reply is None:
+            self._work(call, deliver)
+        else:
+            self._refuse(call, reply, deliver)
+
+    def _refusal(self, call: Call, request: Request) -> Reply | None:
+        if self.scripted:
+            return self.scripted.popleft()
+        if self.down:
+            return TORN if self.down_mode == "torn" else error_reply(500, "server_error", "The server is down")
+        return (
+            self._wrong_key(request)
+            or _unsupported(call.body)
+            or self._exhausted()
+            or self._overloaded()
+            or self._fault(call)
+            or self._throttled(call)
+        )
+
+    def _wrong_key(self, request: Request) -> Reply | None:
+        wanted = self._settings.api_key
+        if wanted is None or request.authorization == f"Bearer {wanted}".encode():
+            return None
+        return error_reply(401, "invalid_api_key", "Incorrect API key provided")
+
+    def _exhausted(self) -> Reply | None:
+        # Calls let in will be billed: counting them, not the bills, makes the quota exact.
+        if self._settings.quota_after is None or self._let_in < self._settings.quota_after:
+            return None
+        return error_reply(429, "insufficient_quota", "You exceeded your current quota")
+
+    def _overloaded(self) -> Reply | None:
+        if self._settings.shed_at is None or len(self._working) < self._settings.shed_at:
+            return None
+        return error_reply(503, "server_is_overloaded", "The server is overloaded")
+
+    def _fault(self, call: Call) -> Reply | None:
+        call.fault = fault = self._dice.fault()
+        if not fault:
+            return None
+        if fault == "torn" and self._settings.torn_before_billing:
+            return TORN
+        if fault in ("429", "slow_down"):
+            code = "rate_limit_exceeded" if fault == "429" else fault
+            return _wait(code, "Rate limit reached", self._settings.retry_after_s)
+        if fault != "500":
+            return None
+        status = self._dice.server_error()
+        return GATEWAY_PAGE if status == 502 else error_reply(status, "server_error", "The server had an error")
+
+    def _throttled(self, call: Call) -> Reply | None:
+        call.charged = charged = call.tokens
+        if not self._limits.given:
+            return None
+        if self._settings.charge_max_tokens:
+            most = call.body.get("max_completion_tokens") or call.body.get("max_tokens")
+            charged = call.prompt_tokens + most if isinstance(most, int) else charged
+        wait_s, name = self._limits.admit(charged, call.at)
+        if wait_s == 0:
+            call.charged = charged
+            return None
+        if wait_s == float("inf"):
+            text = f"Request too large: {charged} tokens never fit into the window"
+            return _wait("rate_limit_exceeded", text, self._settings.window_s, {"x-should-retry": "false"})
+        return _wait("rate_limit_exceeded", f"Rate limit reached for {name}", wait_s)
+
+    def _work(self, call: Call, deliver: Deliver) -> None:
+        self._let_in += 1
+        seconds = self._dice.latency_s() + self._settings.per_token_s * call.output_tokens
+        if seconds > 0:
+            seconds *= slowdown(self._settings, len(self._working) + 1, call.at - self._started_at)
+            # The client may leave meanwhile: the model works on, and bills.
+            self._working[call] = self._loop.call_later(seconds, self._finish, call, deliver)
+        else:
+            self._finish(call, deliver)
+
+    def _finish(self, call: Call, deliver: Deliver) -> None:
+        self._working.pop(call, None)
+        wire = answer(call, self._last_id, self._limit_lines())
+        self._last_id = call.id
+        # Booked before a byte is written: a client killed meanwhile was billed, and who has an answer sees it here.
+        self.ledger.record(self._bill(call, 200 if wire.data else 0))
+        if wire.then != "hang":
+            self.ledger.leave()
+        deliver(wire)
+
+    def _limit_lines(self) -> bytes:
+        return header_lines(self._limits.headers(self._loop.time())) if self._limits.given else b""
+
+    def _bill(self, call: Call, status: int) -> Entry:
+        settings = self._settings
+        usd = (call.prompt_tokens * settings.price_input + call.output_tokens * settings.price_output) / 1e6
+        return Entry(status, True, call.prompt_sha256, call.tokens, call.at, call.model, usd, call.charged, call.fault)
+
+    def _refuse(self, call: Call, reply: Reply, deliver: Deliver) -> None:
+        billed = reply.status == 200
+        self.ledger.record(
+            Entry(reply.status, billed, call.prompt_sha256, at=call.at, model=call.model, fault=call.fault)
+        )
+        self.ledger.leave()
+        limits = self._limits.headers(self._loop.time())
+        deliver(Wire(reply_bytes(reply, limits)) if reply.status else Wire(then="abort"))
+
+
+def _unsupported(body: dict[str, Any]) -> Reply | None:
+    if not str(body.get("model")).startswith(_REFUSING):
+        return None
+    for parameter in ("max_tokens", "temperature"):
+        if body.get(parameter) not in (None, 1):
+            text = f"Unsupported parameter: {parameter!r} is not supported with this model."
+            return error_reply(400, "unsupported_parameter", text, param=parameter)
+    return None
+
+
+def _wait(code: str, message: str, seconds: float, headers: dict[str, str] | None = None) -> Reply:
+    after = {"retry-after-ms": str(milliseconds(seconds))}
+    return error_reply(429, code, message, headers={**after, **(headers or {})})

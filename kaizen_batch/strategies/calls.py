@@ -1,0 +1,144 @@
+"""One call: let in by the limits, sent, timed, and booked, whatever its end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from kaizen_batch.config import RunConfig
+from kaizen_batch.errors import AgentError, KaizenBatchError, NoAnswerError, NotAttemptedError, as_batch_error
+from kaizen_batch.events import Event, Throttled
+from kaizen_batch.limits import Ticket
+from kaizen_batch.metrics import Tally
+from kaizen_batch.providers import Completion
+from kaizen_batch.results import ItemError
+from kaizen_batch.strategies.hedge import HedgeDelay, hedged
+from kaizen_batch.strategies.item import Item
+from kaizen_batch.strategies.lane import Lane
+from kaizen_batch.strategies.record import Record
+from kaizen_batch.strategies.source import being_cancelled
+
+
+class Calls:
+    """Makes the calls of one run, and books each one: in the tally, on its item, in the journal, with the limits.
+
+    Invariants: no call is sent that the limits have not let in and, with a journal, that it does not have on disk
+    as in flight; every call let in leaves its line exactly once; a call whose answer nobody saw (cancelled, torn,
+    timed out) is booked as unanswered, and its reservation as spent.
+    """
+
+    def __init__(self, config: RunConfig, tally: Tally, emit: Callable[[Event], None]) -> None:
+        self.cut_at: float | None = None
+        self._config = config
+        self._tally = tally
+        self._emit = emit
+        self._hedge = HedgeDelay(config.hedge_after, tally.latency) if config.hedge_after else None
+
+    async def call(self, item: Item, lane: Lane, request: Any) -> Completion:
+        """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours."""
+        if item.body is None and lane.sized:
+            item.body = lane.agent.body(request)
+        ticket = lane.ticket(request, item.body)
+        await lane.line.enter(ticket)
+        delay_s = self._hedge.seconds if self._hedge else None
+        if delay_s is None:
+            try:
+                return await self._send(item, lane, request, ticket)
+            finally:
+                lane.line.leave(ticket)
+        first = self._sending(item, lane, request, ticket)
+        return await hedged(first, lambda: self._second(item, lane, request), delay_s)
+
+    def _second(self, item: Item, lane: Lane, request: Any) -> "asyncio.Task[Completion] | None":
+        ticket = lane.ticket(request, item.body)
+        if lane.line.closed or not lane.line.try_enter(ticket):
+            return None
+        self._tally.hedges += 1
+        item.hedged = True
+        return self._sending(item, lane, request, ticket)
+
+    def _sending(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
+        task = asyncio.create_task(self._send(item, lane, request, ticket))
+        # Not a `finally` inside: a task that is cancelled before its first step never gets there.
+        task.add_done_callback(lambda _: lane.line.leave(ticket))
+        return task
+
+    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+        """One call that has been let in, and the books about it."""
+        if item.record is not None:
+            await self._begin(item.record, ticket)
+        clock = asyncio.get_running_loop().time
+        item.calls += 1
+        self._tally.calls += 1
+        item.sent_at = sent_at = clock()
+        try:
+            async with asyncio.timeout(self._time_left(sent_at)):
+                completion = await lane.agent.complete(request)
+            if not isinstance(completion, Completion):
+                raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
+        except asyncio.CancelledError:
+            self._unanswered(item, ticket, NoAnswerError("the call was cancelled", code="cancelled"))
+            if being_cancelled():
+                raise
+            # The agent cancelled itself. Let through, it would end this worker and lose the item.
+            raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
+        except Exception as error:
+            failure = self._told_apart(error)
+            self._call_failed(item, lane, ticket, failure, sent_at, clock())
+            raise failure from (error if failure is not error else error.__cause__)
+        finally:
+            item.latency_s = clock() - sent_at
+        self._answered(item, lane, ticket, completion, clock())
+        return completion
+
+    def _answered(self, item: Item, lane: Lane, ticket: Ticket, completion: Completion, now: float) -> None:
+        cost = lane.answered(ticket, completion, now - item.latency_s, now)
+        self._tally.answered(completion.usage, item.latency_s, cost)
+        # An answer that does not say what it took may have taken all that was reserved.
+        item.call_usd = ticket.usd if cost is None else cost
+        if cost is not None:
+            item.cost_usd = (item.cost_usd or 0.0) + cost
+        if completion.usage is not None:
+            item.usage = completion.usage if item.usage is None else item.usage + completion.usage
+
+    def _call_failed(
+        self, item: Item, lane: Lane, ticket: Ticket, failure: KaizenBatchError, sent_at: float, now: float
+    ) -> None:
+        if getattr(failure, "may_be_billed", False):
+            self._unanswered(item, ticket, failure)
+        elif item.record is not None:
+            item.record.ended(failure)
+        pause_s = lane.failed(ticket, failure, item.index, sent_at, now)
+        if pause_s > 0:
+            self._emit(Throttled(pause_s, ItemError.of(failure)))
+
+    async def _begin(self, record: Record, ticket: Ticket) -> None:
+        ticket.used_usd = 0.0  # should this be where the run ends: nothing was sent
+        try:
+            await record.begin(ticket)
+        except asyncio.CancelledError:
+            record.ended(NotAttemptedError("the run ended before the call was sent"))
+            raise
+        ticket.used_usd = None
+
+    def _unanswered(self, item: Item, ticket: Ticket, failure: KaizenBatchError) -> None:
+        """Book a call that was sent and whose answer nobody will see."""
+        item.unanswered += 1
+        item.unanswered_usd += ticket.usd
+        self._tally.unanswered += 1
+        # Of two calls at once the row counts the first as unanswered when the second begins.
+        if item.record is not None and not (item.hedged and failure.code == "cancelled"):
+            item.record.ended(failure, may_be_billed=True)
+
+    def _told_apart(self, error: Exception) -> KaizenBatchError:
+        failure = as_batch_error(error)
+        late = self.cut_at is not None and asyncio.get_running_loop().time() >= self.cut_at
+        if late and isinstance(failure, NoAnswerError):
+            return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
+        return failure
+
+    def _time_left(self, now: float) -> float | None:
+        """Seconds that a call may take."""
+        if self.cut_at is None:
+            return self._config.timeout_s
+        left = max(0.0, self.cut_at - now)
+        return left if self._config.timeout_s is None else min(left, self._config.timeout_s)

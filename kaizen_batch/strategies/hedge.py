@@ -1,0 +1,75 @@
+"""Hedging: a call that lasts unusually long is made a second time, and the first answer counts."""
+
+import asyncio
+from asyncio import Task
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from kaizen_batch.metrics import LatencyHistogram
+
+T = TypeVar("T")
+
+_SAMPLES = 20
+_REFRESH = 50
+
+
+class HedgeDelay:
+    """After how many seconds a call counts as slow: the quantile of the latencies so far.
+
+    `seconds` is None until 20 calls were answered.
+    """
+
+    def __init__(self, quantile: float, latency: LatencyHistogram) -> None:
+        self._quantile = quantile
+        self._latency = latency
+        self._at = 0
+        self._seconds: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """The delay; looked up again after each 50 calls."""
+        count = self._latency.count
+        if count >= _SAMPLES and (self._seconds is None or count >= self._at + _REFRESH):
+            self._at = count
+            self._seconds = self._latency.quantile(self._quantile)
+        return self._seconds
+
+
+async def hedged(first: "Task[T]", second: Callable[[], "Task[T] | None"], delay_s: float) -> T:
+    """The result of `first`, or of what `second` gives when `first` lasts longer than `delay_s`.
+
+    The first to succeed wins, the other is cancelled and gone when this returns; if both fail, the first error is
+    raised. `second` may return None: no room for another call.
+    Source: J. Dean, L. A. Barroso, "The Tail at Scale", CACM 56(2), 2013.
+    """
+    tasks = [first]
+    try:
+        await asyncio.wait(tasks, timeout=delay_s)
+        if not tasks[0].done() and (other := second()) is not None:
+            tasks.append(other)
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled() and task.exception() is None:
+                    return task.result()
+        return tasks[0].result()
+    finally:
+        await _gone(tasks)
+
+
+async def _gone(tasks: "Sequence[Task[Any]]") -> None:
+    """Cancel what still runs and wait for its end, also when cancelled meanwhile."""
+    interrupted = False
+    for task in tasks:
+        task.cancel()
+    while any(not task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            interrupted = True
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # looked at: else asyncio complains of it when the task is collected
+    if interrupted:
+        raise asyncio.CancelledError

@@ -1,0 +1,143 @@
+"""One endpoint of a run: its agent, the line in front of it, what its calls cost, and whether it still serves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kaizen_batch.config import RunConfig
+from kaizen_batch.errors import (
+    ConfigError,
+    EndpointDownError,
+    KaizenBatchError,
+    NoAnswerError,
+    OverloadedError,
+    ProviderError,
+    ServerError,
+    ThrottledError,
+)
+from kaizen_batch.limits import Admission, ConcurrencyLimiter, Gate, RateLimiter, Ticket, TokenEstimate, announcement
+from kaizen_batch.prices import Price
+from kaizen_batch.providers import Completion
+from kaizen_batch.usage import Usage
+
+
+class Lane:
+    """Sends calls to one endpoint and tells its limits what came of them.
+
+    `error` says why the endpoint serves no longer, or is None. A run has one lane for its agent, and one for each
+    fallback; `concurrency` is shared by all.
+    """
+
+    def __init__(
+        self,
+        agent: Any,
+        config: RunConfig,
+        admission: Admission,
+        concurrency: ConcurrencyLimiter,
+        *,
+        is_fallback: bool = False,
+    ) -> None:
+        self.agent = agent
+        self.is_fallback = is_fallback
+        self.error: KaizenBatchError | None = None
+        self.price: Price | None = config.price or getattr(agent, "price", None)
+        self._budgeted = config.budget_usd is not None
+        self._bounded = self._budgeted or (config.journal is not None and self.price is not None)
+        self._concurrency = concurrency
+        self._gate = Gate(config.max_concurrent)
+        self._rate = RateLimiter(
+            requests_per_minute=config.requests_per_minute, tokens_per_minute=config.tokens_per_minute
+        )
+        self._estimate = TokenEstimate()
+        self.line = admission.line([self._gate, self._rate])
+        if self._budgeted:
+            _check_budget(self.price, agent)
+
+    @property
+    def name(self) -> str | None:
+        """Which model answers here."""
+        return getattr(self.agent, "name", None)
+
+    @property
+    def sized(self) -> bool:
+        """Whether a ticket needs the size of the request."""
+        return self._bounded or self._rate.counts_tokens
+
+    def ticket(self, request: Any, body: bytes | None) -> Ticket:
+        """What a call can take at most; `body` is the request as it goes over the wire, if `sized`."""
+        if body is None or not self.sized:
+            return Ticket()
+        output = self.agent.max_output(request) or 0
+        # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
+        usd = self.price.at_most(len(body), output) if self._bounded and self.price else 0.0
+        return Ticket(tokens=self._tokens(len(body), output), usd=usd, body_bytes=len(body))
+
+    def _tokens(self, body_bytes: int, output: int) -> int:
+        bound, limit = self._estimate.tokens(body_bytes, output), self._rate.token_limit
+        if limit is not None and bound > limit >= self._estimate.likely(body_bytes, output):
+            return limit  # the bound errs on the safe side, and must not fail a call that will fit a whole window
+        return bound
+
+    def answered(self, ticket: Ticket, completion: Completion, sent_at: float, now: float) -> float | None:
+        """Book an answer; its cost in USD, or None if it cannot be known."""
+        usage = completion.usage
+        self._gate.succeeded()
+        self._concurrency.answered(now - sent_at, usage.output_tokens if usage else 0, now)
+        self._announce(completion.headers, ticket, sent_at, now)
+        if usage is None:
+            return None
+        ticket.used_tokens = usage.total_tokens
+        if ticket.body_bytes:
+            self._estimate.learn(ticket.body_bytes, usage.input_tokens)
+        ticket.used_usd = self.cost(usage)
+        return ticket.used_usd
+
+    def failed(self, ticket: Ticket, error: KaizenBatchError, item: int, sent_at: float, now: float) -> float:
+        """Book a call that ended without an answer; seconds of the pause that this starts, 0.0 if none.
+
+        Raises: EndpointDownError when the endpoint has failed for too long.
+        """
+        if not getattr(error, "may_be_billed", False):
+            ticket.used_usd = 0.0
+        if isinstance(error, ProviderError):
+            self._announce(error.headers, ticket, sent_at, now)
+        if isinstance(error, ThrottledError | OverloadedError):
+            self._concurrency.throttled(now)
+        if not isinstance(error, ServerError | NoAnswerError):
+            return 0.0
+        pause_s = self._gate.failed(item, sent_at, now)
+        if pause_s is None:
+            raise EndpointDownError(
+                f"the endpoint failed every call, the probes included; the last time: {error.message}; run the same "
+                "batch again when it is back: with a journal, only what is missing is asked"
+            ) from error
+        return pause_s
+
+    def hold(self, seconds: float, sent_at: float, now: float) -> None:
+        """Let nobody through for so long: the endpoint asked for it."""
+        self._gate.hold(seconds, sent_at, now)
+
+    def close(self, error: KaizenBatchError) -> None:
+        """Serve no more: this endpoint fails every item alike."""
+        self.error = self.error or error
+        if not self.line.closed:  # else the run is over, and that is what the others are told
+            self.line.close(error)
+
+    def cost(self, usage: Usage) -> float | None:
+        """USD for so many tokens, or None if the price is unknown."""
+        return self.price.cost(usage) if self.price else None
+
+    def _announce(self, headers: Mapping[str, str], ticket: Ticket, sent_at: float, now: float) -> None:
+        announced = announcement(headers) if headers else None
+        if announced is not None:
+            self._rate.announce(announced, sent_at, now, ticket=ticket)
+
+
+def _check_budget(price: Price | None, agent: Any) -> None:
+    name = getattr(agent, "name", None) or type(agent).__name__
+    if price is None:
+        raise ConfigError(
+            f"budget_usd needs to know what {name} costs, and the price list does not: "
+            'pass price={"input": ..., "output": ...}, in USD for a million tokens'
+        )
+    if getattr(agent, "max_output", lambda _: None)(None) is None:
+        raise ConfigError(f"budget_usd needs a bound for each answer of {name}: set max_tokens")

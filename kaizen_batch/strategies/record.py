@@ -1,0 +1,81 @@
+"""One item's hold on the journal, and the key of its request."""
+
+from hashlib import sha256
+
+from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.journal import Answer, Entry, JournalWriter
+from kaizen_batch.limits import Ticket
+from kaizen_batch.providers import Completion
+from kaizen_batch.results import ItemError
+
+
+def request_key(endpoint: str, body: bytes) -> bytes:
+    """What names a request: the SHA-256 of its endpoint and of the very bytes that go over the wire.
+
+    >>> request_key("https://api.openai.com/v1", b"{}").hex()[:8]
+    '9c5b0f20'
+
+    The body holds the model, the messages, every parameter and the schema; change any of them and the key changes.
+    """
+    where = endpoint.encode()
+    return sha256(len(where).to_bytes(4, "big") + where + body).digest()
+
+
+class Record:
+    """The row of one item's request; see JournalWriter for what each step promises."""
+
+    __slots__ = ("_index", "_journal", "_key", "_request")
+
+    def __init__(self, journal: JournalWriter, key: bytes, index: int, body: bytes) -> None:
+        self._journal = journal
+        self._key = key
+        self._index = index
+        self._request = body.decode("utf-8", "surrogatepass")
+
+    async def look_up(self) -> Entry | None:
+        """What earlier runs, and earlier items of this one, know of the request."""
+        return await self._journal.look_up(self._key)
+
+    async def begin(self, ticket: Ticket) -> None:
+        """A call is about to be sent."""
+        await self._journal.begin(self._key, item=self._index, request=self._request, at_risk_usd=ticket.usd)
+
+    def ended(self, error: KaizenBatchError, *, spent_usd: float = 0.0, may_be_billed: bool = False) -> None:
+        """A call ended and the item has no result yet."""
+        self._journal.end_call(self._key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
+
+    async def done(
+        self, completion: Completion, *, answered_by: str | None, latency_s: float, spent_usd: float
+    ) -> None:
+        """The item has its answer, which is on the disk when this returns."""
+        answer = _answer(completion, answered_by, latency_s)
+        await self._journal.done(self._key, answer, spent_usd=spent_usd)
+
+    async def failed(self, error: KaizenBatchError) -> None:
+        """The item has failed for good; its calls have been told before."""
+        await self._journal.failed(self._key, ItemError.of(error))
+
+
+def _answer(completion: Completion, answered_by: str | None, latency_s: float) -> Answer:
+    return Answer(
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        refusal=completion.refusal,
+        model=completion.model,
+        answered_by=answered_by,
+        value=completion.value,
+        usage=completion.usage,
+        latency_s=latency_s,
+    )
+
+
+def completion_of(answer: Answer) -> Completion:
+    """The completion that an answer was made from."""
+    return Completion(
+        text=answer.text,
+        usage=answer.usage,
+        finish_reason=answer.finish_reason,
+        refusal=answer.refusal,
+        model=answer.model,
+        value=answer.value,
+    )

@@ -1,0 +1,54 @@
+"""The bounded window between the workers and the reader: where results wait for their turn."""
+
+import asyncio
+from collections import deque
+
+from kaizen_batch.limits import Slots
+from kaizen_batch.results import ItemResult
+
+
+class Window:
+    """At most `size` items between being pulled and being read, handed out in order or as they come.
+
+    >>> window = Window(256, ordered=True)
+    >>> await window.acquire()      # before an item is pulled
+    >>> window.put(result)          # when it has its result
+    >>> window.take()               # the next one for the reader, or None; frees the place
+
+    `ready` is set when the reader has something to look at.
+    """
+
+    def __init__(self, size: int, *, ordered: bool) -> None:
+        self.ready = asyncio.Event()
+        self._slots = Slots(size)
+        self._waiting: dict[int, ItemResult] | deque[ItemResult] = {} if ordered else deque()
+        self._next = 0
+
+    async def acquire(self) -> None:
+        """Take a place, or wait until the reader has freed one."""
+        await self._slots.acquire()
+
+    def release(self) -> None:
+        """Give a place back that no item needs."""
+        self._slots.release()
+
+    def put(self, result: ItemResult) -> None:
+        """Hand in the result of a pulled item."""
+        if isinstance(self._waiting, dict):
+            self._waiting[result.index] = result
+            if result.index != self._next:
+                return
+        else:
+            self._waiting.append(result)
+        self.ready.set()
+
+    def take(self) -> ItemResult | None:
+        """The next result, or None as long as it is not there."""
+        if isinstance(self._waiting, dict):
+            result = self._waiting.pop(self._next, None)
+        else:
+            result = self._waiting.popleft() if self._waiting else None
+        if result is not None:
+            self._next += 1
+            self._slots.release()
+        return result

@@ -1,0 +1,268 @@
+"""The machinery of one batch: workers that pull, a bounded window, and a clean end however it comes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from kaizen_batch.agents import session_of
+from kaizen_batch.errors import JournalError, StoppedError
+from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted
+from kaizen_batch.journal import Journal, Totals
+from kaizen_batch.results import BatchSummary, ItemResult
+from kaizen_batch.strategies.pipeline import Pipeline
+from kaizen_batch.strategies.signals import on_sigterm
+from kaizen_batch.strategies.source import EXHAUSTED, Source
+from kaizen_batch.strategies.window import Window
+
+PROGRESS_INTERVAL_S = 0.5
+_WORKERS_PER_PLACE = 2
+_TERMINATED = 128 + 15  # what a shell says of a process that SIGTERM has ended
+
+logger = logging.getLogger(__name__)
+
+
+class Workers:
+    """The machinery behind a BatchRun: `max_concurrent` workers pull items and carry each through the pipeline.
+
+    Invariants: every item pulled gives exactly one result; at most `window` items are pulled and not yet read;
+    at most `max_concurrent` calls are in flight; when `results` has ended, no worker is left.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: Source,
+        *,
+        session: Any,
+        window: Window,
+        journal: Path | None = None,
+        deadline_s: float | None = None,
+        grace_s: float = 0.0,
+    ) -> None:
+        self._pipeline = pipeline
+        self._source = source
+        self._session = session
+        self._journal = journal
+        self._deadline_s = deadline_s
+        self._grace_s = grace_s
+        self._max_concurrent = pipeline.limiter.max_concurrent
+        # While one item's row is on its way to the disk, the place of its call should not stand empty.
+        self._workers = self._max_concurrent * (_WORKERS_PER_PLACE if journal else 1)
+        self._window = window
+        self._active = 0
+        self._carried = 0
+        self._idle = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self.reading = False
+        self._supervisor: asyncio.Task[None] | None = None
+        self._started_at: float | None = None
+        self._ended_at: float | None = None
+        self._progress_at = 0.0
+        self._totals: Totals | None = None
+        self._terminated = False
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way now."""
+        return self._pipeline.limiter.in_flight
+
+    def summary(self) -> BatchSummary:
+        """The totals so far."""
+        reason, totals = self._pipeline.reason, self._totals
+        return self._pipeline.tally.summary(
+            elapsed_s=self._elapsed_s(),
+            peak_in_flight=self._pipeline.limiter.peak,
+            max_concurrent=self._max_concurrent,
+            stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
+            priced=self._pipeline.priced,
+            twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
+        )
+
+    def _how_to_resume(self) -> str:
+        done = self._pipeline.tally.ok
+        where = (
+            f"; {done} items of this run are done and saved: run the same batch with journal='{self._journal}' to go on"
+        )
+        return where if self._journal else ""
+
+    async def results(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Start the workers and yield what they finish; whatever ends this ends them."""
+        self._started_at = asyncio.get_running_loop().time()
+        self._pipeline.emit(BatchStarted(self._source.size, self._max_concurrent))
+        # The workers live in a task of their own: a TaskGroup must not be entered across a yield, where it
+        # would cancel whatever the reader is doing.
+        self._supervisor = supervisor = asyncio.create_task(self._supervise())
+        ready = self._window.ready
+        supervisor.add_done_callback(lambda _: ready.set())
+        try:
+            while not self._terminated:
+                ready.clear()
+                while (result := self._window.take()) is not None:
+                    yield result.to_dict()
+                if supervisor.done():
+                    break
+                self.reading = True
+                try:
+                    await ready.wait()
+                finally:
+                    self.reading = False
+            if self._terminated:
+                raise SystemExit(_TERMINATED)
+            if not supervisor.cancelled():
+                await supervisor
+        finally:
+            try:
+                await self.end()
+            finally:
+                self._close()
+
+    async def end(self) -> None:
+        """End the workers and wait until they are gone, even if this is cancelled meanwhile.
+
+        With a journal the calls in flight have the grace period to come home and be saved; a second cancellation
+        ends them at once.
+        """
+        supervisor, interrupted = self._supervisor, False
+        if supervisor is None:
+            return
+        try:
+            await self._drain(supervisor)
+        except asyncio.CancelledError:
+            interrupted = True
+        supervisor.cancel()
+        while not supervisor.done():
+            try:
+                await asyncio.wait({supervisor})
+            except asyncio.CancelledError:
+                interrupted = True
+        if not supervisor.cancelled():
+            supervisor.exception()  # it was or will be raised to the reader
+        if interrupted:
+            raise asyncio.CancelledError
+
+    def _terminate(self) -> None:
+        """SIGTERM: end at once, whatever the reader is doing; the next time it asks, the process exits."""
+        if self._terminated and self._supervisor is not None:
+            self._supervisor.cancel()
+            return
+        self._terminated = True
+        self._window.ready.set()
+        self._ending = asyncio.create_task(self.end())
+
+    async def _drain(self, supervisor: "asyncio.Task[None]") -> None:
+        """Start nothing more, and let what is in flight come home; without a journal nobody would keep it."""
+        if supervisor.done() or self._journal is None or self._grace_s == 0:
+            return
+        self._source.exhausted = True
+        self._pipeline.draining = True
+        self._pipeline.stop(StoppedError("the run was ended before its last item"))
+        if self._carried:
+            self._idle.clear()
+            idle = asyncio.ensure_future(self._idle.wait())
+            try:
+                await asyncio.wait({idle, supervisor}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                idle.cancel()
+
+    async def _supervise(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                if self._journal is not None:
+                    await self._open(Journal(self._journal), stack)
+                    stack.enter_context(on_sigterm(self._terminate))
+                await stack.enter_async_context(session_of(self._session))
+                self._arm_deadline(stack)
+                self._group = await stack.enter_async_context(asyncio.TaskGroup())
+                size = self._source.size
+                for _ in range(self._workers if size is None else min(size, self._workers)):
+                    self._start_worker()
+        except BaseExceptionGroup as group:
+            # One cause ended the others; the reader wants it as it was raised.
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        finally:
+            await self._source.aclose()
+        if self._source.error is not None:
+            raise self._source.error
+
+    async def _open(self, journal: Journal, stack: AsyncExitStack) -> None:
+        stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
+        writer = await stack.enter_async_context(journal.writing())
+        self._pipeline.attach(writer, await asyncio.to_thread(journal.totals))
+
+    async def _count_up(self, journal: Journal) -> None:
+        with suppress(JournalError):
+            self._totals = await asyncio.to_thread(journal.totals)
+
+    def _arm_deadline(self, stack: AsyncExitStack) -> None:
+        if self._deadline_s is not None:
+            stack.callback(self._pipeline.end_in(self._deadline_s).cancel)
+
+    def _start_worker(self) -> None:
+        assert self._group is not None
+        self._active += 1
+        self._group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        try:
+            while self._active <= self._workers:
+                await self._window.acquire()
+                pulled = await self._source.pull()
+                if pulled is EXHAUSTED:
+                    self._window.release()
+                    return
+                index, inputs = pulled
+                self._pipeline.tally.total += 1
+                self._deliver(await self._carry(index, inputs))
+        finally:
+            self._active -= 1
+
+    async def _carry(self, index: int, inputs: Any) -> ItemResult:
+        self._carried += 1
+        try:
+            return await self._pipeline.process(index, inputs, self._parked)
+        finally:
+            self._carried -= 1
+            if not self._carried:
+                self._idle.set()
+
+    @contextmanager
+    def _parked(self) -> Iterator[None]:
+        # While an item waits for its next attempt another worker takes its place, so that a few bad calls do
+        # not slow the rest. The limiter still bounds the calls, the window the items.
+        self._active -= 1
+        if self._active < self._workers and not self._source.exhausted:
+            self._start_worker()
+        try:
+            yield
+        finally:
+            self._active += 1
+
+    def _deliver(self, result: ItemResult) -> None:
+        self._window.put(result)
+        now = asyncio.get_running_loop().time()
+        if now >= self._progress_at + PROGRESS_INTERVAL_S:
+            self._report(now)
+
+    def _report(self, now: float) -> None:
+        self._progress_at = now
+        tally = self._pipeline.tally
+        failed = tally.failed + tally.not_attempted
+        self._pipeline.emit(BatchProgress(tally.done, failed, self._source.size, self.in_flight, self._elapsed_s()))
+
+    def _close(self) -> None:
+        self._ended_at = asyncio.get_running_loop().time()
+        self._report(self._ended_at)
+        summary = self.summary()
+        if summary.stopped:
+            logger.warning("the run has ended early: %s", summary.stopped)
+        self._pipeline.emit(BatchFinished(summary))
+
+    def _elapsed_s(self) -> float:
+        if self._started_at is None:
+            return 0.0
+        ended = self._ended_at if self._ended_at is not None else asyncio.get_running_loop().time()
+        return ended - self._started_at
