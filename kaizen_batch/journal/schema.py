@@ -139,6 +139,7 @@ RECOVER = """
 UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,
     at_risk_usd = 0 WHERE state = 'in_flight'
 """
+KEYS = "SELECT key FROM calls"
 COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
 # The calls without an answer of one request were asked with one body, so each cost the same at most.
 TOTALS = """

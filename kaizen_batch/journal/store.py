@@ -67,6 +67,12 @@ class Store:
             raise faults.closed(self.path)
         return self._connection
 
+    def keys(self) -> Iterator[bytes]:
+        """The keys of all rows."""
+        with faults.translated(self.path):
+            for (key,) in self.connection.execute(schema.KEYS):
+                yield key
+
     def close(self) -> None:
         """Folds the -wal into the file and gives the lock back."""
         self._connection = None

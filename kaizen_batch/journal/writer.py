@@ -10,6 +10,7 @@ from typing import Any, Self
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, schema
 from kaizen_batch.journal.records import Answer, Entry, answer_columns, error_column
+from kaizen_batch.journal.seen import SeenKeys
 from kaizen_batch.journal.store import Operation, Store
 from kaizen_batch.journal.worker import Ticket, Worker
 from kaizen_batch.results import ItemError
@@ -33,6 +34,7 @@ class JournalWriter:
         self._store = Store(path)
         self._creator = creator
         self._clock = clock
+        self._seen = SeenKeys()
         self._pending: list[Ticket] = []
         self._worker: Worker | None = None
         self._fault: JournalError | None = None
@@ -64,10 +66,16 @@ class JournalWriter:
 
     def _open_store(self) -> None:
         self._store.open(creator=self._creator, now=self._clock())
+        for key in self._store.keys():
+            self._seen.add(key)
 
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":
         """What is known of a request, the operations before this one included; None if nothing."""
-        return self._waiting((schema.LOOK_UP, key, (key,)))
+        if key in self._seen or self._refusal is not None:
+            return self._waiting((schema.LOOK_UP, key, (key,)))
+        unknown: asyncio.Future[Entry | None] = self._loop.create_future()
+        unknown.set_result(None)
+        return unknown
 
     def begin(self, key: bytes, *, item: int, request: str, at_risk_usd: float = 0.0) -> "asyncio.Future[None]":
         """A call is about to be sent; awaited, it is on the disk, and the call may go.
@@ -133,6 +141,7 @@ class JournalWriter:
         if not self._pending:
             self._loop.call_soon(self._hand_over)
         self._pending.append((operation, future))
+        self._seen.add(operation[1])
 
     def _ended(
         self, key: bytes, error: ItemError, answer: Answer | None, spent_usd: float, may_be_billed: bool

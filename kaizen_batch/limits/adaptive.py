@@ -19,19 +19,18 @@ from kaizen_batch.limits.base import Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 
 _START = 8
-_STEP_MIN, _STEP_FIRST, _STEP_MAX = 1.1, 1.3, 2.0
-_FEW, _SHARE, _SURE = 16, 0.7, 1.2
+_STEP_MIN, _STEP_FIRST, _STEP_MAX = 1.1, 1.3, 2.0  # factors between the limit and the one tried beside it
+_FEW, _SHARE, _SURE = 16, 0.7, 1.2  # answers to an interval: at least, per call at once; standard errors that decide
 _ELASTICITY = 0.85  # more calls pay while time grows by less than this power of them: 0 = no load, 1 = saturated
-_SLOWER = 0.4  # a round of the start this much slower than the best one ends the start
-_CHANGED = 0.4  # an interval this much off the earlier ones at the same limit: the endpoint changed
+_SLOWER = 0.4  # a round of the start slower than the best one by this logarithm ends the start
+_CHANGED = 0.4  # an interval off the earlier ones at the same limit by this logarithm: the endpoint changed
 _REST_MAX = 8  # intervals between two probes while nothing changes
-_CUT = 0.7
-_GROW, _ROUND = 2.0, 0.3
-_LATE = 1.6
-_FADE = 0.9
-_TIME = 1.5
+_ROUND = 0.3  # answers per call at once that let a round of the start pass
+_LATE = 1.6  # a call this many times over its expected time does not raise the limit at the start
+_FADE = 0.9  # weight of the earlier intervals in the regression
+_CUT = 0.7  # what a throttle leaves of the limit
 _CUBIC = 0.05  # calls per (round trip)^3
-_OUTLIER = 10.0
+_OUTLIER = 10.0  # a call counts as at most so many times its expected time
 _LONGEST = 1e7  # seconds or tokens; more than this is no measurement
 
 
@@ -59,12 +58,8 @@ class _Interval:
 
     def blend(self, other: "_Interval") -> None:
         """Count another interval at the same limit in, and half of what was before."""
-        self.calls = self.calls / 2 + other.calls
-        self.tokens = self.tokens / 2 + other.tokens
-        self.seconds = self.seconds / 2 + other.seconds
-        self.tokens_squared = self.tokens_squared / 2 + other.tokens_squared
-        self.product = self.product / 2 + other.product
-        self.seconds_squared = self.seconds_squared / 2 + other.seconds_squared
+        for name in ("calls", "tokens", "seconds", "tokens_squared", "product", "seconds_squared"):
+            setattr(self, name, getattr(self, name) / 2 + getattr(other, name))
 
 
 class _Lengths:
@@ -76,8 +71,7 @@ class _Lengths:
     def __init__(self) -> None:
         self._calls = self._tokens = self._covariance = self._variance = 0.0
         self._fixed, self._per_token = 1.0, 0.0
-        self._mean = math.inf
-        self._slope = 0.0
+        self._mean, self._slope = math.inf, 0.0
 
     def learn(self, seen: _Interval) -> None:
         """Refit; older intervals fade."""
@@ -128,12 +122,9 @@ class _Climber:
         self._lengths = _Lengths()
         self._now = _Interval()
         self._then: _Interval | None = None
-        self._up = False
-        self._step = _STEP_FIRST
+        self._up, self._step = False, _STEP_FIRST
         self._rest, self._rests = 0, 1
-        self._want = 8
-        self._most = 8
-        self._until = -math.inf
+        self._want = self._most = 8
 
     def sent(self, in_flight: int) -> None:
         if in_flight > self._now.reached:
@@ -141,14 +132,17 @@ class _Climber:
 
     def answered(self, seconds: float, tokens: int, now: float) -> None:
         seen = self._now
-        if self.starting and self.limit < min(self._ceiling, 2 * seen.reached, int(_GROW * self.home)):
-            if self._lengths.usual(seconds, tokens):
-                self.limit += 1
+        if self.starting and self.limit < self._bound() and self._lengths.usual(seconds, tokens):
+            self.limit += 1
         if now - seconds < seen.opened:
             return
         seen.add(self._lengths.clip(seconds, tokens), tokens)
-        if seen.calls >= self._want and (now >= self._until or seen.calls >= self._most):
+        if seen.calls >= self._want:
             self._close(now)
+
+    def _bound(self) -> int:
+        # Twice what was used, so that low demand proves nothing; twice the last round, so that each one is looked at.
+        return min(self._ceiling, 2 * self._now.reached, 2 * self.home)
 
     def interrupt(self, now: float) -> None:
         """Something else holds the calls back: what was seen meanwhile says nothing."""
@@ -178,8 +172,6 @@ class _Climber:
 
     def _open(self, limit: int, now: float) -> None:
         self.limit = limit
-        seen = self._now
-        self._until = now + _TIME * seen.seconds_squared / seen.seconds if seen.seconds else now
         self._now = _Interval(opened=now)
         self._want = max(_FEW, int(_SHARE * limit))
         self._most = 2 * self._want + 32
@@ -193,8 +185,7 @@ class _Climber:
         elif seen.calls < _ROUND * self.home:
             self._want += 4
         elif self.home >= self._ceiling:
-            self._step = _STEP_MIN
-            self._rest, self._rests = 2, 4
+            self._step, self._rest, self._rests = _STEP_MIN, 2, 4
             self.land(self._ceiling, now)
         else:
             if slower < 0:
@@ -235,10 +226,16 @@ class _Climber:
             self._want += self._want // 2
             return
         if gain > 0:
-            self.home, self._then = self.limit, seen
-            self._step, self._rests = min(_STEP_MAX, self._step**1.5), 1
-            self._open(self._beside(), now)
-            return
+            self._move(seen, now)
+        else:
+            self._return(now)
+
+    def _move(self, seen: _Interval, now: float) -> None:
+        self.home, self._then = self.limit, seen
+        self._step, self._rests = min(_STEP_MAX, self._step**1.5), 1
+        self._open(self._beside(), now)
+
+    def _return(self, now: float) -> None:
         self._up = not self._up
         if self._step <= _STEP_MIN:
             self._rest, self._rests = self._rests, min(_REST_MAX, 2 * self._rests)
@@ -250,9 +247,8 @@ class _Roof:
     """What the endpoint's throttles leave: CUBIC, with round trips as its clock."""
 
     def __init__(self, ceiling: int) -> None:
-        self.limit = float(ceiling)
         self._ceiling = ceiling
-        self._plateau = float(ceiling)
+        self.limit = self._plateau = float(ceiling)
         self._rounds = self._to_plateau = 0.0
 
     def cut(self, limit: int) -> None:
@@ -280,9 +276,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self._limit = max(1, min(_START if start is None else start, max_concurrent))
         self._climber = _Climber(self._limit, max_concurrent)
         self._roof = _Roof(max_concurrent)
-        self._held = False
-        self._full = 0
-        self._flight = 0
+        self._held, self._full, self._flight = False, 0, 0
         self._cut_at = -math.inf
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.limits.base import Limit, Ticket
+from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 
 
 class Admission:
@@ -89,6 +90,16 @@ class Line:
             return False
         self._take(ticket, now)
         return True
+
+    def only_crowded(self, ticket: Ticket) -> bool:
+        """Whether nothing but the number of calls at once can hold this call back, so that its turn comes soon."""
+        now = asyncio.get_running_loop().time()
+        try:
+            return not any(
+                limit.delay(ticket, now) for limit in self._limits if not isinstance(limit, ConcurrencyLimiter)
+            )
+        except KaizenBatchError:
+            return False
 
     def leave(self, ticket: Ticket) -> None:
         """The call is over; what it used is on the ticket."""

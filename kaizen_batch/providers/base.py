@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kaizen_batch.config import BatchConfig
@@ -88,7 +88,10 @@ class Provider(ABC):
 
         By default the request as JSON. It must hold everything that the answer depends on.
         """
-        return json.dumps(asdict(request), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        parts = [request.model, request.messages, request.temperature, request.max_tokens]
+        if request.output is not None:
+            parts += [request.output.name, request.output.schema]
+        return json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
     def price(self, model: str) -> Price | None:
         """What the model costs here, None if that is unknown."""

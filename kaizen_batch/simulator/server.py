@@ -229,19 +229,23 @@ class Simulator:
                 on_started()
                 await self._stop.wait()
             finally:
+                # Not by server.close(): a connection accepted just before it would find its server closed, and
+                # asyncio would drop its transport unclosed.
+                for listener in server.sockets:
+                    loop.remove_reader(listener.fileno())
+                await _close_all(connections, self._endpoint)
                 server.close()
-                self._endpoint.stop()
-                await _close_all(connections)
         finally:
             self.ledger.close()
 
 
-async def _close_all(connections: set[Connection]) -> None:
+async def _close_all(connections: set[Connection], endpoint: Endpoint) -> None:
     # A connection that the listener has just accepted gets its transport and its `connection_made` within the
     # next rounds of the loop: five rounds without any connection prove that there is none.
     empty = 0
     while empty < 5:
         empty = 0 if connections else empty + 1
+        endpoint.stop()
         for connection in list(connections):
             connection.abort()
         await asyncio.sleep(0)

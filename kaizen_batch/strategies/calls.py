@@ -18,6 +18,9 @@ from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
 
 
+_NOT_SENT = NotAttemptedError("the run ended before the call was sent")
+
+
 class Calls:
     """Makes the calls of one run, and books each one: in the tally, on its item, in the journal, with the limits.
 
@@ -38,7 +41,7 @@ class Calls:
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
         ticket = lane.ticket(request, item.body)
-        await lane.line.enter(ticket)
+        await self._enter(item, lane, ticket)
         delay_s = self._hedge.seconds if self._hedge else None
         if delay_s is None:
             try:
@@ -48,24 +51,55 @@ class Calls:
         first = self._sending(item, lane, request, ticket)
         return await hedged(first, lambda: self._second(item, lane, request), delay_s)
 
+    async def _enter(self, item: Item, lane: Lane, ticket: Ticket) -> None:
+        """Be let in, and have the call on disk as in flight.
+
+        Both take time, and a place in flight must not stand empty while the disk is busy: so where only places
+        are short, the disk comes first. Where a window, a pause or the budget may hold the call for long, it is
+        not in flight yet, and the disk comes last.
+        """
+        if item.record is None:
+            await lane.line.enter(ticket)
+            return
+        early = lane.line.only_crowded(ticket)
+        if early:
+            await self._begin(item.record, ticket)
+        try:
+            await lane.line.enter(ticket)
+        except BaseException:
+            if early:
+                item.record.ended(_NOT_SENT)
+            raise
+        if not early:
+            try:
+                await self._begin(item.record, ticket)
+            except BaseException:
+                ticket.used_usd = 0.0
+                lane.line.leave(ticket)
+                raise
+
     def _second(self, item: Item, lane: Lane, request: Any) -> "asyncio.Task[Completion] | None":
         ticket = lane.ticket(request, item.body)
         if lane.line.closed or not lane.line.try_enter(ticket):
             return None
         self._tally.hedges += 1
         item.hedged = True
-        return self._sending(item, lane, request, ticket)
+        return self._sending(item, lane, request, ticket, begun=False)
 
-    def _sending(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
-        task = asyncio.create_task(self._send(item, lane, request, ticket))
+    def _sending(
+        self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True
+    ) -> "asyncio.Task[Completion]":
+        task = asyncio.create_task(self._send(item, lane, request, ticket, begun=begun))
         # Not a `finally` inside: a task that is cancelled before its first step never gets there.
         task.add_done_callback(lambda _: lane.line.leave(ticket))
         return task
 
-    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True) -> Completion:
         """One call that has been let in, and the books about it."""
-        if item.record is not None:
+        if item.record is not None and not begun:
+            ticket.used_usd = 0.0  # should this be where the run ends: nothing was sent
             await self._begin(item.record, ticket)
+            ticket.used_usd = None
         clock = asyncio.get_running_loop().time
         item.calls += 1
         self._tally.calls += 1
@@ -112,13 +146,11 @@ class Calls:
             self._emit(Throttled(pause_s, ItemError.of(failure)))
 
     async def _begin(self, record: Record, ticket: Ticket) -> None:
-        ticket.used_usd = 0.0  # should this be where the run ends: nothing was sent
         try:
             await record.begin(ticket)
         except asyncio.CancelledError:
-            record.ended(NotAttemptedError("the run ended before the call was sent"))
+            record.ended(_NOT_SENT)
             raise
-        ticket.used_usd = None
 
     def _unanswered(self, item: Item, ticket: Ticket, failure: KaizenBatchError) -> None:
         """Book a call that was sent and whose answer nobody will see."""

@@ -1,8 +1,9 @@
 """One item's hold on the journal, and the key of its request."""
 
+from contextlib import suppress
 from hashlib import sha256
 
-from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.errors import JournalError, KaizenBatchError
 from kaizen_batch.journal import Answer, Entry, JournalWriter
 from kaizen_batch.limits import Ticket
 from kaizen_batch.providers import Completion
@@ -42,7 +43,8 @@ class Record:
 
     def ended(self, error: KaizenBatchError, *, spent_usd: float = 0.0, may_be_billed: bool = False) -> None:
         """A call ended and the item has no result yet."""
-        self._journal.end_call(self._key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
+        with suppress(JournalError):  # a journal that broke says so to the next who awaits it
+            self._journal.end_call(self._key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
 
     async def done(
         self, completion: Completion, *, answered_by: str | None, latency_s: float, spent_usd: float

@@ -263,7 +263,7 @@ def test_no_story_leaves_the_gate_closed_for_good_or_pauses_for_more_than_asked(
                 latest = max(latest, now + seconds)
         assert story.in_flight == len(flying)
         delay = story.delay(CALL, now)
-        assert 0.0 <= delay
+        assert delay >= 0.0
         assert delay == math.inf or delay <= max(0.0, latest - now) + 1e-9
         assert delay < math.inf or flying  # else nobody would ever wake the line again
     assert room(story, latest) >= 1 or flying

@@ -26,6 +26,7 @@ class Call:
     seconds: float
     fails: bool = False
     dies_slowly: float = 0.0
+    dies_badly: bool = False
     task: "asyncio.Task[str] | None" = field(default=None, init=False)
 
     def start(self) -> "asyncio.Task[str]":
@@ -37,6 +38,8 @@ class Call:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
             await asyncio.sleep(self.dies_slowly)
+            if self.dies_badly:
+                raise LookupError(self.name) from None
             raise
         if self.fails:
             raise LookupError(self.name)
@@ -205,6 +208,14 @@ def test_the_loop_steps_around_the_end_are_no_exception(seconds: float, end: str
         if not task.cancel():
             assert task.result() == end
         await asyncio.wait([task])
+
+    assert on_a_virtual_clock(main) == []
+
+
+def test_a_loser_that_fails_while_it_is_cancelled_is_not_complained_of() -> None:
+    async def main() -> None:
+        assert await race(Call("a", 9.0, dies_badly=True), Call("b", 2.0)) == "b"
+        gc.collect()
 
     assert on_a_virtual_clock(main) == []
 

@@ -92,43 +92,63 @@ async def test_a_place_that_no_item_needs_goes_to_who_waits() -> None:
     assert await acquire(window) == 0
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.data(), st.integers(1, 5), st.integers(0, 20), st.integers(1, 6), st.booleans())
-def test_a_reader_misses_nothing_and_no_more_than_the_window_is_pulled(
-    data: st.DataObject, size: int, items: int, workers: int, ordered: bool
-) -> None:
-    pauses = data.draw(st.lists(st.integers(0, 4), min_size=2 * items, max_size=2 * items))
-    pulled = read = 0
-    seen: list[int] = []
+class Reader:
+    """Reads so many results, and takes its time over each: so many steps of the loop."""
 
-    async def work(window: Window) -> None:
-        nonlocal pulled
+    def __init__(self, window: Window, items: int, pauses: list[int]) -> None:
+        self.window, self.items, self.pauses = window, items, pauses
+        self.seen: list[int] = []
+
+    async def read(self) -> None:
+        while len(self.seen) < self.items:
+            self.window.ready.clear()
+            while (got := self.window.take()) is not None:
+                self.seen.append(got.index)
+                await steps(self.pauses[got.index])
+            if len(self.seen) < self.items:
+                await self.window.ready.wait()
+
+
+class Pool:
+    """What the workers share: they pull, take their time, and put."""
+
+    def __init__(self, window: Window, items: int, pauses: list[int]) -> None:
+        self.window, self.items, self.pauses = window, items, pauses
+        self.pulled = 0
+
+    async def work(self, size: int, reader: Reader) -> None:
         while True:
-            await window.acquire()
-            if pulled == items:
-                return window.release()
-            index, pulled = pulled, pulled + 1
-            assert pulled - read <= size
-            for _ in range(pauses[index]):
-                await asyncio.sleep(0)
-            window.put(result(index))
+            await self.window.acquire()
+            if self.pulled == self.items:
+                return self.window.release()
+            index, self.pulled = self.pulled, self.pulled + 1
+            assert self.pulled - len(reader.seen) <= size
+            await steps(self.pauses[index])
+            self.window.put(result(index))
 
-    async def main() -> None:
-        nonlocal read
+
+async def steps(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+PAUSES = st.lists(st.integers(0, 4), min_size=20, max_size=20)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 20), st.integers(1, 6), PAUSES, PAUSES, st.booleans())
+def test_a_reader_misses_nothing_and_no_more_than_the_window_is_pulled(
+    size: int, items: int, workers: int, working: list[int], reading: list[int], ordered: bool
+) -> None:
+    async def main() -> list[int]:
         window = Window(size, ordered=ordered)
+        reader, pool = Reader(window, items, reading), Pool(window, items, working)
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(reader.read())
             for _ in range(workers):
-                group.create_task(work(window))
-            while read < items:
-                window.ready.clear()
-                while (got := window.take()) is not None:
-                    read += 1
-                    seen.append(got.index)
-                    for _ in range(pauses[items + got.index]):
-                        await asyncio.sleep(0)
-                if read < items:
-                    await window.ready.wait()
+                group.create_task(pool.work(size, reader))
         assert await acquire(window, size + 1) == size
+        return reader.seen
 
-    asyncio.run(main())
+    seen = asyncio.run(main())
     assert (seen if ordered else sorted(seen)) == list(range(items))

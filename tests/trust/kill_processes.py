@@ -1,0 +1,79 @@
+"""Scripts in processes of their own, which do not outlive their test."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kaizen_batch.journal import Journal
+
+ROOT = Path(__file__).resolve().parents[2]
+Script = subprocess.Popen[str]
+
+# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+_HEAD = """
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from kaizen_batch import BatchConfig, ItemFinished, ParallelBatchStrategy
+from kaizen_batch.agents import create_agent
+url, journal = sys.argv[1:]
+ITEMS = [f"item {n}" for n in range(60)]
+
+def say(word):
+    print(word, flush=True)
+
+def tell(event):
+    if isinstance(event, ItemFinished) and event.result.error and event.result.error.code == "not_attempted":
+        say("stopping")
+
+config = BatchConfig(base_url=url, journal=journal or None, max_concurrent=5)
+strategy = ParallelBatchStrategy.from_config(config, on_event=tell)
+agent = create_agent(config)
+"""
+
+
+@contextmanager
+def script(body: str, url: str, journal: Path | None) -> Iterator[Script]:
+    """The body in a Python of its own: it has `agent`, `strategy`, `journal`, `ITEMS`, and says when it stops."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", _HEAD + body, url, str(journal or "")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def heard(process: Script, word: str) -> None:
+    """Wait until the process says this."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == word:
+            return
+    raise AssertionError(f"it ended without saying {word!r}: {process.communicate(timeout=30)[1]}")
+
+
+def end_of(process: Script, seconds: float = 20) -> tuple[int, str]:
+    """Exit code and what it wrote to stderr; the seconds are a guard against hanging only."""
+    errors = process.communicate(timeout=seconds)[1]
+    return process.returncode, errors
+
+
+def kept(path: Path) -> dict[str, int]:
+    """The requests in the journal by their state, those left out that were never sent."""
+    sent = [entry for entry in Journal(path) if entry.error is None or entry.error.code != "not_attempted"]
+    return dict(Counter(entry.state for entry in sent))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does."""
+    for _ in range(3_000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came")

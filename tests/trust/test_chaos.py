@@ -1,0 +1,49 @@
+"""Chaos: 5,000 items, every fault at once, 8 calls in 100: all answers right, and paid once but for what was lost."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kaizen_batch.simulator import Simulator
+
+ITEMS = [f"item {number}" for number in range(5000)]
+ALL_FAULTS = {
+    "rate_429": 0.008,
+    "rate_slow_down": 0.004,
+    "rate_500": 0.02,
+    "rate_torn": 0.012,
+    "rate_bad_json": 0.006,
+    "rate_truncated": 0.006,
+    "rate_not_json": 0.006,
+    "rate_wrong_type": 0.006,
+    "rate_no_usage": 0.006,
+    "rate_duplicate_id": 0.004,
+    "rate_hang": 0.002,
+}
+LOST = ("torn", "bad_json", "truncated", "not_json", "hang")
+RETRY = {"attempts": 8, "throttles": 100, "wait_initial": 0.01, "wait_max": 0.05}
+
+
+def test_the_faults_are_eight_percent() -> None:
+    assert sum(ALL_FAULTS.values()) == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("billed", [True, False], ids=["torn after billing, with a journal", "torn before, without"])
+async def test_5000_items_come_through_every_fault_at_once(
+    ask: Any, assert_right: Any, tmp_path: Path, billed: bool
+) -> None:
+    options: dict[str, Any] = {"journal": tmp_path / "run.db"} if billed else {}
+    with Simulator(**ALL_FAULTS, torn_before_billing=not billed, retry_after_s=0.02, seed=11) as simulator:
+        batch = await ask(simulator, ITEMS, max_concurrent=50, timeout_s=2.0, retry=RETRY, **options)
+    assert_right(batch, ITEMS)
+    entries = simulator.ledger.entries
+    assert {entry.fault for entry in entries} >= {name.removeprefix("rate_") for name in ALL_FAULTS}
+    lost = Counter(entry.prompt_sha256 for entry in entries if entry.fault in LOST and entry.billed)
+    times = simulator.ledger.billed_by_prompt()
+    assert len(times) == len(ITEMS)
+    assert {prompt: n for prompt, n in times.items() if n != 1 + lost[prompt]} == {}
+    assert simulator.ledger.calls == batch.summary.calls
+    assert batch.summary.amplification < 1.15
+    assert batch.summary.maybe_paid_twice == batch.summary.unanswered >= lost.total()

@@ -1,0 +1,124 @@
+"""Ctrl-C and SIGTERM, as real signals to real processes: no new call, what is in flight comes home and is saved."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from kaizen_batch.simulator import Simulator
+from tests.trust.kill_processes import end_of, heard, kept, script, wait_until
+
+RUN = "asyncio.run(strategy.run_batch(agent, ITEMS))"
+RAISED = re.compile(r"^[\w.]*(?:Error|Exception|Group|Interrupt|Exit)\b", re.MULTILINE)
+PYTHONS_OWN = {"asyncio.exceptions.CancelledError", "KeyboardInterrupt"}
+CODES = {signal.SIGINT: (-signal.SIGINT, 128 + signal.SIGINT), signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM)}
+both = pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "run.db"
+
+
+@both
+def test_a_signal_starts_no_new_call_and_saves_those_in_flight(stop: signal.Signals, journal: Path) -> None:
+    with Simulator(latency_s=1) as simulator, script(RUN, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        sent = simulator.ledger.calls + 5
+        process.send_signal(stop)
+        code, errors = end_of(process)
+        assert simulator.ledger.calls == simulator.ledger.billed == sent
+        assert kept(journal) == {"done": sent}
+    assert code in CODES[stop]
+    assert f"{sent} items of this run are done and saved: run the same batch with journal='{journal}'" in errors
+    assert set(RAISED.findall(errors)) <= (PYTHONS_OWN if stop == signal.SIGINT else set()), errors
+    assert errors.rstrip().endswith("KeyboardInterrupt") == (stop == signal.SIGINT)
+    assert "never retrieved" not in errors and "was destroyed" not in errors
+
+
+@both
+def test_what_a_signal_left_is_all_that_the_next_run_asks(stop: signal.Signals, journal: Path) -> None:
+    with Simulator(latency_s=0.2) as simulator:
+        with script(RUN, simulator.base_url, journal) as process:
+            wait_until(lambda: simulator.ledger.billed >= 20)
+            process.send_signal(stop)
+            end_of(process)
+        with script(RUN, simulator.base_url, journal) as process:
+            assert end_of(process, 60) == (0, "")
+        assert set(simulator.ledger.billed_by_prompt().values()) == {1}
+        assert simulator.ledger.calls == 60
+
+
+@both
+def test_a_second_signal_ends_at_once_and_the_journal_knows_what_was_in_flight(
+    stop: signal.Signals, journal: Path
+) -> None:
+    with Simulator(latency_s=60) as simulator, script(RUN, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        process.send_signal(stop)
+        heard(process, "stopping")
+        process.send_signal(stop)
+        code, _ = end_of(process, 8)  # less than the grace period
+    assert code in CODES[stop]
+    assert kept(journal) in ({"in_flight": 5}, {"unknown": 5})
+
+
+@both
+def test_without_a_journal_a_signal_ends_at_once(stop: signal.Signals) -> None:
+    with Simulator(latency_s=60) as simulator, script(RUN, simulator.base_url, None) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        process.send_signal(stop)
+        assert end_of(process, 8)[0] in CODES[stop]
+
+
+def test_calls_that_hang_are_ended_after_the_grace_period(journal: Path) -> None:
+    body = RUN.replace("strategy.", "ParallelBatchStrategy.from_config(config.with_options(grace_s=0.5)).")
+    with Simulator(latency_s=60) as simulator, script(body, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        process.send_signal(signal.SIGTERM)
+        assert end_of(process, 10.5)[0] in CODES[signal.SIGTERM]
+    assert kept(journal) == {"unknown": 5}
+
+
+def test_a_handler_of_the_users_own_for_sigterm_is_left_alone(journal: Path) -> None:
+    body = f"""
+def mine(*_):
+    say("mine")
+signal.signal(signal.SIGTERM, mine)
+{RUN}
+assert signal.getsignal(signal.SIGTERM) is mine
+"""
+    with Simulator(latency_s=0.1) as simulator, script(body, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        process.send_signal(signal.SIGTERM)
+        heard(process, "mine")
+        assert end_of(process) == (0, "")
+        assert simulator.ledger.billed == 60
+
+
+def test_after_a_run_sigterm_is_as_it_was(journal: Path) -> None:
+    body = f"{RUN}\nassert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\nsay('over')\nsignal.pause()"
+    with Simulator() as simulator, script(body, simulator.base_url, journal) as process:
+        heard(process, "over")
+        process.send_signal(signal.SIGTERM)
+        assert end_of(process) == (-signal.SIGTERM, "")
+
+
+def test_sigterm_while_the_reader_works_on_a_result_ends_it_the_next_time_it_asks(journal: Path) -> None:
+    body = """
+import os
+async def main():
+    async for result in strategy.stream(agent, ITEMS):
+        say(f"read {result['index']}")
+        if result["index"] == 0:
+            await asyncio.sleep(1)  # the others are done meanwhile, and wait to be read
+            os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+asyncio.run(main())
+"""
+    with Simulator() as simulator, script(body, simulator.base_url, journal) as process:
+        output, errors = process.communicate(timeout=20)
+        assert kept(journal) == {"done": simulator.ledger.billed}
+    assert process.returncode in CODES[signal.SIGTERM] and "Traceback" not in errors
+    assert output.split("\n")[:-1] == ["read 0"]

@@ -1,0 +1,123 @@
+"""Ctrl-C, SIGTERM and cancellation through Kailash's runtimes: what is in flight comes home and is saved."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kailash.runtime import AsyncLocalRuntime
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+
+from kaizen_batch import BatchProcessorAgent
+from kaizen_batch.simulator import Simulator
+from tests.trust.kill_processes import end_of, kept, script, wait_until
+
+HEAD = """
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+from kaizen_batch import BatchProcessorAgent
+builder = WorkflowBuilder()
+builder.add_node("BatchProcessorAgent", "batch", {"endpoint": url, "journal": journal, "max_concurrent": 5})
+
+def execute():
+    with LocalRuntime(enable_monitoring=False) as runtime:
+        results, _ = runtime.execute(builder.build(), parameters={"batch": {"batch": ITEMS}})
+        assert [result["result"] for result in results["batch"]["results"]] == [f"mock answer to: {i}" for i in ITEMS]
+"""
+RUN = f"{HEAD}\nexecute()"
+IN_A_LOOP = f"""{HEAD}
+async def main():
+    execute()
+asyncio.run(main())
+"""
+CODES = {signal.SIGINT: (-signal.SIGINT, 130), signal.SIGTERM: (-signal.SIGTERM, 143)}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "run.db"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_under_local_runtime_saves_what_is_in_flight_and_nothing_is_paid_twice(
+    stop: signal.Signals, journal: Path
+) -> None:
+    with Simulator(latency_s=1) as simulator, script(RUN, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.in_flight == 5)
+        sent = simulator.ledger.calls + 5
+        process.send_signal(stop)
+        code, errors = end_of(process)
+        wait_until(lambda: simulator.ledger.in_flight == 0)
+        assert simulator.ledger.calls == sent
+        assert code in CODES[stop]
+        assert f"run the same batch with journal='{journal}'" in errors
+        assert kept(journal) == {"done": sent}
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_second_execution_under_local_runtime_asks_only_what_is_not_saved(
+    stop: signal.Signals, journal: Path
+) -> None:
+    with Simulator(latency_s=0.2) as simulator:
+        with script(RUN, simulator.base_url, journal) as process:
+            wait_until(lambda: simulator.ledger.billed >= 20)
+            process.send_signal(stop)
+            end_of(process)
+        wait_until(lambda: simulator.ledger.in_flight == 0)
+        lost = simulator.ledger.billed - kept(journal)["done"]
+        with script(RUN, simulator.base_url, journal) as process:
+            assert end_of(process, 60)[0] == 0
+        assert simulator.ledger.billed == 60 + lost and lost <= 5
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_a_running_loop_ends_the_process_and_loses_nothing_saved(
+    stop: signal.Signals, journal: Path
+) -> None:
+    with Simulator(latency_s=0.5) as simulator, script(IN_A_LOOP, simulator.base_url, journal) as process:
+        wait_until(lambda: simulator.ledger.billed >= 5)
+        process.send_signal(stop)
+        code, _ = end_of(process)
+        assert code in CODES[stop]
+        assert kept(journal)["done"] >= 5
+        assert simulator.ledger.calls < 60
+
+
+def agent_of(simulator: Simulator, journal: Path) -> BatchProcessorAgent:
+    return BatchProcessorAgent(base_url=simulator.base_url, journal=journal, max_concurrent=5)
+
+
+def workflow_of(agent: BatchProcessorAgent) -> Any:
+    builder = WorkflowBuilder()
+    builder.add_node_instance(agent, "batch")
+    return builder.build()
+
+
+@pytest.mark.filterwarnings("ignore:Instance-based API")
+async def test_a_cancelled_task_under_async_local_runtime_saves_what_is_in_flight(journal: Path) -> None:
+    with Simulator(latency_s=0.5) as simulator:
+        workflow = workflow_of(agent_of(simulator, journal))
+        inputs = {"batch": [f"item {n}" for n in range(60)]}
+        async with AsyncLocalRuntime() as runtime:
+            task = asyncio.create_task(runtime.execute_workflow_async(workflow, inputs=inputs))
+            while simulator.ledger.in_flight < 5:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert simulator.ledger.in_flight == 0
+        assert kept(journal) == {"done": simulator.ledger.billed}
+
+
+@pytest.mark.filterwarnings("ignore:Instance-based API")
+async def test_under_local_runtime_inside_a_running_loop_a_journal_works_as_well(journal: Path) -> None:
+    with Simulator() as simulator:
+        workflow = workflow_of(agent_of(simulator, journal))
+        batch = {"batch": {"batch": [f"item {n}" for n in range(60)]}}
+        for calls in (60, 0):
+            with LocalRuntime(enable_monitoring=False) as runtime:
+                results, _ = runtime.execute(workflow, parameters=batch)
+            assert results["batch"]["summary"]["calls"] == calls
+        assert simulator.ledger.billed == 60 == kept(journal)["done"]

@@ -1,0 +1,129 @@
+"""A reader that leaves, a time limit around a run, and the grace period on a virtual clock."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kaizen_batch import BatchConfig, BatchRun, MockProvider, ParallelBatchStrategy
+from kaizen_batch.agents import create_agent
+from kaizen_batch.journal import Journal
+from tests.trust.kill_processes import kept
+
+ITEMS = [f"item {n}" for n in range(60)]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "run.db"
+
+
+class Mock:
+    """A run over a provider in process, and what it has come to."""
+
+    def __init__(self, journal: Path, latency_s: float, **options: Any) -> None:
+        self.provider = MockProvider(latency_s=latency_s)
+        self.agent = create_agent(BatchConfig(llm_provider="mock"), None, self.provider)
+        self.strategy = ParallelBatchStrategy(max_concurrent=5, journal=journal, **options)
+
+    def stream(self) -> BatchRun:
+        return self.strategy.stream(self.agent, ITEMS)
+
+    async def until_in_flight(self, calls: int = 5) -> None:
+        """Without letting a virtual clock go on meanwhile."""
+        while self.provider.in_flight < calls:
+            await asyncio.sleep(0)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_reader_that_breaks_out_of_the_block_leaves_the_calls_in_flight_saved(journal: Path) -> None:
+    mock = Mock(journal, 0.05)
+    async with mock.stream() as run:
+        async for _ in run:
+            await mock.until_in_flight()
+            break
+    assert mock.provider.in_flight == 0 and 10 <= mock.provider.calls < 60
+    assert kept(journal) == {"done": mock.provider.calls}
+
+
+async def test_aclose_saves_the_calls_in_flight(journal: Path) -> None:
+    mock = Mock(journal, 0.05)
+    run = mock.stream()
+    await anext(aiter(run))
+    await mock.until_in_flight()
+    await run.aclose()
+    assert kept(journal) == {"done": mock.provider.calls}
+    assert run.summary.stopped is not None and str(journal) in run.summary.stopped
+
+
+def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_before_the_loop_closes(journal: Path) -> None:
+    mock = Mock(journal, 0.05)
+
+    async def main() -> None:
+        async for _ in mock.stream():
+            await mock.until_in_flight()
+            break
+
+    asyncio.run(main())
+    assert kept(journal) == {"done": mock.provider.calls}
+
+
+async def test_a_reader_that_raises_saves_the_calls_in_flight(journal: Path) -> None:
+    mock = Mock(journal, 0.05)
+    with pytest.raises(ZeroDivisionError):
+        async with mock.stream() as run:
+            async for result in run:
+                await mock.until_in_flight()
+                result["index"] / 0
+    assert kept(journal) == {"done": mock.provider.calls}
+
+
+async def test_a_time_limit_around_a_run_saves_the_calls_in_flight_and_still_raises(journal: Path) -> None:
+    mock = Mock(journal, 0.3)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.4):
+            await mock.strategy.run_batch(mock.agent, ITEMS)
+    assert mock.provider.in_flight == 0
+    assert kept(journal) == {"done": mock.provider.calls}
+
+
+@pytest.mark.looptime(start=0)
+@pytest.mark.parametrize("grace_s", [0.0, 3.0, 10.0])
+async def test_the_grace_period_bounds_a_run_whose_calls_hang(journal: Path, grace_s: float) -> None:
+    mock = Mock(journal, 1e6, grace_s=grace_s)
+    run = asyncio.create_task(mock.strategy.run_batch(mock.agent, ITEMS))
+    await mock.until_in_flight()
+    before = now()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert now() - before == pytest.approx(grace_s, abs=0.1)
+    assert mock.provider.calls == 5 and kept(journal) == {"unknown": 5}
+
+
+@pytest.mark.looptime(start=0)
+async def test_a_second_cancellation_does_not_wait_for_the_grace_period(journal: Path) -> None:
+    mock = Mock(journal, 1e6, grace_s=1e5)
+    run = asyncio.create_task(mock.strategy.run_batch(mock.agent, ITEMS))
+    await mock.until_in_flight()
+    for _ in range(2):
+        run.cancel()
+        await asyncio.sleep(1)
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert now() < 10 and kept(journal) == {"unknown": 5}
+
+
+@pytest.mark.looptime(start=0)
+async def test_the_end_comes_with_the_last_call_not_with_the_grace_period(journal: Path) -> None:
+    mock = Mock(journal, 5, grace_s=1e5)
+    run = asyncio.create_task(mock.strategy.run_batch(mock.agent, ITEMS))
+    await mock.until_in_flight()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert Journal(journal).count()["done"] == 5 == mock.provider.calls
