@@ -4,7 +4,7 @@ python -m kaizen_batch.workflows.classify_documents [--provider openai] [--input
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 from kailash.workflow.builder import WorkflowBuilder
@@ -45,11 +45,12 @@ def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> Wo
 @click.command("classify-documents")
 @model_options
 @file_options("documents.csv")
-def main(provider: str, model: str, max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
+def main(provider: str, input_file: Path | None, output_folder: Path, **options: Any) -> None:
     """Label each document of a CSV file (columns: title, text) and say how sure the model is."""
     source = prepared("documents.csv", input_file, output_folder)
     labelled, failed = fresh(output_folder, "documents_labelled.csv", "documents_failed.csv")
-    outputs = execute(build(source, labelled, failed, model_config(provider, model, max_concurrent)))
+    config = model_config(provider, **options)
+    outputs = execute(build(source, labelled, failed, config), config)
     rows, bad = outputs["join"]["data"], outputs["join"]["failed_rows"]
     say_what_was_done(outputs["agent"], source, {labelled: rows, failed: bad})
     counts = {label: sum(row["label"] == label for row in rows) for label in sorted({row["label"] for row in rows})}

@@ -14,22 +14,22 @@ ITEMS = 20
 COMPARED = (1, 3, 5, 10)
 
 
-def run_demo(provider: str, model: str, max_concurrent: int) -> dict[str, Any]:
+def run_demo(provider: str, **options: Any) -> dict[str, Any]:
     """One graph of one node, by its type name; returns the node's results and summary."""
-    config = model_config(provider, model, max_concurrent)
+    config = model_config(provider, **options)
     builder = WorkflowBuilder()
     batch = [{"prompt": f"Summarize document {number} in one sentence"} for number in range(1, ITEMS + 1)]
-    options = config.model_dump(exclude_unset=True, exclude={"base_url"})
-    builder.add_node("BatchProcessorAgent", "agent", {**options, "batch": batch})
-    outputs: dict[str, Any] = execute(builder)["agent"]
+    stored = config.model_dump(exclude_unset=True, exclude={"base_url"})
+    builder.add_node("BatchProcessorAgent", "agent", {**stored, "batch": batch})
+    outputs: dict[str, Any] = execute(builder, config)["agent"]
     return outputs
 
 
 @click.command("demo")
 @model_options
-def main(provider: str, model: str, max_concurrent: int) -> None:
+def main(provider: str, model: str, **options: Any) -> None:
     """20 items through a Kailash graph, then a comparison of max_concurrent 1, 3, 5, 10."""
-    outputs = run_demo(provider, model, max_concurrent)
+    outputs = run_demo(provider, model=model, **options)
     summary = outputs["summary"]
     where = "the mock provider, 10 ms a call" if provider == "mock" else f"{model} over HTTP"
     click.echo(f"{summary['total']} items through LocalRuntime -> BatchProcessorAgent ({where})\n")
@@ -42,7 +42,7 @@ def main(provider: str, model: str, max_concurrent: int) -> None:
     click.echo("\n  max_concurrent   seconds   items/s   speed-up")
     seconds: dict[int, float] = {}
     for concurrent in COMPARED:
-        summary = run_demo(provider, model, concurrent)["summary"]
+        summary = run_demo(provider, model=model, max_concurrent=concurrent)["summary"]
         seconds[concurrent] = summary["elapsed_s"]
         click.echo(
             f"  {concurrent:14d} {summary['elapsed_s']:9.2f} {summary['items_per_s']:9.0f} "

@@ -1,9 +1,12 @@
 """What the ready graphs share: their files, their options, one run through LocalRuntime."""
 
 import logging
+import shlex
 import shutil
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,9 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
                          help="mock answers in process; openai asks OPENAI_BASE_URL with OPENAI_API_KEY."),
             click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask."),
             click.option("--max-concurrent", default=10, show_default=True, help="Calls at once."),
+            click.option("--journal", default=None, type=click.Path(dir_okay=False),
+                         help="File that keeps what is answered and paid; run again with it to go on."),
+            click.option("--budget-usd", default=None, type=float, help="Never spend more than this."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -46,7 +52,7 @@ def file_options(sample: str) -> Callable[[Callable[..., None]], Callable[..., N
     return add
 
 
-def model_config(provider: str, model: str, max_concurrent: int, **options: Any) -> BatchConfig:
+def model_config(provider: str, **options: Any) -> BatchConfig:
     """The config of a graph's agent; the mock takes 10 ms for each answer.
 
     Raises: click.ClickException when the real API is asked for and there is no key.
@@ -54,7 +60,7 @@ def model_config(provider: str, model: str, max_concurrent: int, **options: Any)
     if provider == "mock":
         options["provider_options"] = {"latency_s": MOCK_LATENCY_S}
     try:
-        config = BatchConfig(llm_provider=provider, model=model, max_concurrent=max_concurrent, **options)
+        config = BatchConfig(llm_provider=provider, **options)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     if provider == "openai" and config.api_key is None and config.base_url is None:
@@ -86,8 +92,8 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
-    """Run a graph and return the outputs of its nodes.
+def execute(builder: WorkflowBuilder, config: BatchConfig | None = None, agent: str = "agent") -> dict[str, Any]:
+    """Run a graph and return the outputs of its nodes; one that is interrupted says how to go on.
 
     Raises: click.ClickException with one line when a node fails or the agent's run was stopped.
     """
@@ -95,7 +101,7 @@ def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
     logging.getLogger("kailash.runtime.durable").setLevel(logging.ERROR)
     try:
         # Without enable_monitoring=False the runtime would keep every prompt and answer in clear text.
-        with LocalRuntime(enable_monitoring=False) as runtime:
+        with _resumable(config), LocalRuntime(enable_monitoring=False) as runtime:
             outputs, _ = runtime.execute(builder.build())
     except Exception as error:
         raise click.ClickException(_root(error)) from error
@@ -106,6 +112,17 @@ def execute(builder: WorkflowBuilder, agent: str = "agent") -> dict[str, Any]:
     if stopped:
         raise click.ClickException(f"the run was stopped: {stopped}")
     return dict(outputs)
+
+
+@contextmanager
+def _resumable(config: BatchConfig | None) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if config is not None and config.journal is not None:
+            again = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            click.echo(f"stopped; what is done is saved in {config.journal}. To go on:\n  {again}", err=True)
+        raise
 
 
 def fresh(folder: Path, *names: str) -> list[Path]:

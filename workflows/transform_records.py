@@ -4,6 +4,7 @@ python -m kaizen_batch.workflows.transform_records [--provider openai] [--input 
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 from kailash.workflow.builder import WorkflowBuilder
@@ -48,11 +49,12 @@ def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> Work
 @click.command("transform-records")
 @model_options
 @file_options("customers.csv")
-def main(provider: str, model: str, max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
+def main(provider: str, input_file: Path | None, output_folder: Path, **options: Any) -> None:
     """Clean up the records of a CSV file; the cleaned fields stand beside the old ones, as `<name>_result`."""
     source = prepared("customers.csv", input_file, output_folder)
     target, failed = fresh(output_folder, "customers_clean.json", "customers_failed.csv")
-    outputs = execute(build(source, target, failed, model_config(provider, model, max_concurrent)))
+    config = model_config(provider, **options)
+    outputs = execute(build(source, target, failed, config), config)
     rows = outputs["join"]["data"]
     say_what_was_done(outputs["agent"], source, {target: rows, failed: outputs["join"]["failed_rows"]})
     for row in rows[:3]:

@@ -67,7 +67,7 @@ class Store:
             raise faults.closed(self.path)
         return self._connection
 
-    def keys(self) -> Iterator[bytes]:
+    def stored_keys(self) -> Iterator[bytes]:
         """The keys of all rows."""
         with faults.translated(self.path):
             for (key,) in self.connection.execute(schema.KEYS):

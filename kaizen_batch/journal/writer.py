@@ -66,7 +66,7 @@ class JournalWriter:
 
     def _open_store(self) -> None:
         self._store.open(creator=self._creator, now=self._clock())
-        for key in self._store.keys():
+        for key in self._store.stored_keys():
             self._seen.add(key)
 
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":

@@ -76,6 +76,7 @@ class Line:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
+                ticket.used_tokens, ticket.used_usd = 0, 0.0
                 self.leave(ticket)  # its turn had come in the same instant
             else:
                 self._pump_all()  # the one behind may be smaller
@@ -119,7 +120,7 @@ class Line:
             if not turn.done():
                 try:
                     delay = self._delay(ticket, now)
-                except KaizenBatchError as error:
+                except Exception as error:  # whatever it is, it is this call's, and not that of whoever has left
                     turn.set_exception(error)
                 else:
                     if delay > 0:

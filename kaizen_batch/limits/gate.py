@@ -58,13 +58,13 @@ class Gate:
     def hold(self, seconds: float, sent_at: float, now: float) -> None:
         """Close for so many seconds because a call sent at `sent_at` was throttled; a longer hold stays."""
         if sent_at >= self._closed_at:
-            before = self._allowed or max(self.in_flight + 1, 2)
+            before = self._allowed or max(self.in_flight, 2)
             self._allowed = max(1, before // 2)
             self._closed_at = now
         self._until = max(self._until, now + seconds)
 
     def succeeded(self) -> None:
-        """A call was answered, whatever it said: the endpoint lives."""
+        """A call was answered, be it with a refusal of its item: the endpoint lives."""
         self._failing.clear()
         self._openings = 0
         if self._allowed is not None:

@@ -88,7 +88,7 @@ class Provider(ABC):
 
         By default the request as JSON. It must hold everything that the answer depends on.
         """
-        parts = [request.model, request.messages, request.temperature, request.max_tokens]
+        parts: list[Any] = [request.model, request.messages, request.temperature, request.max_tokens]
         if request.output is not None:
             parts += [request.output.name, request.output.schema]
         return json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kaizen_batch.errors import ConfigError, NoAnswerError, ProviderError
+from kaizen_batch.prices import Price
 from kaizen_batch.providers.base import Completion, Provider, Request
 from kaizen_batch.providers.canned import canned_answer, count_tokens
 from kaizen_batch.providers.responses import error_from_response
@@ -47,6 +48,10 @@ class MockProvider(Provider):
         self._failures = _checked(failures or {})
         self._answer = answer
         self._random = random.Random(seed)
+
+    def price(self, model: str) -> Price:
+        """Nothing."""
+        return Price(0.0, 0.0)
 
     async def complete(self, request: Request) -> Completion:
         """Wait, then answer or fail."""

@@ -17,7 +17,6 @@ from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
 
-
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
 
@@ -74,13 +73,16 @@ class Calls:
             try:
                 await self._begin(item.record, ticket)
             except BaseException:
-                ticket.used_usd = 0.0
+                _unsent(ticket)
                 lane.line.leave(ticket)
                 raise
 
     def _second(self, item: Item, lane: Lane, request: Any) -> "asyncio.Task[Completion] | None":
         ticket = lane.ticket(request, item.body)
-        if lane.line.closed or not lane.line.try_enter(ticket):
+        try:
+            if not lane.line.try_enter(ticket):
+                return None
+        except KaizenBatchError:  # it is the first call that counts, and it goes on
             return None
         self._tally.hedges += 1
         item.hedged = True
@@ -89,6 +91,7 @@ class Calls:
     def _sending(
         self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True
     ) -> "asyncio.Task[Completion]":
+        _unsent(ticket)
         task = asyncio.create_task(self._send(item, lane, request, ticket, begun=begun))
         # Not a `finally` inside: a task that is cancelled before its first step never gets there.
         task.add_done_callback(lambda _: lane.line.leave(ticket))
@@ -97,9 +100,8 @@ class Calls:
     async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True) -> Completion:
         """One call that has been let in, and the books about it."""
         if item.record is not None and not begun:
-            ticket.used_usd = 0.0  # should this be where the run ends: nothing was sent
             await self._begin(item.record, ticket)
-            ticket.used_usd = None
+        ticket.used_tokens = ticket.used_usd = None
         clock = asyncio.get_running_loop().time
         item.calls += 1
         self._tally.calls += 1
@@ -174,3 +176,8 @@ class Calls:
             return self._config.timeout_s
         left = max(0.0, self.cut_at - now)
         return left if self._config.timeout_s is None else min(left, self._config.timeout_s)
+
+
+def _unsent(ticket: Ticket) -> None:
+    """Should the run end now: this call took nothing."""
+    ticket.used_tokens, ticket.used_usd = 0, 0.0

@@ -5,6 +5,7 @@ from typing import Any
 
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import (
+    BadRequestError,
     ConfigError,
     EndpointDownError,
     KaizenBatchError,
@@ -102,6 +103,11 @@ class Lane:
             self._announce(error.headers, ticket, sent_at, now)
         if isinstance(error, ThrottledError | OverloadedError):
             self._concurrency.throttled(now)
+        if isinstance(error, ThrottledError):
+            # At once, before this call leaves its place to the next; the retry policy may make it longer.
+            self._gate.hold(error.retry_after_s or 0.0, sent_at, now)
+        if isinstance(error, BadRequestError):
+            self._gate.succeeded()
         if not isinstance(error, ServerError | NoAnswerError):
             return 0.0
         pause_s = self._gate.failed(item, sent_at, now)
@@ -133,10 +139,10 @@ class Lane:
 
 
 def _check_budget(price: Price | None, agent: Any) -> None:
-    name = getattr(agent, "name", None) or type(agent).__name__
+    name, where = getattr(agent, "name", None) or type(agent).__name__, getattr(agent, "endpoint", "its endpoint")
     if price is None:
         raise ConfigError(
-            f"budget_usd needs to know what {name} costs, and the price list does not: "
+            f"budget_usd needs to know what {name} costs at {where}, and the price list does not say: "
             'pass price={"input": ..., "output": ...}, in USD for a million tokens'
         )
     if getattr(agent, "max_output", lambda _: None)(None) is None:

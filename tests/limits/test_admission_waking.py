@@ -99,7 +99,6 @@ async def test_an_hour_s_wait_takes_one_timer_and_no_polling() -> None:
     assert line._timer is not None
     line.close(NotAttemptedError("over"))
     assert line._timer is None
-    await steps()
 
 
 async def test_a_long_line_behind_a_clock_asks_a_few_times_a_call() -> None:

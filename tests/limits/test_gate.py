@@ -82,25 +82,25 @@ def test_a_gate_can_be_closed_again() -> None:
 
 
 def test_a_hold_of_nothing_keeps_the_gate_open_for_half_as_many() -> None:
-    held = gate(7)  # and the one that was throttled
+    held = gate(8)  # the one that was throttled among them
     held.hold(0.0, 0.0, 0.0)
-    for _ in range(7):
+    for _ in range(8):
         held.settle(CALL, 0.0)
     assert room(held, 0.0) == 4
 
 
-@pytest.mark.parametrize(("others", "after"), [(0, 1), (1, 1), (2, 1), (3, 2), (8, 4), (9, 5)])
-def test_after_a_throttle_half_as_many_calls_go(others: int, after: int) -> None:
-    held = gate(others)
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 1), (3, 1), (4, 2), (9, 4), (10, 5)])
+def test_after_a_throttle_half_as_many_calls_go(before: int, after: int) -> None:
+    held = gate(before)  # the one that was throttled among them
     held.hold(1.0, 0.0, 0.0)
-    assert held.delay(CALL, 1.0) == (0.0 if others < after else math.inf)
-    for _ in range(others):
+    assert held.delay(CALL, 1.0) == math.inf
+    for _ in range(before):
         held.settle(CALL, 1.0)
     assert room(held, 1.0) == after
 
 
 def test_each_throttle_halves_again_down_to_one_call() -> None:
-    held = gate(9)
+    held = gate(10)
     rooms = []
     for second in range(5):
         held.hold(0.5, float(second), float(second))
@@ -119,7 +119,7 @@ def test_a_burst_of_throttles_halves_once_and_the_longest_hold_counts() -> None:
 
 
 def test_each_success_lets_one_more_in_until_none_is_held_back() -> None:
-    held = gate(9, ceiling=8)
+    held = gate(10, ceiling=8)
     held.hold(1.0, 0.0, 0.0)
     held.in_flight = 0
     rooms = []

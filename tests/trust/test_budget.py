@@ -98,8 +98,12 @@ async def test_a_larger_budget_finishes_what_a_smaller_one_began(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"model": "nobody-knows-me", "max_tokens": 16}, "price="), ({"price": PRICE, "max_tokens": None}, "max_tokens")],
-    ids=["no price", "no bound of the answer"],
+    [
+        ({"model": "nobody-knows-me", "max_tokens": 16}, "price="),
+        ({"price": PRICE, "max_tokens": None}, "max_tokens"),
+        ({"price": PRICE, "max_tokens": 16, "fallbacks": ("nobody-knows-me",)}, "nobody-knows-me"),
+    ],
+    ids=["no price", "no bound of the answer", "a fallback without a price"],
 )
 async def test_a_budget_that_cannot_be_kept_fails_before_the_first_call(
     ask: Any, options: dict[str, Any], message: str
@@ -117,6 +121,20 @@ async def test_an_item_larger_than_the_whole_budget_fails_alone(ask: Any) -> Non
     assert [(result["error"] or {}).get("code") for result in batch.results] == [None, "never_fits", None]
     assert simulator.ledger.calls == 2
     assert batch.summary.stopped is None
+
+
+async def test_hedges_and_calls_that_hang_are_paid_from_the_budget_as_well(
+    ask: Any, exact_usd: Any, tmp_path: Path
+) -> None:
+    options = {"journal": tmp_path / "run.db", "price": PRICE, "max_concurrent": 10, "max_tokens": 16}
+    with Simulator(**BILLS, latency_sigma=1.0, rate_hang=0.02) as simulator:
+        for cap in (0.005, 0.008):
+            batch = await ask(simulator, ITEMS, budget_usd=cap, hedge_after=0.5, timeout_s=0.5, **options)
+            assert exact_usd(simulator.ledger) <= Fraction(cap)
+    assert batch.summary.hedges > 0
+    assert batch.summary.not_attempted > 0
+    too_many = sum(times - 1 for times in simulator.ledger.billed_by_prompt().values())
+    assert batch.summary.maybe_paid_twice >= too_many
 
 
 async def test_a_fallback_spends_from_the_same_budget(ask: Any, exact_usd: Any) -> None:

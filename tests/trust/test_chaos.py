@@ -8,7 +8,6 @@ import pytest
 
 from kaizen_batch.simulator import Simulator
 
-ITEMS = [f"item {number}" for number in range(5000)]
 ALL_FAULTS = {
     "rate_429": 0.008,
     "rate_slow_down": 0.004,
@@ -30,19 +29,24 @@ def test_the_faults_are_eight_percent() -> None:
     assert sum(ALL_FAULTS.values()) == pytest.approx(0.08)
 
 
-@pytest.mark.parametrize("billed", [True, False], ids=["torn after billing, with a journal", "torn before, without"])
-async def test_5000_items_come_through_every_fault_at_once(
-    ask: Any, assert_right: Any, tmp_path: Path, billed: bool
+@pytest.mark.parametrize(
+    ("count", "with_journal", "billed"),
+    [(5000, True, True), (1500, False, True), (1500, True, False)],
+    ids=["5000 with a journal", "1500 without", "1500 torn before billing"],
+)
+async def test_all_items_come_through_every_fault_at_once(
+    ask: Any, assert_right: Any, tmp_path: Path, count: int, with_journal: bool, billed: bool
 ) -> None:
-    options: dict[str, Any] = {"journal": tmp_path / "run.db"} if billed else {}
+    items = [f"item {number}" for number in range(count)]
+    options: dict[str, Any] = {"journal": tmp_path / "run.db"} if with_journal else {}
     with Simulator(**ALL_FAULTS, torn_before_billing=not billed, retry_after_s=0.02, seed=11) as simulator:
-        batch = await ask(simulator, ITEMS, max_concurrent=50, timeout_s=2.0, retry=RETRY, **options)
-    assert_right(batch, ITEMS)
+        batch = await ask(simulator, items, max_concurrent=50, timeout_s=2.0, retry=RETRY, **options)
+    assert_right(batch, items)
     entries = simulator.ledger.entries
     assert {entry.fault for entry in entries} >= {name.removeprefix("rate_") for name in ALL_FAULTS}
     lost = Counter(entry.prompt_sha256 for entry in entries if entry.fault in LOST and entry.billed)
     times = simulator.ledger.billed_by_prompt()
-    assert len(times) == len(ITEMS)
+    assert len(times) == len(items)
     assert {prompt: n for prompt, n in times.items() if n != 1 + lost[prompt]} == {}
     assert simulator.ledger.calls == batch.summary.calls
     assert batch.summary.amplification < 1.15

@@ -60,7 +60,17 @@ async def test_aclose_saves_the_calls_in_flight(journal: Path) -> None:
     assert run.summary.stopped is not None and str(journal) in run.summary.stopped
 
 
-def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_before_the_loop_closes(journal: Path) -> None:
+async def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_as_the_program_goes_on(journal: Path) -> None:
+    mock = Mock(journal, 0.05)
+    async for _ in mock.stream():
+        await mock.until_in_flight()
+        break
+    while mock.provider.in_flight:
+        await asyncio.sleep(0.01)
+    assert kept(journal) == {"done": mock.provider.calls}
+
+
+def test_a_loop_that_is_closed_over_a_run_left_by_break_still_leaves_a_true_journal(journal: Path) -> None:
     mock = Mock(journal, 0.05)
 
     async def main() -> None:
@@ -68,8 +78,8 @@ def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_before_the_loop_cl
             await mock.until_in_flight()
             break
 
-    asyncio.run(main())
-    assert kept(journal) == {"done": mock.provider.calls}
+    asyncio.run(main())  # cancels all of its tasks, the calls too
+    assert kept(journal) == {"done": mock.provider.calls - 5, "unknown": 5}
 
 
 async def test_a_reader_that_raises_saves_the_calls_in_flight(journal: Path) -> None:

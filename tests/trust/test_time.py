@@ -85,7 +85,7 @@ class Uneven(MockProvider):
 
 
 @virtual
-async def test_hedging_makes_the_slowest_calls_twice_and_the_first_answer_counts(
+async def test_the_slowest_calls_are_made_twice_while_the_run_is_busy_and_the_first_answer_counts(
     ask_provider: Any, assert_right: Any
 ) -> None:
     plain = await ask_provider(Uneven(), ITEMS, max_concurrent=10)
@@ -102,8 +102,8 @@ async def test_over_http_the_losers_of_a_hedge_are_what_may_have_been_paid_twice
     ask: Any, assert_right: Any, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 10, "price": PRICE}
-    with Simulator(latency_s=0.02, rate_hang=0.04) as simulator:
-        batch = await ask(simulator, ITEMS, hedge_after=0.95, timeout_s=5.0, **options)
+    with Simulator(latency_s=0.02, rate_hang=0.03) as simulator:
+        batch = await ask(simulator, ITEMS, hedge_after=0.95, timeout_s=1.0, **options)
         calls = simulator.ledger.calls
         again = await ask(simulator, ITEMS, **options)
         assert simulator.ledger.calls == calls
