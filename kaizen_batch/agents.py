@@ -125,6 +125,10 @@ class ModelAgent:
         return self.signature.parse(text)
 
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments of a call."""
+
+
 class FunctionAgent:
     """Wraps an agent that has `run_async(**inputs)`, or an async function, into the full protocol.
 
@@ -145,24 +149,30 @@ class FunctionAgent:
         self._signature = inspect.signature(self._call)
         parameters = self._signature.parameters.values()
         self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        self._takes_one = not self._is_agent and _fits(self._signature, None)
 
     def session(self) -> AbstractAsyncContextManager[Any]:
         """The wrapped agent's own session, if it has one."""
         return session_of(self._source)
 
-    def prepare(self, inputs: Any) -> inspect.BoundArguments:
+    def prepare(self, inputs: Any) -> Arguments:
         """The arguments of the call; raises InputError if they do not fit the function."""
+        if self._takes_one and not isinstance(inputs, dict):
+            return (inputs,), {}
         try:
             if isinstance(inputs, dict):
-                return self._signature.bind(**self._taken(inputs))
-            return self._signature.bind(prompt=inputs) if self._is_agent else self._signature.bind(inputs)
+                bound = self._signature.bind(**self._taken(inputs))
+            else:
+                bound = self._signature.bind(prompt=inputs) if self._is_agent else self._signature.bind(inputs)
+            return bound.args, bound.kwargs
         except TypeError as error:
             given = f"a dict with {', '.join(map(repr, inputs))}" if isinstance(inputs, dict) else type(inputs).__name__
             raise InputError(f"the item does not fit the function: {error}; given: {given}") from None
 
-    async def complete(self, request: inspect.BoundArguments) -> Completion:
+    async def complete(self, request: Arguments) -> Completion:
         """Call the function."""
-        value = await self._call(*request.args, **request.kwargs)
+        args, kwargs = request
+        value = await self._call(*args, **kwargs)
         return Completion(value=value if isinstance(value, dict) else {"result": value}, finish_reason=None)
 
     @property
@@ -170,10 +180,10 @@ class FunctionAgent:
         """The function's import path, as far as it has one."""
         return f"{getattr(self._call, '__module__', '')}:{getattr(self._call, '__qualname__', type(self._call))}"
 
-    def body(self, request: inspect.BoundArguments) -> bytes:
+    def body(self, request: Arguments) -> bytes:
         """The arguments as JSON; raises InputError for what is none."""
         try:
-            return json.dumps([request.args, request.kwargs], sort_keys=True, allow_nan=False).encode()
+            return json.dumps(request, sort_keys=True, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InputError(f"a journal needs arguments that are JSON: {error}") from None
 
@@ -196,6 +206,14 @@ def session_of(agent: Any) -> AbstractAsyncContextManager[Any]:
     """What the agent holds open for a run: its `session()`, or nothing if it has none."""
     session = getattr(agent, "session", None)
     return session() if callable(session) else nullcontext()
+
+
+def _fits(signature: inspect.Signature, *args: Any) -> bool:
+    try:
+        signature.bind(*args)
+    except TypeError:
+        return False
+    return True
 
 
 def _own_name(key: str, value: dict[str, Any]) -> str:

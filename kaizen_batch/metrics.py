@@ -26,21 +26,24 @@ class LatencyHistogram:
         self.count = 0
         self.sum_s = 0.0
         self.max_s = 0.0
-        self._buckets: Counter[int] = Counter()
+        self._buckets: dict[int, int] = {}
 
     def add(self, seconds: float) -> None:
         """Book one duration."""
         self.count += 1
         self.sum_s += seconds
-        self.max_s = max(self.max_s, seconds)
-        self._buckets[round(math.log(max(seconds, _FLOOR_S) / _FLOOR_S) / _GROWTH)] += 1
+        if seconds > self.max_s:
+            self.max_s = seconds
+        bucket = round(math.log(seconds / _FLOOR_S) / _GROWTH) if seconds > _FLOOR_S else 0
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     def merge(self, other: "LatencyHistogram") -> None:
         """Book all that the other one holds."""
         self.count += other.count
         self.sum_s += other.sum_s
         self.max_s = max(self.max_s, other.max_s)
-        self._buckets.update(other._buckets)
+        for bucket, count in other._buckets.items():
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
 
     def quantile(self, q: float) -> float:
         """The duration below which a share q (0 to 1) of the values lies; 0.0 without values."""
@@ -73,7 +76,8 @@ class Tally:
         self.maybe_paid_twice_usd = 0.0
         self.cost_usd = 0.0
         self.unpriced = 0
-        self.usage = Usage()
+        self.input_tokens = 0
+        self.output_tokens = 0
         self.latency = LatencyHistogram()
         self.failures: Counter[str] = Counter()
 
@@ -90,7 +94,8 @@ class Tally:
         else:
             self.cost_usd += cost_usd
         if usage is not None:
-            self.usage += usage
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
 
     def finished(self, result: ItemResult) -> None:
         """Book an item's result."""
@@ -144,8 +149,8 @@ class Tally:
             by_fallbacks=self.by_fallbacks,
             throttles=self.throttles,
             truncated=self.truncated,
-            input_tokens=self.usage.input_tokens,
-            output_tokens=self.usage.output_tokens,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
             cost_usd=None if self.unpriced else self.cost_usd,
             unanswered=self.unanswered,
             maybe_paid_twice=calls_twice,

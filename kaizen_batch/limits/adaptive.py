@@ -2,147 +2,79 @@
 
 Four known ideas, each for what it is good at:
 
-- Start: doubling per round trip until a round is slower than the best before it: HyStart++ (RFC 9406).
+- Start: up to doubling per round trip until a round brings too little for its calls. That is slow start as BBR ends it
+  (Cardwell et al., 2016: no more bandwidth for more in flight), judged by the time per call as in HyStart++ (RFC 9406).
 - After that, hill climbing in monitor intervals: PCC (Dong et al., NSDI 2015; the growing steps and the utility
   gradient are Vivace's, NSDI 2018), as .NET's thread pool does for threads (Hellerstein et al., 2009). One interval at
   the limit, one beside it; the better one stays. There is no absolute baseline as in Vegas and Gradient2 (Netflix
   concurrency-limits), so none can grow stale: another model version twice as slow is no congestion.
 - The utility is Little's law, throughput = calls under way / time per call; the time per call is put to the length of
-  the answers by the regression seconds = a + b * output tokens.
+  the answers by a regression (lengths.py).
 - Throttles: CUBIC (RFC 9438; botocore's adaptive mode uses it for rates), with round trips as its clock.
 """
 
 import math
-from dataclasses import dataclass
 
 from kaizen_batch.limits.base import Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
+from kaizen_batch.limits.lengths import Interval, Lengths
 
-_START = 8
-_STEP_MIN, _STEP_FIRST, _STEP_MAX = 1.1, 1.3, 2.0  # factors between the limit and the one tried beside it
+_START = 4  # calls at once that are harmless anywhere
+_DOUBLING = 24  # calls at once up to which the start doubles in a round trip; then it adds as many
+_PAYS = 0.75  # the start goes on while the time per call grows by less than this power of the calls at once ...
+_NO_SLOWER = 0.3  # ... or by less than this logarithm
+_STEP_MIN, _STEP_FIRST, _STEP_MAX = 1.1, 1.21, 2.0  # factors between the limit and the one tried beside it
 _FEW, _SHARE, _SURE = 16, 0.7, 1.2  # answers to an interval: at least, per call at once; standard errors that decide
+_FEW_START, _SHARE_START = 8, 0.3  # the same for a round of the start
 _ELASTICITY = 0.85  # more calls pay while time grows by less than this power of them: 0 = no load, 1 = saturated
-_SLOWER = 0.4  # a round of the start slower than the best one by this logarithm ends the start
 _CHANGED = 0.4  # an interval off the earlier ones at the same limit by this logarithm: the endpoint changed
-_REST_MAX = 8  # intervals between two probes while nothing changes
-_ROUND = 0.3  # answers per call at once that let a round of the start pass
-_LATE = 1.6  # a call this many times over its expected time does not raise the limit at the start
-_FADE = 0.9  # weight of the earlier intervals in the regression
+_REST_MAX = 16  # intervals between two probes while nothing changes
 _CUT = 0.7  # what a throttle leaves of the limit
 _CUBIC = 0.05  # calls per (round trip)^3
-_OUTLIER = 10.0  # a call counts as at most so many times its expected time
 _LONGEST = 1e7  # seconds or tokens; more than this is no measurement
 
 
-@dataclass(slots=True)
-class _Interval:
-    """Sums over the answers to calls that were sent after `opened`: earlier ones saw another limit."""
-
-    opened: float = -math.inf
-    reached: int = 0
-    known: bool = False
-    calls: float = 0.0
-    tokens: float = 0.0
-    seconds: float = 0.0
-    tokens_squared: float = 0.0
-    product: float = 0.0
-    seconds_squared: float = 0.0
-
-    def add(self, seconds: float, tokens: int) -> None:
-        self.calls += 1.0
-        self.tokens += tokens
-        self.seconds += seconds
-        self.tokens_squared += tokens * tokens
-        self.product += seconds * tokens
-        self.seconds_squared += seconds * seconds
-
-    def blend(self, other: "_Interval") -> None:
-        """Count another interval at the same limit in, and half of what was before."""
-        for name in ("calls", "tokens", "seconds", "tokens_squared", "product", "seconds_squared"):
-            setattr(self, name, getattr(self, name) / 2 + getattr(other, name))
-
-
-class _Lengths:
-    """What share of a call's time goes with the length of its answer.
-
-    The regression is within the intervals, each put to its own mean: the load differs between them.
-    """
-
-    def __init__(self) -> None:
-        self._calls = self._tokens = self._covariance = self._variance = 0.0
-        self._fixed, self._per_token = 1.0, 0.0
-        self._mean, self._slope = math.inf, 0.0
-
-    def learn(self, seen: _Interval) -> None:
-        """Refit; older intervals fade."""
-        mean = seen.seconds / seen.calls
-        self._calls = _FADE * self._calls + seen.calls
-        self._tokens = _FADE * self._tokens + seen.tokens
-        self._variance = _FADE * self._variance + seen.tokens_squared - seen.tokens**2 / seen.calls
-        if mean > 0:
-            self._covariance = _FADE * self._covariance + seen.product / mean - seen.tokens
-        usual = self._tokens / self._calls
-        share = self._covariance / self._variance * usual if self._variance > 1e-9 else 0.0
-        share = min(1.0, max(0.0, share))
-        self._fixed, self._per_token = 1.0 - share, share / usual if usual else 0.0
-        self._mean, self._slope = mean or math.inf, mean * self._per_token
-
-    def clip(self, seconds: float, tokens: int) -> float:
-        """One hanging call must not look like congestion."""
-        return min(seconds, _OUTLIER * (self._mean + self._slope * tokens))
-
-    def usual(self, seconds: float, tokens: int) -> bool:
-        """Whether a call took no longer than the last interval's would have."""
-        return seconds <= _LATE * (self._mean * self._fixed + self._slope * tokens)
-
-    def slowness(self, seen: _Interval) -> tuple[float, float]:
-        """Time per call of usual length, as a logarithm, and the variance of that: the ratio estimator's."""
-        a, b = self._fixed, self._per_token
-        work = seen.calls * a + seen.tokens * b
-        if work <= 0 or seen.seconds <= 0:
-            return -20.0, 0.0
-        s = seen.seconds / work
-        squares = a * a * seen.calls + 2 * a * b * seen.tokens + b * b * seen.tokens_squared
-        rest = seen.seconds_squared - 2 * s * (a * seen.seconds + b * seen.product) + s * s * squares
-        return math.log(s), max(0.0, rest) / seen.seconds**2
-
-    def compare(self, seen: _Interval, other: _Interval) -> tuple[float, float]:
-        """How much slower, as a logarithm, and the standard error of that."""
-        (one, noise), (two, more) = self.slowness(seen), self.slowness(other)
-        return one - two, math.sqrt(noise + more)
-
-
 class _Climber:
-    """The number of calls at which throughput is best, by trial."""
+    """The number of calls at which throughput is best, by trial.
+
+    `limit` is what may be under way now, `home` the best known; they differ while another one is tried.
+    """
 
     def __init__(self, start: int, ceiling: int) -> None:
         self.limit = self.home = start
         self.starting = True
         self._ceiling = ceiling
-        self._lengths = _Lengths()
-        self._now = _Interval()
-        self._then: _Interval | None = None
-        self._up, self._step = False, _STEP_FIRST
+        self._lengths = Lengths()
+        self._now = Interval(start)
+        self._then: Interval | None = None  # what the present interval is compared with
+        self._credit = 0.0
+        self._up, self._step = True, _STEP_FIRST
         self._rest, self._rests = 0, 1
-        self._want = self._most = 8
+        self._want = self._most = _FEW_START
 
     def sent(self, in_flight: int) -> None:
+        """A call was sent; so many are under way."""
         if in_flight > self._now.reached:
             self._now.reached = in_flight
 
     def answered(self, seconds: float, tokens: int, now: float) -> None:
+        """A call was answered."""
         seen = self._now
-        if self.starting and self.limit < self._bound() and self._lengths.usual(seconds, tokens):
-            self.limit += 1
+        if self.starting and not self._lengths.late(seconds, tokens):
+            self._grow()
         if now - seconds < seen.opened:
             return
         seen.add(self._lengths.clip(seconds, tokens), tokens)
         if seen.calls >= self._want:
             self._close(now)
 
-    def _bound(self) -> int:
+    def _grow(self) -> None:
         # Twice what was used, so that low demand proves nothing; twice the last round, so that each one is looked at.
-        return min(self._ceiling, 2 * self._now.reached, 2 * self.home)
+        if self.limit < min(self._ceiling, 2 * self._now.reached, 2 * self.home):
+            self._credit += min(1.0, _DOUBLING / self.limit)
+            if self._credit >= 1.0:
+                self._credit -= 1.0
+                self.limit += 1
 
     def interrupt(self, now: float) -> None:
         """Something else holds the calls back: what was seen meanwhile says nothing."""
@@ -160,47 +92,44 @@ class _Climber:
         if seen.reached < 0.8 * self.limit and not self.starting:
             self._open(self.limit, now)
             return
-        if not seen.known:
-            seen.known = True
-            self._lengths.learn(seen)
+        self._lengths.learn(seen)
+        if self._then is None:
+            self._then = seen
         if self.starting:
-            self._next_round(seen, now)
+            self._next_round(seen, self._then, now)
         elif self.limit == self.home:
-            self._at_home(seen, now)
+            self._at_home(seen, self._then, now)
         else:
-            self._compare(seen, now)
+            self._compare(seen, self._then, now)
 
     def _open(self, limit: int, now: float) -> None:
         self.limit = limit
-        self._now = _Interval(opened=now)
+        self._now = Interval(limit, opened=now)
         self._want = max(_FEW, int(_SHARE * limit))
         self._most = 2 * self._want + 32
 
-    def _next_round(self, seen: _Interval, now: float) -> None:
-        if self._then is None:
-            self._then = seen
-        slower, error = self._lengths.compare(seen, self._then)
-        if slower > _SLOWER + _SURE * error:
-            self.land(max(1, int(self.home * math.exp(-slower / 2))), now)
-        elif seen.calls < _ROUND * self.home:
+    def _next_round(self, seen: Interval, best: Interval, now: float) -> None:
+        slower, error = self._lengths.compare(seen, best)
+        pays = _PAYS * math.log(seen.limit / best.limit)
+        if slower > max(_NO_SLOWER, pays) + _SURE * error:
+            self.land(max(1, int(seen.limit * math.exp(-slower / 2))), now)
+        elif seen.calls < _SHARE_START * seen.limit:
             self._want += 4
-        elif self.home >= self._ceiling:
+        elif seen.limit >= self._ceiling:
             self._step, self._rest, self._rests = _STEP_MIN, 2, 4
             self.land(self._ceiling, now)
         else:
-            if slower < 0:
+            if slower <= pays:
                 self._then = seen
             self.home = self.limit
-            self._now = _Interval(opened=now, reached=seen.reached)
-            self._want = 8
+            self._now = Interval(self.home, opened=now, reached=seen.reached)
+            self._want = _FEW_START
 
-    def _at_home(self, seen: _Interval, now: float) -> None:
-        if self._then is None:
-            self._then = seen
-        else:
-            slower, error = self._lengths.compare(seen, self._then)
+    def _at_home(self, seen: Interval, before: Interval, now: float) -> None:
+        if seen is not before:
+            slower, error = self._lengths.compare(seen, before)
             if abs(slower) < _CHANGED + error:
-                self._then.blend(seen)
+                before.blend(seen)
             else:
                 self._then, self._up = seen, slower < 0
                 self._step, self._rest, self._rests = _STEP_FIRST, 0, 1
@@ -217,11 +146,9 @@ class _Climber:
             return min(self._ceiling, max(self.home + 1, round(self.home * self._step)))
         return max(1, min(self.home - 1, round(self.home / self._step)))
 
-    def _compare(self, seen: _Interval, now: float) -> None:
-        assert self._then is not None
-        slower, error = self._lengths.compare(seen, self._then)
-        more = math.log(self.limit / self.home)
-        gain = _ELASTICITY * more - slower
+    def _compare(self, seen: Interval, at_home: Interval, now: float) -> None:
+        slower, error = self._lengths.compare(seen, at_home)
+        gain = _ELASTICITY * math.log(seen.limit / at_home.limit) - slower
         if abs(gain) < _SURE * error and seen.calls < self._most:
             self._want += self._want // 2
             return
@@ -230,7 +157,7 @@ class _Climber:
         else:
             self._return(now)
 
-    def _move(self, seen: _Interval, now: float) -> None:
+    def _move(self, seen: Interval, now: float) -> None:
         self.home, self._then = self.limit, seen
         self._step, self._rests = min(_STEP_MAX, self._step**1.5), 1
         self._open(self._beside(), now)
@@ -267,7 +194,7 @@ class _Roof:
 class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
     """Between 1 and `max_concurrent` calls at once: as many as the endpoint bears.
 
-    It begins at `start` (by default 8, or `max_concurrent` if that is less). Tell it of every answered call and of
+    It begins at `start` (by default 4, or `max_concurrent` if that is less). Tell it of every answered call and of
     every throttle, on one clock, in seconds.
     """
 

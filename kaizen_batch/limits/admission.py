@@ -26,19 +26,21 @@ class Admission:
     """
 
     def __init__(self, shared: Sequence[Limit]) -> None:
+        self.clock: Callable[[], float] = _running_time  # a run puts its own loop's here, which is quicker
         self._shared = tuple(shared)
         self._lines: list[Line] = []
 
     def line(self, own: Sequence[Limit]) -> "Line":
         """A line that obeys its own limits and the shared ones."""
-        line = Line((*own, *self._shared), self.pump)
+        line = Line(self, (*own, *self._shared))
         self._lines.append(line)
         return line
 
     def pump(self) -> None:
         """Let through whatever may go now."""
         for line in self._lines:
-            line.pump()
+            if line.waiters:
+                line.pump()
 
     def close(self, error: KaizenBatchError) -> None:
         """Let nobody through any more; see Line.close."""
@@ -51,13 +53,17 @@ class Admission:
         return next((text for line in self._lines if (text := line.waiting_for)), None)
 
 
+def _running_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Line:
     """One line of waiting calls; made by Admission."""
 
-    def __init__(self, limits: tuple[Limit, ...], pump_all: Callable[[], None]) -> None:
+    def __init__(self, admission: Admission, limits: tuple[Limit, ...]) -> None:
+        self._admission = admission
         self._limits = limits
-        self._pump_all = pump_all
-        self._waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
+        self.waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._error: KaizenBatchError | None = None
         self._blocked_by: Limit | None = None
@@ -70,7 +76,7 @@ class Line:
         if self.try_enter(ticket):
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiters.append((turn, ticket))
+        self.waiters.append((turn, ticket))
         self.pump()
         try:
             await turn
@@ -79,22 +85,22 @@ class Line:
                 ticket.used_tokens, ticket.used_usd = 0, 0.0
                 self.leave(ticket)  # its turn had come in the same instant
             else:
-                self._pump_all()  # the one behind may be smaller
+                self._admission.pump()  # the one behind may be smaller
             raise
 
     def try_enter(self, ticket: Ticket) -> bool:
         """Go now or not at all: False if anybody waits or any limit holds."""
         if self._error is not None:
             raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
-        now = asyncio.get_running_loop().time()
-        if self._waiters or self._delay(ticket, now) > 0:
+        now = self._admission.clock()
+        if self.waiters or self._delay(ticket, now) > 0:
             return False
         self._take(ticket, now)
         return True
 
     def only_crowded(self, ticket: Ticket) -> bool:
         """Whether nothing but the number of calls at once can hold this call back, so that its turn comes soon."""
-        now = asyncio.get_running_loop().time()
+        now = self._admission.clock()
         try:
             return not any(
                 limit.delay(ticket, now) for limit in self._limits if not isinstance(limit, ConcurrencyLimiter)
@@ -104,17 +110,17 @@ class Line:
 
     def leave(self, ticket: Ticket) -> None:
         """The call is over; what it used is on the ticket."""
-        now = asyncio.get_running_loop().time()
+        now = self._admission.clock()
         for limit in self._limits:
             limit.settle(ticket, now)
-        self._pump_all()
+        self._admission.pump()
 
     def pump(self) -> None:
         """Let through from the front whoever may go now, and set the timer for the next."""
-        waiters = self._waiters
+        waiters = self.waiters
         if not waiters:
             return
-        now = asyncio.get_running_loop().time()
+        now = self._admission.clock()
         while waiters:
             turn, ticket = waiters[0]
             if not turn.done():
@@ -134,8 +140,8 @@ class Line:
         """Send everyone who waits, and whoever comes later, away with this error; calls in flight go on."""
         self._error = error
         self._wake_in(math.inf)
-        while self._waiters:
-            turn, _ = self._waiters.popleft()
+        while self.waiters:
+            turn, _ = self.waiters.popleft()
             if not turn.done():
                 turn.set_exception(error)
 
@@ -147,11 +153,11 @@ class Line:
     @property
     def waiting_for(self) -> str | None:
         """What the first in line waits for, such as "the token window, 12 s"; None if nobody waits."""
-        if not self._waiters or self._blocked_by is None:
+        if not self.waiters or self._blocked_by is None:
             return None
         if self._timer is None:
             return self._blocked_by.name
-        seconds = max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+        seconds = max(0.0, self._timer.when() - self._admission.clock())
         return f"{self._blocked_by.name}, {seconds:.0f} s"
 
     def _delay(self, ticket: Ticket, now: float) -> float:

@@ -1,6 +1,6 @@
 """What every limit is: three plain methods on a clock that is handed in, so that no event loop is needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -10,7 +10,7 @@ class Ticket:
 
     `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
     `used_tokens` and `used_usd` are filled in before the ticket is settled; None means that nobody knows, and then
-    what was reserved counts as used.
+    what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit.
     """
 
     tokens: int = 0
@@ -18,6 +18,7 @@ class Ticket:
     used_tokens: int | None = None
     used_usd: float | None = None
     body_bytes: int = 0
+    usd_pico: int | None = field(default=None, repr=False, compare=False)
 
 
 class Limit(Protocol):

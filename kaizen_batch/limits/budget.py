@@ -65,7 +65,7 @@ class Budget:
 
     def check(self, ticket: Ticket) -> None:
         """NeverFitsError for a call that can cost more than the whole budget."""
-        if _pico_up(ticket.usd) > self._cap:
+        if _reserved(ticket) > self._cap:
             raise NeverFitsError(
                 f"this call can cost up to {ticket.usd:.6g} USD, more than the whole budget_usd={self.usd:g}; "
                 "lower max_tokens, shorten the input or raise budget_usd"
@@ -73,7 +73,7 @@ class Budget:
 
     def delay(self, ticket: Ticket, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        if self._spent + self._reserved + _pico_up(ticket.usd) <= self._cap:
+        if self._spent + self._reserved + _reserved(ticket) <= self._cap:
             return 0.0
         if self._in_flight:
             return math.inf
@@ -84,12 +84,12 @@ class Budget:
 
     def take(self, ticket: Ticket, now: float) -> None:
         """Reserve what the call can cost."""
-        self._reserved += _pico_up(ticket.usd)
+        self._reserved += _reserved(ticket)
         self._in_flight += 1
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
-        reserved = _pico_up(ticket.usd)
+        reserved = _reserved(ticket)
         used = reserved if ticket.used_usd is None else _pico_up(ticket.used_usd)
         self._reserved -= reserved
         self._in_flight -= 1
@@ -107,6 +107,12 @@ class Budget:
             ticket.used_usd,
             ticket.usd,
         )
+
+
+def _reserved(ticket: Ticket) -> int:
+    if ticket.usd_pico is None:
+        ticket.usd_pico = _pico_up(ticket.usd)
+    return ticket.usd_pico
 
 
 def _pico_up(usd: float) -> int:

@@ -22,8 +22,16 @@ class OutputSchema:
     schema: dict[str, Any]
 
 
+class _Encoded:
+    """A place beside a request's fields, in no comparison, repr or copy, for the bytes that a provider made of it."""
+
+    __slots__ = ("encoded",)
+
+    encoded: bytes
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(_Encoded):
     """One question to a model, free of any provider's spelling.
 
     `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice to

@@ -1,10 +1,13 @@
 """What an OpenAI-compatible endpoint answered, as our own completion or error. Pure functions, no I/O."""
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from kaizen_batch.errors import (
     AuthenticationError,
@@ -26,6 +29,55 @@ _MENDS = {
     ModelNotFoundError: "check model and base_url",
     QuotaExhaustedError: "top up or raise the account's limit",
 }
+
+_TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
+
+
+class Answer(NamedTuple):
+    """An HTTP answer, whatever its status; `headers` are those that `telling_headers` keeps."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def telling_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers that tell something of limits, waits and retries, in lower case; the first of each name."""
+    told: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower.startswith(_TOLD_BY):
+            told.setdefault(lower, value)
+    return told
+
+
+def json_of(body: bytes) -> Any:
+    """What an answer's body says. Raises: ValueError for what is no JSON."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        # The standard library takes what some servers send: a byte-order mark, NaN, half of a surrogate pair.
+        return json.loads(body)
+
+
+def completion_from_answer(answer: Answer) -> Completion:
+    """The completion in an answer of 2xx.
+
+    Raises: ServerError when the body is no chat completion; the call may have been billed all the same.
+    """
+    try:
+        body = json_of(answer.body)
+    except (ValueError, RecursionError):
+        raise bad_answer(answer.body.decode("utf-8", "replace")) from None
+    return completion_from_body(body, answer.headers)
+
+
+def error_body(body: bytes) -> Any:
+    """The body of an answer other than 2xx: JSON, or the text where it is none."""
+    try:
+        return json_of(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace").strip()
 
 
 def error_from_response(status: int, body: Any, headers: Mapping[str, str]) -> ProviderError:

@@ -16,6 +16,7 @@ from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
+from kaizen_batch.strategies.timeouts import TimeLimits
 
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
@@ -30,6 +31,7 @@ class Calls:
 
     def __init__(self, config: RunConfig, tally: Tally, emit: Callable[[Event], None]) -> None:
         self.cut_at: float | None = None
+        self.limits: TimeLimits
         self._config = config
         self._tally = tally
         self._emit = emit
@@ -102,12 +104,12 @@ class Calls:
         if item.record is not None and not begun:
             await self._begin(item.record, ticket)
         ticket.used_tokens = ticket.used_usd = None
-        clock = asyncio.get_running_loop().time
+        clock = self.limits.loop.time
         item.calls += 1
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
         try:
-            async with asyncio.timeout(self._time_left(sent_at)):
+            with self.limits.of(self._time_left(sent_at)):
                 completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
@@ -165,7 +167,7 @@ class Calls:
 
     def _told_apart(self, error: Exception) -> KaizenBatchError:
         failure = as_batch_error(error)
-        late = self.cut_at is not None and asyncio.get_running_loop().time() >= self.cut_at
+        late = self.cut_at is not None and self.limits.loop.time() >= self.cut_at
         if late and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure

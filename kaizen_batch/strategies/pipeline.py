@@ -30,6 +30,7 @@ from kaizen_batch.strategies.calls import Calls
 from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record, completion_of, request_key
+from kaizen_batch.strategies.timeouts import TimeLimits
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,12 @@ class Pipeline:
             self.reason = reason
             self.stopped.set()
             self.admission.close(self._not_attempted())
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
+        """Run on this loop; gives the time limits of its calls, to be closed at the end."""
+        self.admission.clock = loop.time
+        self._calls.limits = TimeLimits(loop)
+        return self._calls.limits
 
     def end_in(self, seconds: float) -> asyncio.TimerHandle:
         """End the run after so long; calls that are in flight then have the grace period left."""

@@ -171,6 +171,7 @@ class Workers:
     async def _supervise(self) -> None:
         try:
             async with AsyncExitStack() as stack:
+                stack.callback(self._pipeline.start(asyncio.get_running_loop()).close)
                 if self._journal is not None:
                     await self._open(Journal(self._journal), stack)
                     stack.enter_context(on_sigterm(self._terminate))
@@ -243,7 +244,7 @@ class Workers:
 
     def _deliver(self, result: ItemResult) -> None:
         self._window.put(result)
-        now = asyncio.get_running_loop().time()
+        now = self._pipeline.admission.clock()
         if now >= self._progress_at + PROGRESS_INTERVAL_S:
             self._report(now)
 

@@ -215,8 +215,8 @@ class World:
         for _ in range(80):
             now = asyncio.get_running_loop().time()
             for line in self.lines:
-                if line._waiters:
-                    turn, ticket = line._waiters[0]
+                if line.waiters:
+                    turn, ticket = line.waiters[0]
                     assert not turn.done()
                     assert line._delay(ticket, now) > 0.0
                     assert line.waiting_for is not None

@@ -1,4 +1,4 @@
-"""OpenAIProvider over real HTTP: the official SDK against the simulator."""
+"""OpenAIProvider over real HTTP, by the lean client and by the official SDK, against the simulator."""
 
 import asyncio
 import json
@@ -26,6 +26,16 @@ from kaizen_batch.simulator.server import error_reply
 
 KEY = "sk-test-4f1d9a77c0ffee"
 QUICK = RetryPolicy(wait_initial=0.001, wait_max=0.005)
+
+
+@pytest.fixture(autouse=True, params=["fast", "sdk"])
+def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs over both clients; which one is the only difference that may be seen."""
+
+    def decided(transport: str, base_url: str) -> tuple[bool, str]:
+        return request.param == "fast", ""
+
+    monkeypatch.setattr("kaizen_batch.providers.openai.wants_fast", decided)
 
 
 class Triage(Signature):
@@ -360,7 +370,7 @@ async def test_two_runs_in_one_loop_share_a_client_and_close_it() -> None:
         def look(event: object) -> None:
             if isinstance(event, ItemFinished):
                 seen.append([client.runs for client in provider._clients.values()])
-                clients.update(id(client.sdk) for client in provider._clients.values())
+                clients.update(id(client.transport) for client in provider._clients.values())
 
         async with asyncio.TaskGroup() as group:
             runs = [

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kaizen_batch import BatchConfig, ParallelBatchStrategy
+from kaizen_batch import BatchConfig, ParallelBatchStrategy, Price
 from kaizen_batch.agents import create_agent
 
 PRICE = {"input": 1.0, "output": 2.0}
@@ -22,7 +22,7 @@ def prompts(items: int) -> list[str]:
 
 async def run(url: str, journal: str, items: int) -> dict[str, Any]:
     """All results and the summary."""
-    config = BatchConfig(base_url=url, journal=journal, max_concurrent=50, price=PRICE)
+    config = BatchConfig(base_url=url, journal=Path(journal), max_concurrent=50, price=Price(**PRICE))
     result = await ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), prompts(items))
     return {"results": result.results, "summary": result.summary.to_dict()}
 

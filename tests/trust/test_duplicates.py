@@ -59,14 +59,15 @@ async def test_when_the_first_one_fails_those_that_wait_for_it_fail_with_it_each
     assert simulator.ledger.billed == 2
 
 
-async def test_what_the_endpoint_will_never_take_is_asked_once_however_many_items_ask_it(
+async def test_what_the_endpoint_will_never_take_is_asked_once_also_when_its_duplicate_comes_much_later(
     ask: Any, tmp_path: Path
 ) -> None:
+    items = ["impossible", *(f"item {number}" for number in range(20)), "impossible"]
     with Simulator() as simulator:
-        simulator.reply_with(*[Reply(400, {"error": {"message": "no", "code": "bad"}})] * 50)
-        batch = await ask(simulator, ["the same"] * 50, journal=tmp_path / "run.db", max_concurrent=2)
-    assert batch.summary.failures == {"bad": 50}
-    assert simulator.ledger.calls == 1
+        simulator.reply_with(Reply(400, {"error": {"message": "no", "code": "bad"}}))
+        batch = await ask(simulator, items, journal=tmp_path / "run.db", max_concurrent=1)
+    assert batch.summary.failures == {"bad": 2}
+    assert simulator.ledger.calls == 21
 
 
 async def test_an_account_that_fails_the_first_one_fails_its_duplicates_without_a_call(

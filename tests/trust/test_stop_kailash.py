@@ -57,9 +57,9 @@ def test_a_signal_under_local_runtime_saves_what_is_in_flight_and_nothing_is_pai
         assert kept(journal) == {"done": sent}
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(("stop", "most"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, 10)])
 def test_a_second_execution_under_local_runtime_asks_only_what_is_not_saved(
-    stop: signal.Signals, journal: Path
+    stop: signal.Signals, most: int, journal: Path
 ) -> None:
     with Simulator(latency_s=0.2) as simulator:
         with script(RUN, simulator.base_url, journal) as process:
@@ -70,7 +70,7 @@ def test_a_second_execution_under_local_runtime_asks_only_what_is_not_saved(
         lost = simulator.ledger.billed - kept(journal)["done"]
         with script(RUN, simulator.base_url, journal) as process:
             assert end_of(process, 60)[0] == 0
-        assert simulator.ledger.billed == 60 + lost and lost <= 5
+        assert simulator.ledger.billed == 60 + lost and lost <= most
 
 
 @pytest.mark.parametrize("stops", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
@@ -90,7 +90,7 @@ def test_an_execution_inside_a_running_loop_that_is_ended_is_taken_up_where_it_w
         lost = simulator.ledger.billed - kept(journal)["done"]
         with script(RUN, simulator.base_url, journal) as process:
             assert end_of(process, 60)[0] == 0
-        assert simulator.ledger.billed == 60 + lost and lost <= 5
+        assert simulator.ledger.billed == 60 + lost and lost <= 10  # in flight, or on the way to the disk
 
 
 def workflow_of(simulator: Simulator, journal: Path) -> Any:
@@ -105,8 +105,7 @@ async def test_a_cancelled_task_under_async_local_runtime_saves_what_is_in_fligh
         workflow = workflow_of(simulator, journal)
         async with AsyncLocalRuntime(execution_timeout=0) as runtime:
             task = asyncio.create_task(runtime.execute_workflow_async(workflow, inputs={}))
-            while simulator.ledger.in_flight < 10 and not task.done():
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(wait_until, lambda: simulator.ledger.in_flight == 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

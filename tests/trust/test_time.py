@@ -111,7 +111,9 @@ async def test_over_http_the_losers_of_a_hedge_are_what_may_have_been_paid_twice
     assert_right(again, ITEMS)
     assert batch.summary.hedges > 0
     assert batch.summary.calls == calls
-    assert batch.summary.maybe_paid_twice == again.summary.maybe_paid_twice == batch.summary.calls - len(ITEMS)
+    # A first answer that comes while the journal writes down its hedge finds that hedge counted, though not sent.
+    lost = batch.summary.calls - len(ITEMS)
+    assert lost <= batch.summary.maybe_paid_twice == again.summary.maybe_paid_twice <= lost + batch.summary.hedges
     too_many = sum(times - 1 for times in simulator.ledger.billed_by_prompt().values())
     assert batch.summary.maybe_paid_twice >= too_many
     assert batch.summary.maybe_paid_twice_usd > 0

@@ -1,0 +1,61 @@
+"""A request as the JSON that `/chat/completions` takes."""
+
+import json
+import re
+from collections.abc import Container
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from kaizen_batch.providers.base import Request
+
+# These refuse `max_tokens`, and a temperature other than their default, with a 400; knowing it saves a first
+# wave of refused calls. Any other model that refuses them is learned from its first answer.
+_REASONING_MODEL = re.compile(r"^(o\d|gpt-5(?!.*chat))")
+
+
+def body_of(request: Request) -> bytes:
+    """The request's JSON, without regard to what was learned from refusals; made once and kept with the request.
+
+    Raises: UnicodeEncodeError for text with a lone surrogate, which is no Unicode and no endpoint takes.
+    """
+    try:
+        return request.encoded
+    except AttributeError:
+        body = to_json(payload_of(request))
+        object.__setattr__(request, "encoded", body)  # a request is frozen; this is none of its fields
+        return body
+
+
+def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, Any]:
+    """The JSON object of a request, without the (model, parameter) pairs that are known to be refused."""
+    model = request.model
+    reasons = _is_reasoning_model(model)
+    payload: dict[str, Any] = {"model": model, "messages": request.messages}
+    if request.temperature is not None and not reasons and (model, "temperature") not in refused:
+        payload["temperature"] = request.temperature
+    if request.max_tokens is not None:
+        takes = not reasons and (model, "max_tokens") not in refused
+        payload["max_tokens" if takes else "max_completion_tokens"] = request.max_tokens
+    if request.output is not None:
+        schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
+        payload["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return payload
+
+
+def to_json(payload: dict[str, Any], errors: str = "strict") -> bytes:
+    """Compact JSON in UTF-8; `errors` is what becomes of lone surrogates.
+
+    Raises: UnicodeEncodeError for a lone surrogate, unless `errors` lets it pass.
+    """
+    try:
+        return orjson.dumps(payload)
+    except TypeError:
+        # Not only surrogates: integers beyond 64 bits too, which a schema may hold.
+        return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors)
+
+
+@lru_cache(maxsize=256)
+def _is_reasoning_model(model: str) -> bool:
+    return _REASONING_MODEL.match(model) is not None

@@ -1,0 +1,56 @@
+"""The official SDK as the way to an endpoint: the reference for what goes over the wire, at many times the work."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import openai
+
+from kaizen_batch.providers.responses import Answer, telling_headers
+from kaizen_batch.providers.transport import Wire, no_answer, not_connected, too_late
+
+_UNSENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, httpx2.PoolTimeout)
+
+
+class SdkTransport:
+    """A client of the SDK; its own retries are off."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        # The SDK keeps 100 connections alive whatever is in flight: above that it would open a new one for
+        # nearly every call.
+        size = wire.max_concurrent
+        self._client = openai.AsyncOpenAI(
+            api_key=wire.api_key,
+            base_url=wire.base_url,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(
+                limits=httpx2.Limits(max_connections=size, max_keepalive_connections=size),
+                timeout=openai.Timeout(wire.timeout_s, connect=wire.connect_timeout_s),
+            ),
+        )
+
+    async def post(self, body: bytes) -> Answer:
+        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+        try:
+            raw = await self._client.chat.completions.with_raw_response.create(**json.loads(body))
+            response = raw.http_response
+        except openai.APIStatusError as error:
+            response = error.response
+        except openai.APIConnectionError as error:  # time-outs are a kind of it
+            raise self._told_apart(error) from None
+        return Answer(response.status_code, telling_headers(response.headers.items()), response.content)
+
+    def _told_apart(self, error: openai.APIConnectionError) -> Exception:
+        cause = error.__cause__
+        name = type(cause).__name__ if cause else "unknown cause"
+        if isinstance(cause, httpx2.ConnectTimeout):
+            return not_connected(self._wire, name, timeout=True)
+        if isinstance(cause, _UNSENT):
+            return not_connected(self._wire, name)
+        return too_late(self._wire) if isinstance(error, openai.APITimeoutError) else no_answer(self._wire, name)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
