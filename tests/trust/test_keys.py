@@ -49,7 +49,7 @@ def is_sent(request: Request, field: str) -> bool:
     return field != "temperature" or "temperature" in OpenAIProvider(api_key="x").body(request).decode()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(request=REQUESTS, other=REQUESTS, data=st.data())
 @pytest.mark.parametrize("field", ["model", "messages", "one message", "temperature", "max_tokens", "output"])
 def test_changing_any_field_changes_the_key(request: Request, other: Request, data: Any, field: str) -> None:

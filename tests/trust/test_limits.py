@@ -21,20 +21,23 @@ def prompts(count: int, letters: int = 400) -> list[str]:
 
 
 LIMITS = {
-    "requests": {"requests_per_minute": 40},
-    "tokens": {"tokens_per_minute": 6_000},
-    "both, requests bind": {"requests_per_minute": 40, "tokens_per_minute": 100_000},
-    "both, tokens bind": {"requests_per_minute": 600, "tokens_per_minute": 6_000},
+    "requests": {"requests_per_minute": 30},
+    "tokens": {"tokens_per_minute": 4_500},
+    "both, requests bind": {"requests_per_minute": 30, "tokens_per_minute": 100_000},
+    "both, tokens bind": {"requests_per_minute": 600, "tokens_per_minute": 4_500},
 }
 
 
 @virtual
-@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
-@pytest.mark.parametrize("announces", [False, True], ids=["silent", "announcing"])
-async def test_for_an_hour_no_minute_of_the_server_is_overrun_and_nine_tenths_are_used(
+@pytest.mark.parametrize(
+    ("limits", "announces"),
+    [*((limits, False) for limits in LIMITS.values()), (LIMITS["both, tokens bind"], True)],
+    ids=[*LIMITS, "both, and announced"],
+)
+async def test_no_minute_of_the_server_is_overrun_and_nine_tenths_are_used(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any, limits: dict[str, int], announces: bool
 ) -> None:
-    endpoint, items = virtual_endpoint(Settings(**limits), announces=announces), prompts(1200)
+    endpoint, items = virtual_endpoint(Settings(**limits), announces=announces), prompts(800)
     batch = await ask_provider(endpoint, items, max_concurrent=20, max_tokens=100, **limits)
     assert_right(batch, items)
     assert endpoint.refused == batch.summary.throttles == 0
@@ -43,7 +46,7 @@ async def test_for_an_hour_no_minute_of_the_server_is_overrun_and_nine_tenths_ar
     tokens = batch.summary.input_tokens + batch.summary.output_tokens
     used = max(len(items) / limits.get("requests_per_minute", 1e9), tokens / limits.get("tokens_per_minute", 1e9))
     # The first minute's share goes at once, so `used` minutes of traffic take one minute less.
-    assert minutes > 20
+    assert minutes > 15
     assert minutes <= (used - 1) / 0.9 + 1
 
 
@@ -52,11 +55,11 @@ async def test_a_server_that_announces_its_limits_is_followed_without_any_of_our
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any
 ) -> None:
     settings = Settings(requests_per_minute=120, tokens_per_minute=20_000)
-    endpoint, items = virtual_endpoint(settings, announces=True), prompts(1000)
+    endpoint, items = virtual_endpoint(settings, announces=True), prompts(600)
     batch = await ask_provider(endpoint, items, max_concurrent=20, max_tokens=100)
     assert_right(batch, items)
     assert endpoint.refused <= 0.03 * len(items)
-    assert batch.summary.elapsed_s <= 1000 / 120 * 60 / 0.85
+    assert batch.summary.elapsed_s <= 600 / 120 * 60 / 0.85
 
 
 @virtual
@@ -65,22 +68,22 @@ async def test_a_key_that_another_client_shares_costs_few_refusals_and_no_item(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any, configured: dict[str, int]
 ) -> None:
     settings = Settings(requests_per_minute=200, used_elsewhere_rpm=100)
-    endpoint, items = virtual_endpoint(settings, announces=True), prompts(1000)
+    endpoint, items = virtual_endpoint(settings, announces=True), prompts(600)
     batch = await ask_provider(endpoint, items, max_concurrent=20, max_tokens=100, **configured)
     assert_right(batch, items)
     assert endpoint.refused <= 0.05 * len(items)
-    assert batch.summary.elapsed_s <= 1000 / 100 * 60 / 0.8
+    assert batch.summary.elapsed_s <= 600 / 100 * 60 / 0.8
 
 
 @pytest.mark.usefixtures("short_windows")
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        ({"requests_per_minute": 60 * 40}, {"requests_per_minute": 40}),
-        ({"tokens_per_minute": 60 * 800}, {"tokens_per_minute": 800}),
+        ({"requests_per_minute": 60 * 30}, {"requests_per_minute": 30}),
+        ({"tokens_per_minute": 60 * 600}, {"tokens_per_minute": 600}),
         (
-            {"requests_per_minute": 60 * 60, "tokens_per_minute": 60 * 800},
-            {"requests_per_minute": 60, "tokens_per_minute": 800},
+            {"requests_per_minute": 60 * 60, "tokens_per_minute": 60 * 600},
+            {"requests_per_minute": 60, "tokens_per_minute": 600},
         ),
     ],
     ids=["requests", "tokens", "both"],
@@ -88,7 +91,7 @@ async def test_a_key_that_another_client_shares_costs_few_refusals_and_no_item(
 async def test_over_http_a_strict_server_has_no_429_in_its_ledger(
     ask: Any, assert_right: Any, statuses: Any, theirs: dict[str, int], ours: dict[str, int]
 ) -> None:
-    items = prompts(100, letters=40)
+    items = prompts(70, letters=40)
     with Simulator(**theirs, window_s=1.0, latency_s=0.02) as simulator:
         batch = await ask(simulator, items, max_concurrent=20, max_tokens=20, **ours)
     assert_right(batch, items)
@@ -100,7 +103,7 @@ async def test_over_http_a_strict_server_has_no_429_in_its_ledger(
 
 
 async def test_over_http_without_any_limit_of_ours_refusals_lose_no_item(ask: Any, assert_right: Any) -> None:
-    items = [f"item {number}" for number in range(80)]
+    items = [f"item {number}" for number in range(60)]
     with Simulator(requests_per_minute=60 * 30, window_s=1.0, used_elsewhere_rpm=60 * 5) as simulator:
         batch = await ask(simulator, items, max_concurrent=10)
     assert_right(batch, items)
@@ -122,14 +125,14 @@ async def test_an_item_that_can_never_fit_fails_at_once_and_the_rest_goes_on(ask
 async def test_a_pause_that_one_call_is_told_holds_everyone_and_costs_no_item_an_attempt(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any
 ) -> None:
-    storms = [(5.0, 35.0), (45.0, 75.0), (85.0, 90.0)]
+    storms = [(5.0, 35.0), (45.0, 75.0), (85.0, 88.0)]
 
     def fails(now: float) -> None:
         for start, end in storms:
             if start <= now < end:
                 raise ThrottledError("slow down", status=429, retry_after_s=end - now)
 
-    endpoint, items = virtual_endpoint(fails=fails), prompts(1000)
+    endpoint, items = virtual_endpoint(fails=fails), prompts(600)
     retry = {"attempts": 1, "throttles": 3, "wait_initial": 0.0}
     batch = await ask_provider(endpoint, items, max_concurrent=20, max_tokens=100, retry=retry)
     assert_right(batch, items)

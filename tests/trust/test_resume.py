@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from kaizen_batch import InputField, Journal, OutputField, Signature
 from kaizen_batch.simulator import Reply, Simulator
 
-ITEMS = [f"item {number}" for number in range(30)]
+ITEMS = [f"item {number}" for number in range(20)]
 
 
 def code_signature(*, kind: Any = int, instructions: str = "Give the code.", **more: Any) -> type[Signature]:
@@ -80,7 +80,7 @@ async def test_another_endpoint_is_asked_anew(ask: Any, journal: Path) -> None:
     with Simulator() as one, Simulator() as other:
         await ask(one, ITEMS, journal=journal)
         batch = await ask(other, ITEMS, journal=journal)
-    assert (one.ledger.billed, other.ledger.billed, batch.summary.from_journal) == (30, 30, 0)
+    assert (one.ledger.billed, other.ledger.billed, batch.summary.from_journal) == (20, 20, 0)
 
 
 OTHER_SIGNATURES = {
@@ -107,11 +107,11 @@ async def test_items_that_failed_run_again_and_those_that_were_answered_do_not(
     with Simulator() as simulator:
         simulator.reply_with(*[Reply(400, {"error": {"message": "no", "code": "bad"}})] * 7)
         first = await ask(simulator, ITEMS, journal=journal)
-        assert (first.summary.ok, first.summary.failures) == (23, {"bad": 7})
+        assert (first.summary.ok, first.summary.failures) == (13, {"bad": 7})
         assert Journal(journal).count()["failed"] == 7
         second = await ask(simulator, ITEMS, journal=journal)
     assert_right(second, ITEMS)
-    assert (second.summary.calls, second.summary.from_journal) == (7, 23)
+    assert (second.summary.calls, second.summary.from_journal) == (7, 13)
     assert set(simulator.ledger.billed_by_prompt().values()) == {1}
 
 
