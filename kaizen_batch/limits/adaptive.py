@@ -19,7 +19,7 @@ from kaizen_batch.limits.base import Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.lengths import Interval, Lengths
 
-_START = 4  # calls at once that are harmless anywhere
+_START = 5  # calls at once that are harmless anywhere
 _DOUBLING = 24  # calls at once up to which the start doubles in a round trip; then it adds as many
 _PAYS = 0.75  # the start goes on while the time per call grows by less than this power of the calls at once ...
 _NO_SLOWER = 0.3  # ... or by less than this logarithm
@@ -194,7 +194,7 @@ class _Roof:
 class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
     """Between 1 and `max_concurrent` calls at once: as many as the endpoint bears.
 
-    It begins at `start` (by default 4, or `max_concurrent` if that is less). Tell it of every answered call and of
+    It begins at `start` (by default 5, or `max_concurrent` if that is less). Tell it of every answered call and of
     every throttle, on one clock, in seconds.
     """
 

@@ -55,7 +55,8 @@ class Completion:
     """One answer.
 
     `text` is what the model said, `value` what a plain function gave back instead; `finish_reason` is `stop`,
-    `length`, `content_filter` or the endpoint's own word. `headers` are the response's, lower case.
+    `length`, `content_filter` or the endpoint's own word. `headers` are those of the response that tell of limits,
+    waits and retries, in lower case.
     """
 
     text: str | None = None

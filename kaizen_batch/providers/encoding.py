@@ -20,12 +20,11 @@ def body_of(request: Request) -> bytes:
 
     Raises: UnicodeEncodeError for text with a lone surrogate, which is no Unicode and no endpoint takes.
     """
-    try:
-        return request.encoded
-    except AttributeError:
+    body: bytes | None = getattr(request, "encoded", None)
+    if body is None:
         body = to_json(payload_of(request))
         object.__setattr__(request, "encoded", body)  # a request is frozen; this is none of its fields
-        return body
+    return body
 
 
 def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, Any]:

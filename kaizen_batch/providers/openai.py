@@ -23,7 +23,7 @@ from kaizen_batch.providers.responses import (
     json_of,
     refused_parameter,
 )
-from kaizen_batch.providers.transport import Transport, Wire, wants_fast
+from kaizen_batch.providers.transport import Target, Transport, TransportName, wants_fast
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,11 @@ class OpenAIProvider(Provider):
         base_url: str | None = None,
         timeout_s: float | None = 120.0,
         max_concurrent: int = 10,
-        transport: str = "auto",
+        transport: TransportName = "auto",
     ) -> None:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         self._api_key = _checked_key(api_key, self._base_url)
-        self._wire = Wire(self.endpoint, self._api_key, timeout_s, max_concurrent)
+        self._target = Target(self.endpoint, self._api_key, timeout_s, max_concurrent)
         self._fast, reason = wants_fast(transport, self.endpoint)
         if reason:
             logger.info("calls go through the SDK: %s", reason)
@@ -112,10 +112,10 @@ class OpenAIProvider(Provider):
         if self._fast:
             from kaizen_batch.providers.wire import FastTransport
 
-            return FastTransport(self._wire)
+            return FastTransport(self._target)
         from kaizen_batch.providers.sdk import SdkTransport
 
-        return SdkTransport(self._wire)
+        return SdkTransport(self._target)
 
     async def complete(self, request: Request) -> Completion:
         """One POST to `/chat/completions`."""

@@ -23,7 +23,7 @@ def _exempts(entry: str, url: SplitResult) -> bool:
     scheme, separator, rest = entry.partition("://")
     if separator:
         # A full address in NO_PROXY means that very host; without a host, the whole scheme.
-        return scheme in ("all", url.scheme) and (not rest or _is_host(rest, url, exactly=True))
+        return _is_host(rest, url, exactly=True) and scheme in ("all", url.scheme) if rest else scheme == url.scheme
     return _is_host(entry, url, exactly=entry == "localhost")
 
 

@@ -8,7 +8,7 @@ import httpx2
 import openai
 
 from kaizen_batch.providers.responses import Answer, telling_headers
-from kaizen_batch.providers.transport import Wire, no_answer, not_connected, too_late
+from kaizen_batch.providers.transport import Target, no_answer, not_connected, too_late
 
 _UNSENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, httpx2.PoolTimeout)
 
@@ -16,18 +16,18 @@ _UNSENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, h
 class SdkTransport:
     """A client of the SDK; its own retries are off."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, target: Target) -> None:
+        self._target = target
         # The SDK keeps 100 connections alive whatever is in flight: above that it would open a new one for
         # nearly every call.
-        size = wire.max_concurrent
+        size = target.max_concurrent
         self._client = openai.AsyncOpenAI(
-            api_key=wire.api_key,
-            base_url=wire.base_url,
+            api_key=target.api_key,
+            base_url=target.base_url,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
                 limits=httpx2.Limits(max_connections=size, max_keepalive_connections=size),
-                timeout=openai.Timeout(wire.timeout_s, connect=wire.connect_timeout_s),
+                timeout=openai.Timeout(target.timeout_s, connect=target.connect_timeout_s),
             ),
         )
 
@@ -46,10 +46,10 @@ class SdkTransport:
         cause = error.__cause__
         name = type(cause).__name__ if cause else "unknown cause"
         if isinstance(cause, httpx2.ConnectTimeout):
-            return not_connected(self._wire, name, timeout=True)
+            return not_connected(self._target, name, timeout=True)
         if isinstance(cause, _UNSENT):
-            return not_connected(self._wire, name)
-        return too_late(self._wire) if isinstance(error, openai.APITimeoutError) else no_answer(self._wire, name)
+            return not_connected(self._target, name)
+        return too_late(self._target) if isinstance(error, openai.APITimeoutError) else no_answer(self._target, name)
 
     async def close(self) -> None:
         """Close every connection."""

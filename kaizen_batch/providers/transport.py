@@ -3,14 +3,14 @@
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from kaizen_batch.errors import ConfigError, NoAnswerError
 from kaizen_batch.providers.proxies import environment_proxy
 from kaizen_batch.providers.responses import Answer
 
-TRANSPORTS = ("auto", "fast", "sdk")
+TransportName = Literal["auto", "fast", "sdk"]
 _CONNECT_TIMEOUT_S = 10.0
 _AZURE = (".azure.com", ".azure.us", ".azure.cn")
 # What only the SDK acts on.
@@ -18,7 +18,7 @@ _SDK_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "OPENAI_LOG")
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class Target:
     """Where requests go and how; `timeout_s` are the seconds of one call, `max_concurrent` connections at most."""
 
     base_url: str
@@ -47,13 +47,13 @@ class Transport(Protocol):
         """Close every connection."""
 
 
-def wants_fast(transport: str, base_url: str) -> tuple[bool, str]:
+def wants_fast(transport: TransportName, base_url: str) -> tuple[bool, str]:
     """Whether to take the lean client, and why not if it cannot do what the settings ask for.
 
     Raises: ConfigError for an unknown `transport`, or `"fast"` where the SDK is needed.
     """
-    if transport not in TRANSPORTS:
-        known = ", ".join(map(repr, TRANSPORTS))
+    if transport not in get_args(TransportName):
+        known = ", ".join(map(repr, get_args(TransportName)))
         raise ConfigError(f"transport is one of {known}; given: {transport!r}")
     reason = why_sdk(base_url) if transport != "sdk" else ""
     if reason and transport == "fast":
@@ -78,21 +78,21 @@ def why_sdk(base_url: str) -> str:
     return ""
 
 
-def no_answer(wire: Wire, cause: str) -> NoAnswerError:
+def no_answer(target: Target, cause: str) -> NoAnswerError:
     """A connection that broke after (part of) a request was sent; `cause` names the client's own exception."""
-    return NoAnswerError(f"the connection to {wire.host} failed: {cause}", code="connection")
+    return NoAnswerError(f"the connection to {target.host} failed: {cause}", code="connection")
 
 
-def too_late(wire: Wire) -> NoAnswerError:
+def too_late(target: Target) -> NoAnswerError:
     """A time-out after a request was sent."""
-    return NoAnswerError(f"no answer within {wire.timeout_s or 0:g} s", code="timeout")
+    return NoAnswerError(f"no answer within {target.timeout_s or 0:g} s", code="timeout")
 
 
-def not_connected(wire: Wire, cause: str, *, timeout: bool = False) -> NoAnswerError:
+def not_connected(target: Target, cause: str, *, timeout: bool = False) -> NoAnswerError:
     """No connection came about, so that nothing was sent and nothing can be billed."""
     if timeout:
-        error = NoAnswerError(f"no connection to {wire.host} within {wire.connect_timeout_s:g} s", code="timeout")
+        error = NoAnswerError(f"no connection to {target.host} within {target.connect_timeout_s:g} s", code="timeout")
     else:
-        error = no_answer(wire, cause)
+        error = no_answer(target, cause)
     error.may_be_billed = False
     return error

@@ -25,6 +25,7 @@ class Endpoint:
     knee: float
     sigma: float = 0.2
     mixed: bool = True
+    soft: bool = False
     throttles_above: float = math.inf
     bad: tuple[int, float, float, float] = (0, 0, 1.0, 1.0)  # from call, to call, factor on the knee, on the latency
     sent: int = 0
@@ -36,7 +37,8 @@ class Endpoint:
         bad = first <= self.sent < last
         knee = self.knee * (knee_factor if bad else 1.0)
         tokens = self.dice.randint(1, 500) if self.mixed else 250
-        seconds = (OVERHEAD + tokens) / (OVERHEAD + 250) * max(1.0, in_flight / knee) ** 2
+        slower = 1.0 + in_flight / knee if self.soft else max(1.0, in_flight / knee) ** 2
+        seconds = (OVERHEAD + tokens) / (OVERHEAD + 250) * slower
         return seconds * (factor if bad else 1.0) * math.exp(self.dice.gauss(0, self.sigma)), tokens
 
 
@@ -75,9 +77,22 @@ def run(limiter: ConcurrencyLimiter, endpoint: Endpoint, items: int) -> Run:
     return done
 
 
-def best_fixed(endpoint: Callable[[], Endpoint], ceiling: int, items: int) -> float:
-    grid = {min(ceiling, round(1.13**k)) for k in range(41)}
+def best_fixed(endpoint: Callable[[], Endpoint], knee: int, ceiling: int, items: int) -> float:
+    grid = {min(ceiling, size) for size in (round(knee / 1.15), knee, round(knee * 1.15), ceiling)}
     return max(run(ConcurrencyLimiter(size), endpoint(), items).throughput() for size in grid)
+
+
+def shares_of_the_best(knee: int, ceiling: int, sigma: float, mixed: bool, items: int, seeds: int) -> list[float]:
+    """Throughput over that of the best fixed value, for each seed, the smallest first."""
+    shares = []
+    for seed in range(seeds):
+
+        def endpoint(seed: int = seed) -> Endpoint:
+            return Endpoint(knee, sigma, mixed, dice=random.Random(seed))
+
+        adaptive = run(AdaptiveConcurrencyLimiter(ceiling), endpoint(), items).throughput()
+        shares.append(adaptive / best_fixed(endpoint, knee, ceiling, items))
+    return sorted(shares)
 
 
 @pytest.mark.parametrize(
@@ -90,35 +105,54 @@ def best_fixed(endpoint: Callable[[], Endpoint], ceiling: int, items: int) -> fl
         (40, 64, 0.2, True),
         (40, 100, 0.2, True),
         (64, 64, 0.3, True),
-        (1000, 100, 0.2, False),
     ],
 )
 def test_90_percent_of_the_best_fixed_value(knee: int, ceiling: int, sigma: float, mixed: bool) -> None:
-    def endpoint() -> Endpoint:
-        return Endpoint(knee, sigma, mixed)
+    shares = shares_of_the_best(knee, ceiling, sigma, mixed, items=3000, seeds=5)
+    assert shares[2] >= 0.9
+    assert shares[0] >= 0.88
 
-    adaptive = run(AdaptiveConcurrencyLimiter(ceiling), endpoint(), 3000)
-    assert adaptive.throughput() >= 0.9 * best_fixed(endpoint, ceiling, 3000)
+
+def test_an_endpoint_without_a_knee_costs_some_round_trips_at_the_start() -> None:
+    assert shares_of_the_best(1000, 100, 0.2, False, items=3000, seeds=3)[0] >= 0.84
+    assert shares_of_the_best(1000, 100, 0.2, False, items=10_000, seeds=3)[0] >= 0.93
+
+
+@pytest.mark.parametrize(("knee", "share"), [(4, 0.5), (12, 0.55), (40, 0.38)])
+def test_small_batches(knee: int, share: float) -> None:
+    for mixed in (False, True):
+        assert shares_of_the_best(knee, 64, 0.2, mixed, items=50, seeds=9)[4] >= share
 
 
 @pytest.mark.parametrize("knee", [4, 12, 40])
-def test_backs_off_in_a_brown_out_and_is_back_within_600_items(knee: int) -> None:
-    done = run(AdaptiveConcurrencyLimiter(64), Endpoint(knee, bad=(1500, 2500, 0.5, 5.0)), 4500)
+def test_time_that_grows_with_every_call(knee: int) -> None:
+    """time = 1 + n / knee: more calls always pay, ever less."""
+    soft = Endpoint(knee, soft=True)
+    ceiling = run(ConcurrencyLimiter(64), soft, 3000).throughput()
+    adaptive = run(AdaptiveConcurrencyLimiter(64), Endpoint(knee, soft=True), 3000).throughput()
+    assert adaptive >= 0.75 * ceiling
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("knee", [4, 12, 40])
+def test_backs_off_in_a_brown_out_and_is_back_within_500_items(knee: int, seed: int) -> None:
+    endpoint = Endpoint(knee, bad=(1500, 2500, 0.5, 5.0), dice=random.Random(seed))
+    done = run(AdaptiveConcurrencyLimiter(64), endpoint, 4500)
     assert min(done.limits[1500:2500]) <= max(1, knee // 2)
-    assert done.throughput(3100, 4400) >= 0.9 * done.throughput(800, 1480)
+    assert done.throughput(3000, 4400) >= 0.9 * done.throughput(800, 1480)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0, 4.0])
 @pytest.mark.parametrize("knee", [4, 40])
 def test_another_latency_for_good_is_no_congestion(knee: int, factor: float) -> None:
     done = run(AdaptiveConcurrencyLimiter(64), Endpoint(knee, bad=(1500, math.inf, 1.0, factor)), 4000)
-    assert done.throughput(2000, 3900) >= 0.8 * knee / factor
+    assert done.throughput(2000, 3900) >= 0.88 * knee / factor
 
 
 @pytest.mark.parametrize("most", [3, 12, 40])
 def test_stays_near_what_is_not_throttled(most: int) -> None:
     done = run(AdaptiveConcurrencyLimiter(64), Endpoint(1000, throttles_above=most), 3000)
-    assert done.throughput() >= 0.8 * most
+    assert done.throughput() >= 0.84 * most
     assert done.throttles <= 300
 
 
@@ -148,7 +182,7 @@ def test_low_demand_proves_nothing() -> None:
     assert limiter.limit <= 6
 
 
-@pytest.mark.parametrize(("ceiling", "start", "limit"), [(64, None, 4), (3, None, 3), (1, None, 1), (4, 9, 4)])
+@pytest.mark.parametrize(("ceiling", "start", "limit"), [(64, None, 5), (3, None, 3), (1, None, 1), (4, 9, 4)])
 def test_begins_at_a_sensible_value(ceiling: int, start: int | None, limit: int) -> None:
     assert AdaptiveConcurrencyLimiter(ceiling, start=start).limit == limit
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaizen_batch.simulator import Settings, Simulator
@@ -20,6 +20,7 @@ from .wire import ask, ask_many, until
     st.integers(1, 20),
     st.sampled_from([0.1, 0.3, 1.0]),
 )
+@example([(0.0, 1), (3.0, 1)], 1, 0.3)
 def test_no_window_ever_holds_more_than_its_limit(gaps: list[tuple[float, int]], limit: int, window_s: float) -> None:
     window, now, admitted = SlidingWindow(limit, window_s), 1000.1, []
     for gap, cost in gaps:

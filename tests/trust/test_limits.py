@@ -3,7 +3,6 @@
 Minutes are virtual where the endpoint is one of the test; over HTTP both sides hold windows of one second.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -109,7 +108,7 @@ async def test_over_http_without_any_limit_of_ours_refusals_lose_no_item(ask: An
     assert_right(batch, items)
     assert simulator.ledger.billed == len(items)
     assert simulator.ledger.worst_window(1.0)[0] <= 25
-    assert simulator.ledger.calls <= 1.5 * len(items)
+    assert simulator.ledger.calls <= 2 * len(items)
 
 
 async def test_an_item_that_can_never_fit_fails_at_once_and_the_rest_goes_on(ask: Any) -> None:
@@ -146,7 +145,7 @@ async def test_over_http_a_429_keeps_everyone_away_for_as_long_as_it_says(ask: A
     items = [f"item {number}" for number in range(60)]
     busy = error_reply(429, "rate_limit_exceeded", headers={"retry-after-ms": "400"})
     with Simulator(latency_s=0.01) as simulator:
-        asyncio.get_running_loop().call_later(0.2, simulator.reply_with, busy)
+        simulator.reply_with(busy)
         batch = await ask(simulator, items, max_concurrent=4, retry={"attempts": 1, "wait_initial": 0.0})
     assert_right(batch, items)
     entries = simulator.ledger.entries

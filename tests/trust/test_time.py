@@ -46,7 +46,7 @@ async def test_what_was_done_before_a_deadline_is_saved_and_the_next_run_asks_on
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 5}
     with Simulator(latency_s=0.1) as simulator:
-        first = await ask(simulator, ITEMS, deadline_s=0.5, **options)
+        first = await ask(simulator, ITEMS, deadline_s=1.0, **options)
         assert simulator.ledger.billed == first.summary.ok > 0
         assert first.summary.not_attempted == len(ITEMS) - first.summary.ok > 0
         assert "DeadlineError" in first.summary.stopped
@@ -62,8 +62,8 @@ async def test_a_call_cut_off_after_the_grace_counts_as_maybe_paid_twice_when_it
     ask: Any, assert_right: Any, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 5}
-    with Simulator(latency_s=1.0) as simulator:
-        first = await ask(simulator, ITEMS[:40], deadline_s=0.3, grace_s=0.1, **options)
+    with Simulator(latency_s=3.0) as simulator:
+        first = await ask(simulator, ITEMS[:40], deadline_s=1.0, grace_s=0.1, **options)
     assert first.summary.failures == {"deadline_exceeded": 5}
     assert (first.summary.unanswered, first.summary.maybe_paid_twice) == (5, 0)
     with Simulator(port=simulator._port) as again:

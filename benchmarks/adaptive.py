@@ -1,0 +1,128 @@
+"""What adaptive concurrency finds: an endpoint that slows down beyond a hidden knee, and one with a brown-out.
+
+    python -m benchmarks.adaptive [rounds] [items]
+
+For each knee the fixed values are tried first, for a few seconds each; the best of them and the adaptive limit, which
+is told the ceiling only, then do the same batch in turns. The latencies keep the endpoint slower than the client.
+"""
+
+import asyncio
+import bisect
+import sys
+import time
+
+from pydantic import SecretStr
+
+from benchmarks.harness import arm, compare, endpoint, median, report, sample
+from kaizen_batch import BatchConfig, ParallelBatchStrategy
+from kaizen_batch.agents import create_agent
+from kaizen_batch.events import Event, ItemFinished
+
+CEILING = 64
+KNEES = {4: 0.018, 12: 0.05, 40: 0.15}  # and the latency in seconds
+FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of the knee: the fixed values tried, besides the ceiling
+SCAN_S = 2.0
+BROWNOUT = (10.0, 18.0, 5.0)  # start, end, factor on the time of a call
+BROWNOUT_KNEE, BROWNOUT_ITEMS = 12, 4000
+WINDOW = 100
+
+
+async def finish_times(url: str, items: int, at_once: int, adaptive: bool, deadline_s: float | None) -> list[float]:
+    """When each item of one batch was answered, on time.perf_counter."""
+    ends: list[float] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, ItemFinished) and event.result.status == "ok":
+            ends.append(time.perf_counter())
+
+    config = BatchConfig(
+        api_key=SecretStr("none"),
+        base_url=url,
+        max_concurrent=at_once,
+        adaptive=adaptive,
+        deadline_s=deadline_s,
+        grace_s=0.0 if deadline_s else 10.0,
+        timeout_s=600,
+    )
+    prompts = ({"prompt": f"item {n}: a line of text"} for n in range(items))
+    async with ParallelBatchStrategy.from_config(config, on_event=note).stream(create_agent(config), prompts) as run:
+        async for _ in run:
+            pass
+    assert deadline_s or len(ends) == items
+    return ends
+
+
+@arm
+async def batch(url: str, items: int, at_once: int, adaptive: bool = False, deadline_s: float | None = None) -> int:
+    """One batch of short prompts; with a deadline, what of it was done by then."""
+    return len(await finish_times(url, items, at_once, adaptive, deadline_s))
+
+
+def best_fixed(knee: int, latency_s: float) -> tuple[int, dict[int, float]]:
+    """The fixed value with the most items/s, and what each one does."""
+    values = sorted({max(1, round(knee * factor)) for factor in FACTORS if knee * factor < CEILING} | {CEILING})
+    most = round(2 * knee / latency_s * SCAN_S)
+    rates = {}
+    for value in values:
+        # An endpoint for each: what the one before has left under way would count against the knee.
+        with endpoint(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
+            given = {"url": url, "items": most, "at_once": value, "deadline_s": SCAN_S}
+            rates[value] = sample("adaptive", "batch", **given).items_per_s
+    return max(values, key=rates.__getitem__), rates
+
+
+def hidden_knee(knee: int, latency_s: float, *, rounds: int, items: int) -> float:
+    """Throughput of the adaptive limit, as a share of what the best fixed value does."""
+    best, rates = best_fixed(knee, latency_s)
+    print(f"\nknee {knee}, ceiling {CEILING}, {latency_s} s, {items:,} items")
+    print("fixed:", ", ".join(f"{value}: {rate:,.0f}/s" for value, rate in rates.items()))
+    label = f"best fixed value ({best})"
+    with endpoint(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
+        given = {"url": url, "items": items}
+        arms = [
+            (label, "batch", {**given, "at_once": best}),
+            ("adaptive", "batch", {**given, "at_once": CEILING, "adaptive": True}),
+        ]
+        samples = compare("adaptive", arms, rounds=rounds)
+    report(f"adaptive-knee-{knee}", samples, base=label, fixed=rates)
+    return median(samples["adaptive"]) / median(samples[label])
+
+
+def brownout() -> None:
+    """One batch through a time in which every call takes a multiple of its time."""
+    start, end, factor = BROWNOUT
+    knee = BROWNOUT_KNEE
+    with endpoint(latency_s=KNEES[knee], latency_sigma=0.2, knee=knee, brownout=BROWNOUT) as url:
+        zero = time.perf_counter()
+        ends = [at - zero for at in asyncio.run(finish_times(url, BROWNOUT_ITEMS, CEILING, True, None))]
+    before = rate(ends, start / 2, start)
+    print(f"\nbrown-out at knee {knee}: from {start:g} s to {end:g} s every call takes {factor:g} times as long")
+    print(f"before {before:.0f} items/s, during {rate(ends, start + 1, end):.0f}, ", end="")
+    print(f"after {rate(ends, end + 1, ends[-WINDOW]):.0f}")
+    for share in (0.5, 0.8, 0.9):
+        print(f"back at {share:.0%} after {items_until(ends, end, share * before)} items")
+
+
+def rate(ends: list[float], start: float, end: float) -> float:
+    """Items a second between two times."""
+    return (bisect.bisect(ends, end) - bisect.bisect(ends, start)) / (end - start)
+
+
+def items_until(ends: list[float], start: float, wanted: float) -> int | None:
+    """How many items are done after `start` until the next `WINDOW` of them go at the wanted rate; None if never."""
+    first = bisect.bisect(ends, start)
+    back = (n for n in range(first, len(ends) - WINDOW) if WINDOW / (ends[n + WINDOW] - ends[n]) >= wanted)
+    return next((n - first for n in back), None)
+
+
+def main(rounds: int = 3, items: int = 3000) -> None:
+    """Three knees, then the brown-out."""
+    ratios = {knee: hidden_knee(knee, latency_s, rounds=rounds, items=items) for knee, latency_s in KNEES.items()}
+    brownout()
+    print("\nof the best fixed value's throughput (wanted: 90%):")
+    for knee, ratio in ratios.items():
+        print(f"knee {knee}: {ratio:.0%}, {'reached' if ratio >= 0.9 else 'missed'}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
