@@ -70,6 +70,7 @@ class RunConfig(_Options):
     - `on_error`: `"collect"` makes a failed item a result with an error, `"raise"` ends the run with BatchError.
     - `window`: results at most held back for order or a slow reader (default: 16 times `max_concurrent`, at
       least 256).
+    - `labels`: names and texts of your own that the journal keeps with the run, such as the command that began it.
 
     Raises: ConfigError that names the option, what was given and what is allowed.
     """
@@ -89,6 +90,7 @@ class RunConfig(_Options):
     max_reasks: int = Field(default=1, ge=0, le=20)
     on_error: Literal["collect", "raise"] = "collect"
     window: int | None = Field(default=None, ge=1)
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 _NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute", "tokens_per_minute", "price"} | {

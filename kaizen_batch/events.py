@@ -1,7 +1,7 @@
 """What a run tells while it goes on: frozen records, handed to sinks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
 
@@ -41,9 +41,12 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """A sample of a run's progress, at most one each half second, and one at the end.
+    """A sample of a run's progress, one each half second, and one at the end.
 
-    `done` counts finished items, `failed` those of them that failed or were not attempted.
+    `done` counts finished items, `failed` those of them that failed or were not attempted, by code in `failures`;
+    `from_journal` counts those that needed no call. `in_flight` of at most `limit` calls are under way; `calls` were
+    sent, and `throttles` refused for being too fast. `cost_usd` is None where the price is unknown. `waiting_for` says
+    what holds the next call back, such as "the token window, 12 s", and is None if nothing does.
     """
 
     done: int
@@ -51,6 +54,15 @@ class BatchProgress:
     total: int | None
     in_flight: int
     elapsed_s: float
+    limit: int = 0
+    calls: int = 0
+    throttles: int = 0
+    from_journal: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    failures: Mapping[str, int] = field(default_factory=dict)
+    waiting_for: str | None = None
 
     @property
     def items_per_s(self) -> float:

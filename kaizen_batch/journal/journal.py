@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema
 from kaizen_batch.journal.files import open_reader, open_writer, real_path, write_lock
-from kaizen_batch.journal.records import STATES, Entry, State, Totals, entry_of
+from kaizen_batch.journal.records import STATES, Entry, Run, State, Totals, entry_of, run_of
 from kaizen_batch.journal.writer import JournalWriter
 
 _PAGE = 500  # entries read at a time, so that a slow reader does not keep the writer from folding its -wal in
@@ -90,6 +90,17 @@ class Journal:
             while rows := connection.execute(schema.page(len(states)), (*place, *states, _PAGE)).fetchall():
                 yield from (entry_of(row[1:]) for row in rows)
                 place = (rows[-1][schema.ENTRY_COLUMNS.index("item") + 1], rows[-1][0])
+
+    def runs(self) -> list[Run]:
+        """The runs on this journal, in the order of their beginnings."""
+        with self._reading() as connection:
+            return [run_of(row) for row in connection.execute(schema.RUNS)]
+
+    def samples(self, run: Run) -> list[dict[str, Any]]:
+        """How a run went on: what BatchProgress says, with its `moment` (Unix time), each half second or less often."""
+        with self._reading() as connection:
+            rows = connection.execute(schema.SAMPLES, (run.id,)).fetchall()
+        return [{"moment": moment, **json.loads(figures)} for moment, figures in rows]
 
     def export(self, path: str | os.PathLike[str], *, states: Sequence[State] = STATES) -> int:
         """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""

@@ -89,6 +89,28 @@ class Totals:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run on the journal.
+
+    `begun_at` and `ended_at` are Unix times; without an end it is under way, or was killed. `description` holds the
+    endpoint, the options (no secret among them) and the number of items if that was known, `summary` what a
+    BatchSummary says, and is None without an end.
+    """
+
+    id: bytes
+    begun_at: float
+    ended_at: float | None
+    description: dict[str, Any]
+    summary: dict[str, Any] | None
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """A row of `schema.RUNS` as a run."""
+    run_id, begun_at, ended_at, description, summary = row
+    return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
+
+
 def answer_columns(answer: Answer) -> tuple[Any, ...]:
     """An answer as the values of `schema.ANSWER_COLUMNS`."""
     value = None if answer.value is None else _encode(answer.value)

@@ -33,6 +33,15 @@ CREATE TABLE calls (
     text TEXT,
     request TEXT NOT NULL DEFAULT 'null'
 );
+CREATE TABLE runs (
+    id BLOB PRIMARY KEY,
+    begun_at REAL NOT NULL,
+    ended_at REAL,
+    description TEXT NOT NULL,
+    summary TEXT
+) WITHOUT ROWID;
+CREATE TABLE samples (run BLOB NOT NULL, moment REAL NOT NULL, figures TEXT NOT NULL);
+CREATE INDEX samples_run ON samples (run, moment);
 CREATE INDEX calls_item ON calls (item);
 CREATE INDEX calls_ledger ON calls (state, attempts, spent_usd, unanswered, unanswered_usd);
 PRAGMA application_id = {APPLICATION_ID};
@@ -91,8 +100,8 @@ _ANSWERED = ", ".join(
     + ["spent_usd = spent_usd + excluded.spent_usd", "at_risk_usd = 0"]
 )
 
-# Kinds of operation.
-LOOK_UP, BEGIN, END, LOST, ANSWERED = range(5)
+# Kinds of operation: on one call, and on the run itself, whose `key` is its id and whose `request` some JSON.
+LOOK_UP, BEGIN, END, LOST, ANSWERED, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED = range(8)
 _KINDS: tuple[tuple[int, dict[str, str]], ...] = (
     (BEGIN, {"begun_at": "NEW.moment", "item": "NEW.item", "request": "NEW.request", "at_risk_usd": "NEW.at_risk_usd"}),
     (END, {}),
@@ -101,6 +110,12 @@ _KINDS: tuple[tuple[int, dict[str, str]], ...] = (
 )
 _CHANGES = {BEGIN: _BEGIN, END: _END, LOST: _LOST, ANSWERED: _ANSWERED}
 _ENDED = {"ended_at": "NEW.moment", "error": "NEW.error", "spent_usd": "NEW.spent_usd"}
+
+_ON_RUN = {
+    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (NEW.key, NEW.moment, NEW.request)",
+    RUN_SAMPLED: "INSERT INTO samples VALUES (NEW.key, NEW.moment, NEW.request)",
+    RUN_ENDED: "UPDATE runs SET ended_at = NEW.moment, summary = NEW.request WHERE id = NEW.key",
+}
 
 OPERATION_COLUMNS = (
     "kind",
@@ -123,15 +138,26 @@ def operations() -> list[str]:
     and each time must win it back from a busy loop, which can take as long as Python's switch interval (5 ms).
     """
     cells = ", ".join(f"NULL AS {name}" for name in OPERATION_COLUMNS)
-    return [f"CREATE TEMP VIEW operations AS SELECT {cells}", *(_trigger(kind, own) for kind, own in _KINDS)]
+    view = f"CREATE TEMP VIEW operations AS SELECT {cells}"
+    return [
+        view,
+        *(_trigger(kind, _on_call(kind, own)) for kind, own in _KINDS),
+        *(_trigger(kind, statement) for kind, statement in _ON_RUN.items()),
+    ]
 
 
-def _trigger(kind: int, own: dict[str, str]) -> str:
-    cells = {"key": "NEW.key", "state": "NEW.state", **({} if kind == BEGIN else _ENDED), **own}
+def _trigger(kind: int, statement: str) -> str:
     return (
         f"CREATE TEMP TRIGGER operation_{kind} INSTEAD OF INSERT ON operations WHEN NEW.kind = {kind} BEGIN"
-        f" INSERT INTO calls ({', '.join(cells)}) VALUES ({', '.join(cells.values())})"
-        f" ON CONFLICT (key) DO UPDATE SET {_CHANGES[kind]}; END"
+        f" {statement}; END"
+    )
+
+
+def _on_call(kind: int, own: dict[str, str]) -> str:
+    cells = {"key": "NEW.key", "state": "NEW.state", **({} if kind == BEGIN else _ENDED), **own}
+    return (
+        f"INSERT INTO calls ({', '.join(cells)}) VALUES ({', '.join(cells.values())})"
+        f" ON CONFLICT (key) DO UPDATE SET {_CHANGES[kind]}"
     )
 
 
@@ -147,6 +173,8 @@ SELECT coalesce(sum(attempts), 0), total(spent_usd), coalesce(sum(unanswered), 0
     coalesce(sum(twice), 0), total(iif(unanswered, unanswered_usd * twice / unanswered, 0))
 FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice FROM calls)
 """
+RUNS = "SELECT id, begun_at, ended_at, description, summary FROM runs ORDER BY begun_at, id"
+SAMPLES = "SELECT moment, figures FROM samples WHERE run = ? ORDER BY moment"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 GET_META = "SELECT value FROM meta WHERE name = ?"
 

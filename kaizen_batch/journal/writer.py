@@ -1,6 +1,8 @@
 """The engine's face of the journal: awaitable operations, written in groups by one thread."""
 
 import asyncio
+import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +16,8 @@ from kaizen_batch.journal.seen import SeenKeys
 from kaizen_batch.journal.store import Operation, Store
 from kaizen_batch.journal.worker import Ticket, Worker
 from kaizen_batch.results import ItemError
+
+_SAMPLE_EACH = 0.001
 
 
 class JournalWriter:
@@ -36,6 +40,8 @@ class JournalWriter:
         self._clock = clock
         self._seen = SeenKeys()
         self._pending: list[Ticket] = []
+        self._run = os.urandom(32)
+        self._sample_at_s = 0.0
         self._worker: Worker | None = None
         self._fault: JournalError | None = None
         self._refusal: JournalError | None = faults.closed(path)
@@ -119,6 +125,26 @@ class JournalWriter:
         if self._refusal is not None:
             raise _again(self._refusal)
         self._put(self._ended(key, error, answer, spent_usd, may_be_billed), None)
+
+    def begin_run(self, description: dict[str, Any]) -> None:
+        """A run begins on this journal; `description` is JSON-able and holds no secret."""
+        self._note(schema.RUN_BEGUN, description)
+
+    def sample(self, figures: dict[str, Any], elapsed_s: float) -> None:
+        """How far the run is; passed over where it comes too soon after the last one for a run of this length."""
+        if elapsed_s >= self._sample_at_s:
+            # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
+            self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
+            self._note(schema.RUN_SAMPLED, figures)
+
+    def end_run(self, summary: dict[str, Any]) -> None:
+        """The run is over."""
+        self._note(schema.RUN_ENDED, summary)
+
+    def _note(self, kind: int, about: dict[str, Any]) -> None:
+        if self._refusal is not None:
+            raise _again(self._refusal)
+        self._put((kind, self._run, (self._run, None, self._clock(), None, json.dumps(about))), None)
 
     async def aclose(self) -> None:
         """Writes what is waiting, closes the file and gives the lock back; a cancellation waits until that is done."""

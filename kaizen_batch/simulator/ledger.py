@@ -155,7 +155,7 @@ def worst_window(arrivals: Iterable[tuple[float, int]], window_s: float) -> tupl
     first = tokens = most_requests = most_tokens = 0
     for last, (at, cost) in enumerate(ordered):
         tokens += cost
-        while at - ordered[first][0] >= window_s:
+        while at >= ordered[first][0] + window_s:
             tokens -= ordered[first][1]
             first += 1
         most_requests = max(most_requests, last - first + 1)

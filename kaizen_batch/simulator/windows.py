@@ -50,7 +50,8 @@ class SlidingWindow:
 
     def _forget(self, now: float) -> None:
         calls = self._calls
-        while calls and now - calls[0][0] >= self._window_s:
+        # Not by the difference: `wait_s` says 0 at the same rounded moment at which this lets go.
+        while calls and now >= calls[0][0] + self._window_s:
             self._used -= calls.popleft()[1]
 
 

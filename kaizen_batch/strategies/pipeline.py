@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from kaizen_batch.config import RunConfig
@@ -20,7 +20,7 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.events import Event, EventSink, ItemFinished, RetryScheduled, Throttled
+from kaizen_batch.events import BatchProgress, Event, EventSink, ItemFinished, RetryScheduled, Throttled
 from kaizen_batch.journal import Answer, Entry, JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
@@ -123,6 +123,41 @@ class Pipeline:
         self.journal = journal
         if self.budget is not None:
             self.budget.book(totals.spent_usd + totals.unanswered_usd)
+
+    def describe(self) -> dict[str, Any]:
+        """What the journal keeps of this run: its options, without any secret."""
+        agent = self._lanes[0].agent
+        config = getattr(agent, "config", self._config)
+        return {
+            "endpoint": getattr(agent, "endpoint", None),
+            "config": config.model_dump(mode="json", exclude={"provider_options"}),
+        }
+
+    def report(self, total: int | None, elapsed_s: float) -> None:
+        """Tell the sinks, and the journal, how far the run is."""
+        if not self._sinks and self.journal is None:
+            return
+        tally = self.tally
+        progress = BatchProgress(
+            done=tally.done,
+            failed=tally.failed + tally.not_attempted,
+            total=total,
+            in_flight=self.limiter.in_flight,
+            elapsed_s=elapsed_s,
+            limit=self.limiter.limit,
+            calls=tally.calls,
+            throttles=tally.throttles,
+            from_journal=tally.from_journal,
+            input_tokens=tally.input_tokens,
+            output_tokens=tally.output_tokens,
+            cost_usd=None if tally.unpriced else tally.cost_usd,
+            failures=dict(tally.failures),
+            waiting_for=self.admission.waiting_for,
+        )
+        if self.journal is not None:
+            with suppress(JournalError):  # a journal that broke says so to the next who awaits it
+                self.journal.sample(asdict(progress), elapsed_s)
+        self.emit(progress)
 
     @property
     def priced(self) -> bool:

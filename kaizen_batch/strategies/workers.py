@@ -9,8 +9,8 @@ from typing import Any
 
 from kaizen_batch.agents import session_of
 from kaizen_batch.errors import JournalError, StoppedError
-from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted
-from kaizen_batch.journal import Journal, Totals
+from kaizen_batch.events import BatchFinished, BatchStarted
+from kaizen_batch.journal import Journal, JournalWriter, Totals
 from kaizen_batch.results import BatchSummary, ItemResult
 from kaizen_batch.strategies.pipeline import Pipeline
 from kaizen_batch.strategies.signals import on_sigterm
@@ -60,7 +60,6 @@ class Workers:
         self._supervisor: asyncio.Task[None] | None = None
         self._started_at: float | None = None
         self._ended_at: float | None = None
-        self._progress_at = 0.0
         self._totals: Totals | None = None
         self._terminated = False
         self._ending: asyncio.Task[None] | None = None
@@ -177,6 +176,7 @@ class Workers:
                     stack.enter_context(on_sigterm(self._terminate))
                 await stack.enter_async_context(session_of(self._session))
                 self._arm_deadline(stack)
+                self._arm_progress(stack)
                 self._group = await stack.enter_async_context(asyncio.TaskGroup())
                 size = self._source.size
                 for _ in range(self._workers if size is None else min(size, self._workers)):
@@ -193,6 +193,13 @@ class Workers:
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
         self._pipeline.attach(writer, await asyncio.to_thread(journal.totals))
+        writer.begin_run({"total": self._source.size, **self._pipeline.describe()})
+        stack.callback(self._end_run, writer)
+
+    def _end_run(self, writer: JournalWriter) -> None:
+        self._report()
+        with suppress(JournalError):
+            writer.end_run(self.summary().to_dict())
 
     async def _count_up(self, journal: Journal) -> None:
         with suppress(JournalError):
@@ -217,7 +224,7 @@ class Workers:
                     return
                 index, inputs = pulled
                 self._pipeline.tally.total += 1
-                self._deliver(await self._carry(index, inputs))
+                self._window.put(await self._carry(index, inputs))
         finally:
             self._active -= 1
 
@@ -242,21 +249,23 @@ class Workers:
         finally:
             self._active += 1
 
-    def _deliver(self, result: ItemResult) -> None:
-        self._window.put(result)
-        now = self._pipeline.admission.clock()
-        if now >= self._progress_at + PROGRESS_INTERVAL_S:
-            self._report(now)
+    def _arm_progress(self, stack: AsyncExitStack) -> None:
+        """Tell of the progress from now on, also while no item gets done."""
+        loop = asyncio.get_running_loop()
 
-    def _report(self, now: float) -> None:
-        self._progress_at = now
-        tally = self._pipeline.tally
-        failed = tally.failed + tally.not_attempted
-        self._pipeline.emit(BatchProgress(tally.done, failed, self._source.size, self.in_flight, self._elapsed_s()))
+        def tick() -> None:
+            self._ticker = loop.call_later(PROGRESS_INTERVAL_S, tick)
+            self._report()
+
+        self._ticker = loop.call_later(PROGRESS_INTERVAL_S, tick)
+        stack.callback(lambda: self._ticker.cancel())
+
+    def _report(self) -> None:
+        self._pipeline.report(self._source.size, self._elapsed_s())
 
     def _close(self) -> None:
         self._ended_at = asyncio.get_running_loop().time()
-        self._report(self._ended_at)
+        self._report()
         summary = self.summary()
         if summary.stopped:
             logger.warning("the run has ended early: %s", summary.stopped)

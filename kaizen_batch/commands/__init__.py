@@ -1,0 +1,1 @@
+"""The commands of `kaizen-batch`, one module each."""
