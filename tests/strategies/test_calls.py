@@ -70,13 +70,13 @@ async def test_both_calls_of_a_hedge_are_told() -> None:
     async def slow_once(item: int) -> int:
         nonlocal sent
         sent += 1
-        await asyncio.sleep(100.0 if sent == 40 else 1.0)
+        await asyncio.sleep(100.0 if sent == 41 else 1.0)
         return item
 
-    calls = await calls_of(slow_once, list(range(40)), max_concurrent=2, hedge_after=0.9)
-    assert len(calls) == sent == 41
-    hedged = [(c.index, c.attempt, c.error.code if c.error else None) for c in calls if c.index == 39]
-    assert sorted(hedged, key=str) == [(39, 1, "cancelled"), (39, 2, None)]
+    calls = await calls_of(slow_once, list(range(41)), max_concurrent=2, hedge_after=0.9)
+    assert len(calls) == sent == 42
+    hedged = [(c.index, c.attempt, c.error.code if c.error else None) for c in calls if c.index == 40]
+    assert sorted(hedged, key=str) == [(40, 1, "cancelled"), (40, 2, None)]
 
 
 async def test_a_cancelled_call_is_told() -> None:
