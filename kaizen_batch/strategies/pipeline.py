@@ -18,7 +18,7 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.events import EventSink, RetryScheduled, Throttled
+from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_calls
 from kaizen_batch.journal import JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
@@ -67,7 +67,9 @@ class Pipeline:
         self.journal: JournalWriter | None = None
         self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
         self.sinks = Sinks(sinks)
-        self._calls = Calls(config, self.tally, emit=self.sinks.emit, give_up=self._give_up)
+        self._calls = Calls(
+            config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
+        )
         self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
 
     async def process(self, index: int, inputs: Any, parked: Parked) -> ItemResult:
