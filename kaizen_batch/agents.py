@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -68,6 +68,7 @@ class ModelAgent:
         self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
         self._output = OutputSchema(signature.__name__, schema) if schema else None
+        self._parameters = config.model, config.temperature, config.max_tokens
 
     @property
     def endpoint(self) -> str:
@@ -97,18 +98,13 @@ class ModelAgent:
 
     def prepare(self, inputs: Any) -> Request:
         """Render one item; raises InputError if it does not fit the signature."""
-        config = self.config
-        return Request(
-            model=config.model,
-            messages=self.signature.messages(inputs, config.system_prompt),
-            temperature=config.temperature,
-            max_tokens=config.max_tokens,
-            output=self._output,
-        )
+        messages = self.signature.messages(inputs, self.config.system_prompt)
+        model, temperature, max_tokens = self._parameters
+        return Request(model, messages, temperature, max_tokens, self._output)
 
-    async def complete(self, request: Request) -> Completion:
+    def complete(self, request: Request) -> Coroutine[Any, Any, Completion]:
         """One attempt over the wire."""
-        return await self.provider.complete(request)
+        return self.provider.complete(request)
 
     def parse(self, request: Request, completion: Completion) -> dict[str, Any]:
         """The outputs of an answer; raises OutputError for a refusal, a cut or an answer that does not fit."""
@@ -149,6 +145,10 @@ class FunctionAgent:
         self._signature = inspect.signature(self._call)
         parameters = self._signature.parameters.values()
         self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        by_name = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        # The names of a function whose every parameter is one that must be given, by name: nearly all are such.
+        self._names = tuple(p.name for p in by_name if p.default is p.empty)
+        self._is_plain = len(self._names) == len(parameters)
         self._takes_one = not self._is_agent and _fits(self._signature, None)
 
     def session(self) -> AbstractAsyncContextManager[Any]:
@@ -157,7 +157,10 @@ class FunctionAgent:
 
     def prepare(self, inputs: Any) -> Arguments:
         """The arguments of the call; raises InputError if they do not fit the function."""
-        if self._takes_one and not isinstance(inputs, dict):
+        if isinstance(inputs, dict):
+            if self._is_plain and all(name in inputs for name in self._names):
+                return (), {name: inputs[name] for name in self._names}
+        elif self._takes_one:
             return (inputs,), {}
         try:
             if isinstance(inputs, dict):

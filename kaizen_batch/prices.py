@@ -80,11 +80,11 @@ class Price:
 
     def at_most(self, input_tokens: int, output_tokens: int) -> float:
         """The most USD that one call of up to so many tokens can cost, however much of its input is cached."""
-        reached = [self, *(tier for above, tier in self.tiers if input_tokens > above)]
-        return max(
-            max(price._sum(input_tokens, 0, output_tokens), price._sum(0, input_tokens, output_tokens))
-            for price in reached
-        )
+        most = max(self._sum(input_tokens, 0, output_tokens), self._sum(0, input_tokens, output_tokens))
+        for above, tier in self.tiers:
+            if input_tokens > above:
+                most = max(most, tier.at_most(input_tokens, output_tokens))
+        return most
 
     def _sum(self, fresh: int, cached: int, output: int) -> float:
         # Exact, and rounded once: so `at_most` is never below `cost`, not even by the last bit of a float.

@@ -1,7 +1,7 @@
 """What comes out: one result for each item, and the summary of the run."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.usage import Usage
@@ -38,8 +38,7 @@ class ItemError:
         return cls(type(error).__name__, error.message, error.code, error.retryable)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemResult:
+class ItemResult(NamedTuple):
     """One item's outcome.
 
     `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item in this
@@ -50,7 +49,7 @@ class ItemResult:
     the result of a plain function, which has none of these.
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # a tuple has a method of this name, which nobody needs here
     outputs: dict[str, Any]
     error: ItemError | None = None
     response: str | None = None
@@ -76,18 +75,20 @@ class ItemResult:
         """The plain, JSON-able dict that users see: the output fields, flat, and the envelope."""
         result = dict(self.outputs)
         if self.from_model:
-            result.update(
-                response=self.response,
-                finish_reason=self.finish_reason,
-                usage=self.usage.to_dict() if self.usage else None,
-                attempts=self.attempts,
-                latency_s=self.latency_s,
-                cost_usd=self.cost_usd,
-                answered_by=self.answered_by,
-                from_journal=self.from_journal,
-            )
-        error = asdict(self.error) if self.error else None
-        result.update(batch=self.batch, index=self.index, status=self.status, error=error)
+            usage = self.usage
+            result["response"] = self.response
+            result["finish_reason"] = self.finish_reason
+            result["usage"] = usage.to_dict() if usage is not None else None
+            result["attempts"] = self.attempts
+            result["latency_s"] = self.latency_s
+            result["cost_usd"] = self.cost_usd
+            result["answered_by"] = self.answered_by
+            result["from_journal"] = self.from_journal
+        error = self.error
+        result["batch"] = self.batch
+        result["index"] = self.index
+        result["status"] = "ok" if error is None else "error"
+        result["error"] = None if error is None else asdict(error)
         return result
 
 

@@ -148,7 +148,10 @@ class RetryBudget:
         used.spent += cost
         return True
 
-    def earn(self, used: Attempts) -> None:
-        """Book a success of an item."""
-        self.left = min(self._capacity, self.left + (used.spent or 1))
-        used.spent = 0
+    def earn(self, used: Attempts | None) -> None:
+        """Book a success of an item; `used` is None if nothing had failed before."""
+        if used is not None and used.spent:
+            self.left = min(self._capacity, self.left + used.spent)
+            used.spent = 0
+        elif self.left < self._capacity:
+            self.left += 1

@@ -102,13 +102,14 @@ class Signature:
 
         The text of a single input goes out untouched; several inputs go out as `name: value` blocks.
         """
-        values = {name: _rendered(value) for name, value in cls.bind(item).items()}
-        single = len(values) == 1
-        content = next(iter(values.values())) if single else "\n\n".join(f"{k}: {v}" for k, v in values.items())
+        if len(cls.inputs) == 1:
+            content = _only_text(cls, item)
+        else:
+            content = "\n\n".join(f"{name}: {_rendered(value)}" for name, value in cls.bind(item).items())
         # mypy takes a class for unhashable where its instances define no hash of their own.
         system = _system_text(cls, system_prompt)  # type: ignore[arg-type]
-        messages = [{"role": "system", "content": system}] if system else []
-        return [*messages, {"role": "user", "content": content}]
+        asked = {"role": "user", "content": content}
+        return [{"role": "system", "content": system}, asked] if system else [asked]
 
     @classmethod
     def json_schema(cls) -> dict[str, Any] | None:
@@ -255,6 +256,15 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
     if name in item:
         raise InputError(f"the input {name!r} is None: the item has no value for it")
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
+
+
+def _only_text(cls: type[Signature], item: Any) -> str:
+    [name] = cls.inputs
+    if type(item) is dict:  # nearly always: a dict that has the input as a text
+        value = item.get(name)
+        if type(value) is str:
+            return value
+    return _rendered(cls.bind(item)[name])
 
 
 def _rendered(value: Any) -> str:

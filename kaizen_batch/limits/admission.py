@@ -29,29 +29,28 @@ class Admission:
     def __init__(self, shared: Sequence[Limit]) -> None:
         self.clock: Callable[[], float] = _running_time  # a run puts its own loop's here, which is quicker
         self._shared = tuple(shared)
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
 
     def line(self, own: Sequence[Limit]) -> "Line":
         """A line that obeys its own limits and the shared ones."""
         line = Line(self, (*own, *self._shared))
-        self._lines.append(line)
+        self.lines.append(line)
         return line
 
     def pump(self) -> None:
         """Let through whatever may go now."""
-        for line in self._lines:
-            if line.waiters:
-                line.pump()
+        for line in self.lines:
+            line.pump()
 
     def close(self, error: KaizenBatchError) -> None:
         """Let nobody through any more; see Line.close."""
-        for line in self._lines:
+        for line in self.lines:
             line.close(error)
 
     @property
     def waiting_for(self) -> str | None:
         """What the first call in a line waits for, with the seconds if they are known; None if nobody waits."""
-        return next((text for line in self._lines if (text := line.waiting_for)), None)
+        return next((text for line in self.lines if (text := line.waiting_for)), None)
 
 
 def _running_time() -> float:
@@ -74,10 +73,9 @@ class Line:
 
         Raises: NeverFitsError at once for a call that no limit would ever let through,
         BudgetExhaustedError when its turn has come and cannot be paid, and what `close` was given."""
-        for limit in self._limits:
-            limit.check(ticket)
         if self.try_enter(ticket):
             return
+        self._check(ticket)
         turn = asyncio.get_running_loop().create_future()
         if ahead:
             self.waiters.appendleft((turn, ticket))
@@ -94,14 +92,26 @@ class Line:
                 self._admission.pump()  # the one behind may be smaller
             raise
 
+    def _check(self, ticket: Ticket) -> None:
+        for limit in self._limits:
+            limit.check(ticket)
+
     def try_enter(self, ticket: Ticket) -> bool:
         """Go now or not at all: False if anybody waits or any limit holds."""
         if self._error is not None:
             raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
-        now = self._admission.clock()
-        if self.waiters or self._delay(ticket, now) > 0:
+        if self.waiters:
             return False
-        self._take(ticket, now)
+        now = self._admission.clock()
+        try:
+            for limit in self._limits:
+                if limit.delay(ticket, now) > 0:
+                    return False
+        except KaizenBatchError:
+            self._check(ticket)  # that a call can never fit is worth more than what it has met first
+            raise
+        for limit in self._limits:
+            limit.take(ticket, now)
         return True
 
     def only_crowded(self, ticket: Ticket) -> bool:
@@ -116,10 +126,13 @@ class Line:
 
     def leave(self, ticket: Ticket) -> None:
         """The call is over; what it used is on the ticket."""
-        now = self._admission.clock()
+        admission = self._admission
+        now = admission.clock()
         for limit in self._limits:
             limit.settle(ticket, now)
-        self._admission.pump()
+        for line in admission.lines:
+            if line.waiters:
+                line.pump()
 
     def pump(self) -> None:
         """Let through from the front whoever may go now, and set the timer for the next."""

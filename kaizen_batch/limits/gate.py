@@ -65,7 +65,8 @@ class Gate:
 
     def succeeded(self) -> None:
         """A call was answered, be it with a refusal of its item: the endpoint lives."""
-        self._failing.clear()
+        if self._failing:
+            self._failing.clear()
         self._openings = 0
         if self._allowed is not None:
             self._allowed = self._allowed + 1 if self._allowed < self._ceiling else None

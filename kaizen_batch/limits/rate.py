@@ -26,18 +26,18 @@ class SlidingWindow:
         "_gone",
         "_head",
         "_hold_s",
-        "_in_flight",
         "_leaves_at",
         "_sums",
         "_total",
         "_window_s",
+        "in_flight",
     )
 
     def __init__(self, configured: int | None, window_s: float) -> None:
         self._configured = configured
         self._window_s = window_s
         self._hold_s = window_s * (1 + _DRIFT) + ROUNDING_S
-        self._in_flight = 0
+        self.in_flight = 0
         # The settled calls, in the order in which they leave. `_sums` runs on and never starts anew, so that the
         # first call whose leaving frees enough is found by bisection; those before `_head` have left.
         self._leaves_at = array("d")
@@ -65,7 +65,7 @@ class SlidingWindow:
         credit = self._credit
         if credit is None:
             return 0.0 if self._configured is None else self._window_delay(cost, self._configured, now)
-        by_credit = credit.delay(cost, self._in_flight, now)
+        by_credit = credit.delay(cost, self.in_flight, now)
         if self._configured is None:
             return by_credit
         limit = self._configured if credit.limit is None else min(self._configured, credit.limit)
@@ -76,7 +76,7 @@ class SlidingWindow:
         if self._head < len(leaves_at) and leaves_at[self._head] <= now + ROUNDING_S:
             self._forget(now + ROUNDING_S)
         settled = self._total - self._gone
-        excess = self._in_flight + settled + cost - limit
+        excess = self.in_flight + settled + cost - limit
         if excess <= 0:
             return 0.0
         if excess > settled:
@@ -94,13 +94,13 @@ class SlidingWindow:
 
     def take(self, cost: int) -> None:
         """Occupy a share."""
-        self._in_flight += cost
+        self.in_flight += cost
         if self._credit is not None:
             self._credit.spend(cost)
 
     def settle(self, reserved: int, used: int, now: float) -> None:
         """Give back what was not used at once, and the rest when the window is over."""
-        self._in_flight -= reserved
+        self.in_flight -= reserved
         if self._configured is not None:
             self._leaves_at.append(now + self._hold_s)
             self._total += used
@@ -110,7 +110,7 @@ class SlidingWindow:
 
     def announce(self, said: AnnouncedWindow, counted: int, now: float) -> None:
         """Follow what the endpoint says from now on; `counted` of what is in flight it has certainly counted."""
-        self._credit = Credit(said, self._in_flight - counted, now, self._window_s)
+        self._credit = Credit(said, self.in_flight - counted, now, self._window_s)
 
 
 class RateLimiter:
@@ -141,6 +141,7 @@ class RateLimiter:
         self._requests = SlidingWindow(requests_per_minute, window_s)
         self._tokens = SlidingWindow(tokens_per_minute, window_s)
         self._sent_at = -math.inf
+        self._idle = requests_per_minute is None and tokens_per_minute is None  # and nothing is announced
 
     @property
     def counts_tokens(self) -> bool:
@@ -170,6 +171,8 @@ class RateLimiter:
 
         NeverFitsError if a limit too low for the call was announced while it waited: it would wait for ever.
         """
+        if self._idle:
+            return 0.0
         requests = self._requests.delay(1, now)
         tokens = self._tokens.delay(ticket.tokens, now)
         if not requests and not tokens:
@@ -180,11 +183,19 @@ class RateLimiter:
 
     def take(self, ticket: Ticket, now: float) -> None:
         """Book a call that goes now: one request, and the tokens it reserves."""
+        if self._idle:  # what is in flight must be known when the endpoint announces a limit
+            self._requests.in_flight += 1
+            self._tokens.in_flight += ticket.tokens
+            return
         self._requests.take(1)
         self._tokens.take(ticket.tokens)
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
+        if self._idle:
+            self._requests.in_flight -= 1
+            self._tokens.in_flight -= ticket.tokens
+            return
         used = ticket.tokens if ticket.used_tokens is None else min(max(ticket.used_tokens, 0), _MOST)
         self._requests.settle(1, 1, now)
         self._tokens.settle(ticket.tokens, used, now)
@@ -198,6 +209,7 @@ class RateLimiter:
         if sent_at < self._sent_at:
             return
         self._sent_at = sent_at
+        self._idle = False
         self._requests.announce(announcement.requests, 1 if ticket else 0, now)
         self._tokens.announce(announcement.tokens, ticket.tokens if ticket else 0, now)
 

@@ -15,10 +15,16 @@ class Slots:
         self._free = size
         self._waiters: deque[asyncio.Future[None]] = deque()
 
-    async def acquire(self) -> None:
-        """Take a place, or wait for one."""
+    def try_acquire(self) -> bool:
+        """Take a place if one is free."""
         if self._free > 0:
             self._free -= 1
+            return True
+        return False
+
+    async def acquire(self) -> None:
+        """Take a place, or wait for one."""
+        if self.try_acquire():
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiters.append(turn)

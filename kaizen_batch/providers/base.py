@@ -2,10 +2,13 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
+
+import orjson
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.prices import Price
@@ -50,8 +53,10 @@ class Request(_Encoded):
         return self.messages[-1]["content"] if self.messages else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Completion(NamedTuple):
     """One answer.
 
     `text` is what the model said, `value` what a plain function gave back instead; `finish_reason` is `stop`,
@@ -65,7 +70,19 @@ class Completion:
     refusal: str | None = None
     model: str | None = None
     value: dict[str, Any] | None = None
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = _NO_HEADERS
+
+
+def to_json(value: Any, errors: str = "strict") -> bytes:
+    """Compact JSON in UTF-8; `errors` is what becomes of lone surrogates.
+
+    Raises: UnicodeEncodeError for a lone surrogate, unless `errors` lets it pass.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # Not only surrogates: integers beyond 64 bits too, which a schema may hold.
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors)
 
 
 class Provider(ABC):
@@ -100,7 +117,7 @@ class Provider(ABC):
         parts: list[Any] = [request.model, request.messages, request.temperature, request.max_tokens]
         if request.output is not None:
             parts += [request.output.name, request.output.schema]
-        return json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return to_json(parts, "surrogatepass")
 
     def price(self, model: str) -> Price | None:
         """What the model costs here, None if that is unknown."""

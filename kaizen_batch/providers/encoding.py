@@ -1,14 +1,11 @@
 """A request as the JSON that `/chat/completions` takes."""
 
-import json
 import re
 from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
-from kaizen_batch.providers.base import Request
+from kaizen_batch.providers.base import Request, to_json
 
 # These refuse `max_tokens`, and a temperature other than their default, with a 400; knowing it saves a first
 # wave of refused calls. Any other model that refuses them is learned from its first answer.
@@ -41,18 +38,6 @@ def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> di
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         payload["response_format"] = {"type": "json_schema", "json_schema": schema}
     return payload
-
-
-def to_json(payload: dict[str, Any], errors: str = "strict") -> bytes:
-    """Compact JSON in UTF-8; `errors` is what becomes of lone surrogates.
-
-    Raises: UnicodeEncodeError for a lone surrogate, unless `errors` lets it pass.
-    """
-    try:
-        return orjson.dumps(payload)
-    except TypeError:
-        # Not only surrogates: integers beyond 64 bits too, which a schema may hold.
-        return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors)
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, ProviderError
 from kaizen_batch.prices import Price, price_of
-from kaizen_batch.providers.base import Completion, Provider, Request
-from kaizen_batch.providers.encoding import body_of, payload_of, to_json
+from kaizen_batch.providers.base import Completion, Provider, Request, to_json
+from kaizen_batch.providers.encoding import body_of, payload_of
 from kaizen_batch.providers.responses import (
     Answer,
     completion_from_answer,

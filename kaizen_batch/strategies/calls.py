@@ -59,8 +59,9 @@ class Calls:
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
         ticket = lane.ticket(request, item.body)
-        await self._enter(item, lane, ticket)
-        delay_s = self._hedge.seconds if self._hedge else None
+        if item.record is not None or not lane.line.try_enter(ticket):
+            await self._enter(item, lane, ticket)
+        delay_s = self._hedge.seconds if self._hedge is not None else None
         if delay_s is None:
             try:
                 return await self._send(item, lane, request, ticket)
@@ -124,12 +125,17 @@ class Calls:
         item.calls = attempt = item.calls + 1
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
+        seconds = self._time_left(sent_at)
         try:
-            with self.limits.of(self._time_left(sent_at)):
+            if seconds is None:
                 completion = await lane.agent.complete(request)
+            else:
+                with self.limits.of(seconds, sent_at):
+                    completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
         except asyncio.CancelledError:
+            item.latency_s = clock() - sent_at
             failure: KaizenBatchError = NoAnswerError("the call was cancelled", code="cancelled")
             self._unanswered(item, ticket, failure)
             self._tell(item, lane, request, attempt, sent_at, failure)
@@ -142,10 +148,9 @@ class Calls:
             self._tell(item, lane, request, attempt, sent_at, failure)
             failure = self._call_failed(item, lane, ticket, failure, sent_at, clock())
             raise failure from (error if failure is not error else error.__cause__)
-        finally:
-            item.latency_s = clock() - sent_at
-        self._answered(item, lane, ticket, completion, clock())
-        self._tell(item, lane, request, attempt, sent_at, completion, ticket.used_usd)
+        self._answered(item, lane, ticket, completion, sent_at, clock())
+        if self._watched:
+            self._tell(item, lane, request, attempt, sent_at, completion, ticket.used_usd)
         return completion
 
     def _tell(
@@ -176,20 +181,24 @@ class Calls:
             )
         )
 
-    def _answered(self, item: Item, lane: Lane, ticket: Ticket, completion: Completion, now: float) -> None:
-        cost = lane.answered(ticket, completion, now - item.latency_s, now)
-        self._tally.answered(completion.usage, item.latency_s, cost)
+    def _answered(
+        self, item: Item, lane: Lane, ticket: Ticket, completion: Completion, sent_at: float, now: float
+    ) -> None:
+        usage, item.latency_s = completion.usage, now - sent_at
+        cost = lane.answered(ticket, completion, sent_at, now)
+        self._tally.answered(usage, item.latency_s, cost)
         # An answer that does not say what it took may have taken all that was reserved.
         item.call_usd = ticket.usd if cost is None else cost
         if cost is not None:
             item.cost_usd = (item.cost_usd or 0.0) + cost
-        if completion.usage is not None:
-            item.usage = completion.usage if item.usage is None else item.usage + completion.usage
+        if usage is not None:
+            item.usage = usage if item.usage is None else item.usage + usage
 
     def _call_failed(
         self, item: Item, lane: Lane, ticket: Ticket, failure: KaizenBatchError, sent_at: float, now: float
     ) -> KaizenBatchError:
         """Book a call that failed; what that comes to is returned."""
+        item.latency_s = now - sent_at
         if getattr(failure, "may_be_billed", False):
             self._unanswered(item, ticket, failure)
         elif item.record is not None:

@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 _SAMPLES = 20
 _REFRESH = 50
+_MARGIN = 1.05  # the width of the histogram's buckets: what lasts as long as all the others is not slow
 
 
 class HedgeDelay:
@@ -31,7 +32,7 @@ class HedgeDelay:
         count = self._latency.count
         if count >= _SAMPLES and (self._seconds is None or count >= self._at + _REFRESH):
             self._at = count
-            self._seconds = self._latency.quantile(self._quantile)
+            self._seconds = self._latency.quantile(self._quantile) * _MARGIN
         return self._seconds
 
 

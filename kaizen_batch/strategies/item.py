@@ -1,6 +1,5 @@
 """The state of one item while it is under way."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from kaizen_batch.providers import Completion
@@ -11,52 +10,58 @@ from kaizen_batch.strategies.record import Record
 from kaizen_batch.usage import Usage
 
 
-@dataclass(slots=True)
 class Item:
     """What one item has gone through so far.
 
-    `body` is its request as it goes over the wire, where anybody needs it; `used` counts for the present lane,
-    all else for all of them. `call_usd` is what the last answered call cost, or at most.
+    `body` is its request as it goes over the wire, where anybody needs it; `used` counts what has failed on
+    the present lane, all else is of all of them. `call_usd` is what the last answered call cost, or at most.
     """
 
-    index: int
+    # The defaults stand in the class: of most items few of them ever change, and there are millions of items.
     body: bytes | None = None
     record: Record | None = None
-    lane: Lane | None = None
-    used: Attempts = field(default_factory=Attempts)
-    calls: int = 0
-    sent_at: float = 0.0
-    latency_s: float = 0.0
+    used: Attempts | None = None
+    calls = 0
+    sent_at = 0.0
+    latency_s = 0.0
     completion: Completion | None = None
     usage: Usage | None = None
-    call_usd: float = 0.0
+    call_usd = 0.0
     cost_usd: float | None = None
-    hedged: bool = False
-    unanswered: int = 0
-    unanswered_usd: float = 0.0
+    hedged = False
+    unanswered = 0
+    unanswered_usd = 0.0
+
+    def __init__(self, index: int, lane: Lane) -> None:
+        self.index = index
+        self.lane = lane
 
     @property
     def answered_by(self) -> str | None:
         """The model that gave the answer."""
-        return self.lane.name if self.lane and self.completion else None
+        return self.lane.name if self.completion is not None else None
 
     def result(self, outputs: dict[str, Any], error: ItemError | None, *, batch: bool, from_model: bool) -> ItemResult:
         """What the item has come to."""
         completion = self.completion
+        text = reason = answered_by = None
+        if completion is not None:
+            text, reason, answered_by = completion.text, completion.finish_reason, self.lane.name
         return ItemResult(
-            index=self.index,
-            outputs=outputs,
-            error=error,
-            response=completion.text if completion else None,
-            finish_reason=completion.finish_reason if completion else None,
-            usage=self.usage,
-            attempts=self.calls,
-            latency_s=self.latency_s,
-            cost_usd=self.cost_usd,
-            answered_by=self.answered_by,
-            by_fallback=error is None and self.lane is not None and self.lane.is_fallback,
-            unanswered=self.unanswered,
-            unanswered_usd=self.unanswered_usd,
-            batch=batch,
-            from_model=from_model,
+            self.index,
+            outputs,
+            error,
+            text,
+            reason,
+            self.usage,
+            self.calls,
+            self.latency_s,
+            self.cost_usd,
+            answered_by,
+            error is None and self.lane.is_fallback,
+            False,
+            self.unanswered,
+            self.unanswered_usd,
+            batch,
+            from_model,
         )

@@ -72,10 +72,10 @@ class Lane:
         """What a call can take at most; `body` is the request as it goes over the wire, if `sized`."""
         if body is None or not self.sized:
             return Ticket()
-        output = self.agent.max_output(request) or 0
+        size, output = len(body), self.agent.max_output(request) or 0
         # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
-        usd = self.price.at_most(len(body), output) if self._bounded and self.price else 0.0
-        return Ticket(tokens=self._tokens(len(body), output), usd=usd, body_bytes=len(body))
+        usd = self.price.at_most(size, output) if self._bounded and self.price else 0.0
+        return Ticket(self._tokens(size, output), usd, body_bytes=size)
 
     def _tokens(self, body_bytes: int, output: int) -> int:
         bound, limit = self._estimate.tokens(body_bytes, output), self._rate.token_limit
@@ -87,8 +87,9 @@ class Lane:
         """Book an answer; its cost in USD, or None if it cannot be known."""
         usage = completion.usage
         self._gate.succeeded()
-        self._concurrency.answered(now - sent_at, usage.output_tokens if usage else 0, now)
-        self._announce(completion.headers, ticket, sent_at, now)
+        self._concurrency.answered(now - sent_at, usage.output_tokens if usage is not None else 0, now)
+        if completion.headers:
+            self._announce(completion.headers, ticket, sent_at, now)
         if usage is None:
             return None
         ticket.used_tokens = usage.total_tokens

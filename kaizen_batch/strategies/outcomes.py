@@ -1,6 +1,5 @@
 """What items come to: each result is made, counted and told in one place."""
 
-from dataclasses import replace
 from typing import Any
 
 from kaizen_batch.errors import BatchError, KaizenBatchError
@@ -49,12 +48,12 @@ class Outcomes:
         item.cost_usd = entry.spent_usd if priced else None
         item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
         result = self._result(item, outputs, None)
-        return self._told(replace(result, from_journal=True, answered_by=answer.answered_by))
+        return self._told(result._replace(from_journal=True, answered_by=answer.answered_by))
 
     def shared(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item that asks the very same as one that was under way: one call serves both."""
-        mine = replace(first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
-        return self._told(replace(mine, from_journal=first.error is None))
+        mine = first._replace(index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
+        return self._told(mine._replace(from_journal=first.error is None))
 
     def _failed(
         self, item: Item, error: ItemError, outputs: dict[str, Any], cause: KaizenBatchError | None

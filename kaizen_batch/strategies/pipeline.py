@@ -1,7 +1,7 @@
 """One item's way from input to result: prepare, look up, admit, call, judge, parse, save. A run carries many."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +22,7 @@ from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_call
 from kaizen_batch.journal import JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
+from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.retries import AbortRun, Attempts, FailItem, RetryBudget
 from kaizen_batch.strategies.calls import Calls
@@ -72,16 +73,24 @@ class Pipeline:
         )
         self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
 
-    async def process(self, index: int, inputs: Any, parked: Parked) -> ItemResult:
+    def process(self, index: int, inputs: Any, parked: Parked) -> Coroutine[Any, Any, ItemResult]:
         """One item, to its result."""
-        item = Item(index)
+        lane = self._lanes[0]
+        item = Item(index, lane)
         try:
-            request = self._lanes[0].agent.prepare(inputs)
-            key = self._key(item, request) if self.journal is not None else None
+            request = lane.agent.prepare(inputs)
+            if self.journal is None:
+                return self._fresh(item, inputs, request, parked)
+            item.body = lane.agent.body(request)
+            key = request_key(lane.agent.endpoint, item.body)
         except Exception as error:
-            return self._outcomes.failed(item, as_batch_error(error))
-        if self.journal is None or key is None:
-            return await self._fresh(item, inputs, request, parked)
+            return self._lost(item, as_batch_error(error))
+        return self._alone(item, key, self.journal, inputs, request, parked)
+
+    async def _alone(
+        self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
+    ) -> ItemResult:
+        """Ask, unless the very same request is under way: then wait for its answer."""
         flight = self._flights.get(key)
         if flight is not None:
             with parked():
@@ -89,7 +98,7 @@ class Pipeline:
             return self._outcomes.shared(item, first)
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         try:
-            result = await self._look_up(item, key, self.journal, inputs, request, parked)
+            result = await self._look_up(item, key, journal, inputs, request, parked)
             flight.set_result(result)
         finally:
             del self._flights[key]
@@ -156,11 +165,6 @@ class Pipeline:
         """Whether it is known what calls cost."""
         return all(lane.price is not None for lane in self._lanes)
 
-    def _key(self, item: Item, request: Any) -> bytes:
-        agent = self._lanes[0].agent
-        item.body = agent.body(request)
-        return request_key(agent.endpoint, item.body)
-
     async def _look_up(
         self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
     ) -> ItemResult:
@@ -184,7 +188,12 @@ class Pipeline:
 
     async def _fresh(self, item: Item, inputs: Any, request: Any, parked: Parked) -> ItemResult:
         try:
-            outputs = await self._serve(item, inputs, request, parked)
+            try:
+                outputs = await self._on_lane(item, request, parked)
+            except (NotAttemptedError, StoppedError, JournalError):
+                raise
+            except Exception as error:
+                outputs = await self._fall_back(item, inputs, parked, as_batch_error(error))
             if item.record is not None and item.completion is not None:
                 await item.record.done(item)
         except Exception as error:
@@ -192,30 +201,28 @@ class Pipeline:
         self._retries.earn(item.used)
         return self._outcomes.ok(item, outputs)
 
-    async def _serve(self, item: Item, inputs: Any, request: Any, parked: Parked) -> dict[str, Any]:
-        """The outputs from the first lane that can serve this item."""
-        failure: KaizenBatchError | None = None
-        for lane in self._lanes:
+    async def _fall_back(self, item: Item, inputs: Any, parked: Parked, failure: KaizenBatchError) -> dict[str, Any]:
+        """The outputs from the next lane that can serve this item; the last failure if none can."""
+        for lane in self._lanes[1:]:
             if lane.error is not None and self.reason is None:
-                failure = failure or lane.error
                 continue
             try:
-                if item.lane is not None:
-                    request, item.body = lane.agent.prepare(inputs), None
-                item.lane, item.used = lane, Attempts()
-                return await self._on_lane(item, lane, request, parked)
-            except (NotAttemptedError, StoppedError, JournalError) as error:
-                raise failure or error from None
+                request = lane.agent.prepare(inputs)
+                item.lane, item.used, item.body = lane, None, None
+                return await self._on_lane(item, request, parked)
+            except (NotAttemptedError, StoppedError, JournalError):
+                raise failure from None
             except Exception as error:
                 failure = as_batch_error(error)
-        raise failure or self._not_attempted()
+        raise failure
 
-    async def _on_lane(self, item: Item, lane: Lane, request: Any, parked: Parked) -> dict[str, Any]:
+    async def _on_lane(self, item: Item, request: Any, parked: Parked) -> dict[str, Any]:
         """Attempt after attempt, as the retry policy decides."""
-        failure: KaizenBatchError | None = None
+        lane, failure = item.lane, None
         while True:
             try:
-                return await self._attempt(item, lane, request)
+                item.completion = completion = await self._calls.call(item, lane, request)
+                return self._parsed(item, request, completion)
             except NotAttemptedError as error:
                 raise failure or error from None
             except (StoppedError, JournalError, NeverFitsError):
@@ -231,26 +238,26 @@ class Pipeline:
                 with parked():
                     await self._sleep(wait_s)
 
-    async def _attempt(self, item: Item, lane: Lane, request: Any) -> dict[str, Any]:
-        item.completion = completion = await self._calls.call(item, lane, request)
+    def _parsed(self, item: Item, request: Any, completion: Completion) -> dict[str, Any]:
         try:
-            outputs = lane.agent.parse(request, completion)
-            if not isinstance(outputs, dict):
-                raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+            outputs: Any = item.lane.agent.parse(request, completion)
+            if isinstance(outputs, dict):
+                return outputs
+            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
         except Exception as error:
             if item.record is not None:
                 item.record.unusable(as_batch_error(error), item)
             raise
-        return outputs
 
     def _judge(self, item: Item, lane: Lane, error: KaizenBatchError) -> float | None:
         """Seconds until the next attempt, or None if there is none."""
-        item.used.count(error)
-        decision = self._config.retry(error, item.used, self._config.max_reasks)
+        used = item.used = item.used or Attempts()
+        used.count(error)
+        decision = self._config.retry(error, used, self._config.max_reasks)
         if isinstance(decision, AbortRun):
             self._give_up(lane, error)
             return None
-        if isinstance(decision, FailItem) or self.reason is not None or not self._retries.spend(error, item.used):
+        if isinstance(decision, FailItem) or self.reason is not None or not self._retries.spend(error, used):
             return None
         record = ItemError.of(error)
         if decision.everyone:

@@ -31,46 +31,61 @@ class Source:
         self.error: Exception | None = None
         self._pulled = 0
         self._lock = asyncio.Lock()
-        self._items: Iterator[Any] | AsyncIterator[Any] = (
-            aiter(items) if isinstance(items, AsyncIterable) else iter(items)
-        )
+        self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
+        self._async: AsyncIterator[Any] | None = aiter(items) if isinstance(items, AsyncIterable) else None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether items have to be waited for: `pull` does, `pull_ready` is for all others."""
+        return self._async is not None
+
+    def pull_ready(self) -> Any:
+        """The next `(index, item)`, or EXHAUSTED."""
+        if self._ready is None or self.exhausted:
+            return EXHAUSTED
+        try:
+            item = next(self._ready, EXHAUSTED)
+        except (Exception, asyncio.CancelledError) as error:
+            item = self._broken(error)
+        return self._numbered(item)
 
     async def pull(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""
-        if self.exhausted:
-            return EXHAUSTED
+        if self._async is None:
+            return self.pull_ready()
         try:
-            if isinstance(self._items, AsyncIterator):
-                item = await self._pull_async(self._items)
-            else:
-                item = next(self._items, EXHAUSTED)
-        except asyncio.CancelledError:
+            # An async generator refuses a second `anext` while the first is under way.
+            async with self._lock:
+                item = EXHAUSTED if self.exhausted else await anext(self._async, EXHAUSTED)
+        except asyncio.CancelledError as error:
             if being_cancelled():
                 raise
-            # The input was cancelled from within; let through, it would end one worker and nobody would know.
-            self.error = AgentError("the input was cancelled from within", code="cancelled")
-            item = EXHAUSTED
+            item = self._broken(error)
         except Exception as error:
-            self.error = error
-            item = EXHAUSTED
+            item = self._broken(error)
+        return self._numbered(item)
+
+    def _broken(self, error: BaseException) -> Any:
+        """The input has raised, and that is its end."""
+        # A cancellation from within, let through, would end one worker and nobody would know.
+        inside = AgentError("the input was cancelled from within", code="cancelled")
+        self.error = error if isinstance(error, Exception) else inside
+        return EXHAUSTED
+
+    def _numbered(self, item: Any) -> Any:
         if item is EXHAUSTED:
             self.exhausted = True
             return EXHAUSTED
         index = self._pulled
-        self._pulled += 1
+        self._pulled = index + 1
         return index, item
-
-    async def _pull_async(self, items: AsyncIterator[Any]) -> Any:
-        # An async generator refuses a second `anext` while the first is under way.
-        async with self._lock:
-            return EXHAUSTED if self.exhausted else await anext(items, EXHAUSTED)
 
     async def aclose(self) -> None:
         """Close a generator, so that what it holds open is released now and not by the garbage collector."""
-        if inspect.isasyncgen(self._items):
-            await self._items.aclose()
-        elif inspect.isgenerator(self._items):
-            self._items.close()
+        if inspect.isasyncgen(self._async):
+            await self._async.aclose()
+        elif inspect.isgenerator(self._ready):
+            self._ready.close()
 
 
 def being_cancelled() -> bool:

@@ -21,6 +21,7 @@ class Window:
     def __init__(self, size: int, *, ordered: bool) -> None:
         self.ready = asyncio.Event()
         self._slots = Slots(size)
+        self.try_acquire = self._slots.try_acquire
         self._waiting: dict[int, ItemResult] | deque[ItemResult] = {} if ordered else deque()
         self._next = 0
 
@@ -44,10 +45,10 @@ class Window:
 
     def take(self) -> ItemResult | None:
         """The next result, or None as long as it is not there."""
-        if isinstance(self._waiting, dict):
-            result = self._waiting.pop(self._next, None)
-        else:
-            result = self._waiting.popleft() if self._waiting else None
+        waiting = self._waiting
+        if not waiting:
+            return None
+        result = waiting.pop(self._next, None) if isinstance(waiting, dict) else waiting.popleft()
         if result is not None:
             self._next += 1
             self._slots.release()

@@ -11,7 +11,7 @@ from kaizen_batch.agents import session_of
 from kaizen_batch.errors import JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
 from kaizen_batch.journal import Journal, JournalWriter, Totals
-from kaizen_batch.results import BatchSummary, ItemResult
+from kaizen_batch.results import BatchSummary
 from kaizen_batch.strategies.pipeline import Pipeline
 from kaizen_batch.strategies.signals import on_stop
 from kaizen_batch.strategies.source import EXHAUSTED, Source
@@ -217,27 +217,28 @@ class Workers:
         self._group.create_task(self._worker())
 
     async def _worker(self) -> None:
+        window, source, pipeline, parked = self._window, self._source, self._pipeline, self._parked
+        pull_ready = None if source.is_async else source.pull_ready
         try:
             while self._active <= self._workers:
-                await self._window.acquire()
-                pulled = await self._source.pull()
+                if not window.try_acquire():
+                    await window.acquire()
+                pulled = pull_ready() if pull_ready is not None else await source.pull()
                 if pulled is EXHAUSTED:
-                    self._window.release()
+                    window.release()
                     return
                 index, inputs = pulled
-                self._pipeline.tally.total += 1
-                self._window.put(await self._carry(index, inputs))
+                pipeline.tally.total += 1
+                self._carried += 1
+                try:
+                    result = await pipeline.process(index, inputs, parked)
+                finally:
+                    self._carried -= 1
+                    if not self._carried:
+                        self._idle.set()
+                window.put(result)
         finally:
             self._active -= 1
-
-    async def _carry(self, index: int, inputs: Any) -> ItemResult:
-        self._carried += 1
-        try:
-            return await self._pipeline.process(index, inputs, self._parked)
-        finally:
-            self._carried -= 1
-            if not self._carried:
-                self._idle.set()
 
     @contextmanager
     def _parked(self) -> Iterator[None]:

@@ -237,9 +237,15 @@ def test_the_delay_is_unknown_until_20_calls_were_answered(count: int, known: bo
 
 
 @pytest.mark.parametrize(("quantile", "seconds"), [(0.5, 50.0), (0.9, 90.0), (0.95, 95.0), (0.99, 99.0)])
-def test_the_delay_is_the_quantile_of_the_latencies(quantile: float, seconds: float) -> None:
+def test_the_delay_is_the_quantile_of_the_latencies_and_the_width_of_a_bucket(quantile: float, seconds: float) -> None:
     delay = HedgeDelay(quantile, histogram(*map(float, range(1, 101))))
-    assert delay.seconds == pytest.approx(seconds, rel=0.03)
+    assert delay.seconds == pytest.approx(1.05 * seconds, rel=0.03)
+
+
+def test_calls_that_all_last_equally_long_are_none_of_them_slow() -> None:
+    delay = HedgeDelay(0.95, histogram(*[1.0] * 50))
+    assert delay.seconds is not None
+    assert delay.seconds > 1.0
 
 
 def test_the_delay_is_looked_up_again_after_each_50_calls() -> None:
