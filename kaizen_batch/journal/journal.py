@@ -106,12 +106,16 @@ class Journal:
         """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""
         _check_states(states)
         target = real_path(path)
-        lines = 0
+        written = 0
         with _replacing(target) as file:
-            for entry in self.entries(states):
-                file.write(_line(entry))
-                lines += 1
-        return lines
+            for line in self.lines(states=states):
+                file.write(line)
+                written += 1
+        return written
+
+    def lines(self, *, states: Sequence[State] = STATES) -> Iterator[bytes]:
+        """The entries as JSON, each a line of its own, read as they are asked for."""
+        return map(_line, self.entries(states))
 
     def prune(self, *, states: Sequence[State] = ("failed",), older_than_s: float | None = None) -> int:
         """Deletes entries, gives their space back and returns their number; a later run asks these requests again.

@@ -1,0 +1,173 @@
+"""`kaizen-batch run`: a file in, a question for each row, a file out; given again, it goes on where it ended."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from kaizen_batch.commands.command import STANDARD, Command, duration, put_json, tell, usd
+from kaizen_batch.commands.dry_run import show_prompts
+from kaizen_batch.commands.exits import EXIT_CODES, Exit
+from kaizen_batch.commands.options import job_options
+from kaizen_batch.commands.rows import check_input
+from kaizen_batch.commands.settings import again, agent_of, config_of, labels_of, signature_of, template_of
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import BatchError
+from kaizen_batch.events import BatchFinished, Event, EventSink
+from kaizen_batch.jobs import FileJob, JobResult, run_job
+from kaizen_batch.progress import progress_sink
+from kaizen_batch.results import BatchSummary
+
+
+@click.command("run", cls=Command, epilog=EXIT_CODES)
+@job_options(output_required=True)
+@click.option("--dry-run", is_flag=True, help="Show three questions and make no call; needs no key.")
+@click.pass_context
+def main(ctx: click.Context, /, dry_run: bool, **options: Any) -> None:
+    """Ask a model a question about each row of INPUT, and write the rows with the answers to --output.
+
+    \b
+    Examples:
+      kaizen-batch run tickets.csv --prompt "Classify: {text}" --output labels.csv --dry-run
+      kaizen-batch run tickets.csv --prompt "Classify: {text}" --output labels.csv --schema labels.json --budget 5
+      cat tickets.jsonl | kaizen-batch run - --prompt "Summarize: {text}" --output - > summaries.jsonl
+
+    INPUT is .csv, .tsv, .jsonl or .parquet, or - for standard input. Rows keep their columns and gain those of the
+    answer. Rows that failed go to a file of their own (labels.failed.csv) with the reason, and can be fed in again.
+
+    The same command again goes on where the last run ended: what was answered is in the journal, by default a file
+    beside the output (labels.csv.journal.db), and is not paid twice. It holds the questions and answers in clear text.
+
+    The key comes from OPENAI_API_KEY, and never from a flag. Every option can also come from the environment
+    (--max-concurrent as KAIZEN_MAX_CONCURRENT) or from --config; flags win over the environment, and that over the
+    file.
+    """
+    _check(options)
+    template = template_of(options)
+    if dry_run:
+        show_prompts(options, template, config_of(options), signature_of(options))
+        return
+    check_input(options, template)
+    config = config_of(options, labels=labels_of(ctx))
+    agent = agent_of(options, config)
+    result = _Run(ctx, options, config).carry_out(_job(options, template), agent)
+    if options["as_json"]:
+        put_json(_as_dict(result))
+    ctx.exit(_exit_code(result))
+
+
+def _check(options: dict[str, Any]) -> None:
+    if options["as_json"] and options["output"] == STANDARD:
+        raise click.UsageError("--json and --output - both want standard output: give --output a file")
+
+
+def _job(options: dict[str, Any], template: Any) -> FileJob:
+    names = ("failed", "limit", "sample", "input_format", "output_format", "encoding")
+    return FileJob(options["input"], options["output"], template=template, **{name: options[name] for name in names})
+
+
+class _Run:
+    """One run, and what is said about it: of its end, and of an interruption."""
+
+    def __init__(self, ctx: click.Context, options: dict[str, Any], config: BatchConfig) -> None:
+        self._ctx = ctx
+        self._options = options
+        self._config = config
+        self._summary: BatchSummary | None = None
+
+    def carry_out(self, job: FileJob, agent: Any) -> JobResult:
+        """Run the job to its end. An interruption, or an item that fails it, ends the command."""
+        try:
+            with progress_sink(self._options["progress"]) as progress:
+                result = asyncio.run(self._until_done(job, agent, progress))
+        except KeyboardInterrupt:
+            self._say_how_to_go_on()
+            self._ctx.exit(Exit.INTERRUPTED)
+        except SystemExit as error:
+            self._say_how_to_go_on()
+            self._ctx.exit(error.code if isinstance(error.code, int) else Exit.FAILED)
+        except BatchError as error:
+            tell(f"Error: {error.message}")
+            self._say_how_to_go_on()
+            self._ctx.exit(Exit.SOME_FAILED)
+        self._say_what_was_done(result)
+        return result
+
+    async def _until_done(self, job: FileJob, agent: Any, progress: EventSink) -> JobResult:
+        def on_event(event: Event) -> None:
+            if isinstance(event, BatchFinished):
+                self._summary = event.summary
+            progress(event)
+
+        # In a task of its own: what Ctrl-C cancels is this one, which has something to say before it passes it on.
+        running = asyncio.create_task(run_job(job, agent, self._config, on_event=on_event))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if self._config.journal is not None and not running.done():
+                tell(f"stopping: up to {self._config.grace_s:g} s for the calls in flight; Ctrl-C again: at once")
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                return await running
+            raise
+
+    def _say_how_to_go_on(self) -> None:
+        journal, summary = self._config.journal, self._summary
+        if journal is None:
+            tell("stopped; there is no journal, so nothing is kept. To begin anew:")
+        else:
+            done = f"{summary.ok:,} rows are done and saved" if summary else "what is done is saved"
+            tell(f"stopped; {done} in {journal}. To go on:")
+        tell(f"  {again(self._ctx)}")
+
+    def _say_what_was_done(self, result: JobResult) -> None:
+        summary = result.summary
+        where = "standard output" if self._options["output"] == STANDARD else result.output
+        tell(f"read     {result.rows_read:,} rows from {_named(self._options['input'], 'standard input')}")
+        tell(f"did      {_did(summary)}")
+        tell(f"wrote    {result.rows_written:,} rows to {where}")
+        if result.rows_failed:
+            causes = ", ".join(f"{code} {count:,}" for code, count in summary.failures.items())
+            tell(f"failed   {result.rows_failed:,} rows to {result.failed_output}{f' ({causes})' if causes else ''}")
+        if summary.maybe_paid_twice:
+            tell(f"twice?   {summary.maybe_paid_twice:,} calls may have been paid twice: their answers never came")
+        if summary.stopped:
+            tell(f"stopped  {summary.stopped}")
+        if (result.rows_failed or summary.stopped) and self._config.journal is not None:
+            tell(f"again    what is missing, and nothing else, is asked by:\n  {again(self._ctx)}")
+
+
+def _did(summary: BatchSummary) -> str:
+    kept = f" ({summary.from_journal:,} from the journal)" if summary.from_journal else ""
+    missing = f", {summary.not_attempted:,} not attempted" if summary.not_attempted else ""
+    return (
+        f"{summary.ok:,} ok{kept}, {summary.failed:,} failed{missing}; {summary.calls:,} calls in "
+        f"{duration(summary.elapsed_s)} ({summary.items_per_s:,.0f} rows/s), cost {usd(summary.cost_usd)}"
+    )
+
+
+def _exit_code(result: JobResult) -> Exit:
+    if result.summary.stopped:
+        return Exit.STOPPED
+    return Exit.SOME_FAILED if result.rows_failed else Exit.OK
+
+
+def _as_dict(result: JobResult) -> dict[str, Any]:
+    return {
+        "rows_read": result.rows_read,
+        "rows_written": result.rows_written,
+        "rows_failed": result.rows_failed,
+        "output": _text(result.output),
+        "failed_output": _text(result.failed_output),
+        "exit_code": int(_exit_code(result)),
+        "summary": result.summary.to_dict(),
+    }
+
+
+def _named(name: str, standard: str) -> str:
+    return standard if name == STANDARD else name
+
+
+def _text(path: Any) -> str | None:
+    return None if path is None else str(path)
