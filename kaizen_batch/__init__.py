@@ -1,7 +1,7 @@
 """kaizen-batch: push many items through a language model, or any async call, concurrently and within limits.
 
-The public names, flat. Those that need Kailash are imported on first use (PEP 562), so that the engine alone
-never pays for it.
+The public names, flat. Those that need Kailash, or that not every run needs, are imported on first use (PEP 562),
+so that the engine alone never pays for them.
 """
 
 from importlib import import_module
@@ -43,10 +43,12 @@ from kaizen_batch.events import (
     BatchFinished,
     BatchProgress,
     BatchStarted,
+    CallFinished,
     Event,
     EventSink,
     ItemFinished,
     RetryScheduled,
+    SinkOfRuns,
     Throttled,
 )
 from kaizen_batch.journal import Answer, Entry, Journal
@@ -68,16 +70,27 @@ from kaizen_batch.templates import PromptTemplate
 from kaizen_batch.usage import Usage
 
 if TYPE_CHECKING:
+    from kaizen_batch.logs import logging_sink
     from kaizen_batch.nodes import BaseAgent, BatchProcessorAgent, JoinResultsNode, PromptTemplateNode
+    from kaizen_batch.progress import progress_sink
+    from kaizen_batch.telemetry import TelemetrySink
 
 __version__ = "0.1.0"
 
-_NEED_KAILASH = ("BaseAgent", "BatchProcessorAgent", "JoinResultsNode", "PromptTemplateNode")
+_ON_FIRST_USE = {
+    "BaseAgent": "kaizen_batch.nodes",
+    "BatchProcessorAgent": "kaizen_batch.nodes",
+    "JoinResultsNode": "kaizen_batch.nodes",
+    "PromptTemplateNode": "kaizen_batch.nodes",
+    "TelemetrySink": "kaizen_batch.telemetry",
+    "logging_sink": "kaizen_batch.logs",
+    "progress_sink": "kaizen_batch.progress",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEED_KAILASH:
-        return getattr(import_module("kaizen_batch.nodes"), name)
+    if name in _ON_FIRST_USE:
+        return getattr(import_module(_ON_FIRST_USE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -99,6 +112,7 @@ __all__ = [
     "BatchStarted",
     "BatchSummary",
     "BudgetExhaustedError",
+    "CallFinished",
     "Completion",
     "ConfigError",
     "DeadlineError",
@@ -145,11 +159,15 @@ __all__ = [
     "ServerError",
     "Signature",
     "SignatureError",
+    "SinkOfRuns",
     "SmallAgent",
     "StoppedError",
+    "TelemetrySink",
     "Throttled",
     "ThrottledError",
     "TruncatedOutputError",
     "Usage",
+    "logging_sink",
+    "progress_sink",
     "register_provider",
 ]

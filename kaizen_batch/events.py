@@ -1,9 +1,12 @@
 """What a run tells while it goes on: frozen records, handed to sinks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
+from kaizen_batch.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,30 @@ class ItemFinished:
     """One item has its result, in the order of completion."""
 
     result: ItemResult
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """One call for an item is over, with an answer or with an error; `attempt` counts from 1.
+
+    `model` and `endpoint` say who was asked; `model` is None for a plain function. `started_at` is on the loop's
+    clock, `latency_s` in seconds. `cost_usd` is None if it is unknown. `request` and `answer`, the agent's request
+    and the model's text, may hold anything private: they are in no repr.
+    """
+
+    index: int
+    attempt: int
+    model: str | None
+    endpoint: str | None
+    started_at: float
+    latency_s: float
+    error: ItemError | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    response_model: str | None = None
+    cost_usd: float | None = None
+    request: Any = field(default=None, repr=False)
+    answer: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +104,32 @@ class BatchFinished:
     summary: BatchSummary
 
 
-Event = BatchStarted | ItemFinished | RetryScheduled | Throttled | BatchProgress | BatchFinished
+Event = BatchStarted | ItemFinished | CallFinished | RetryScheduled | Throttled | BatchProgress | BatchFinished
 
 EventSink = Callable[[Event], None]
 """Any function of one event. It is called on the event loop, so it must be quick; one that raises is dropped
 from the run, with one log line, and the run goes on."""
+
+
+class SinkOfRuns(ABC):
+    """A sink that keeps something for each run: a run begins one of its own by `for_run`, so that runs may overlap.
+
+    Behind a function of the user's, which only hands events on, it serves one run after another.
+    """
+
+    _current: EventSink | None = None
+
+    @abstractmethod
+    def for_run(self) -> EventSink:
+        """The sink of one run."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, BatchStarted):
+            self._current = self.for_run()
+        if self._current is not None:
+            self._current(event)
+
+
+def for_run(sink: EventSink) -> EventSink:
+    """What a run tells its events: the sink itself, or the one that it keeps for each run."""
+    return sink.for_run() if isinstance(sink, SinkOfRuns) else sink

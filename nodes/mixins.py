@@ -6,7 +6,8 @@ from typing import Any
 from weakref import WeakSet
 
 from kaizen_batch.errors import KaizenBatchError, as_batch_error
-from kaizen_batch.events import BatchFinished, BatchStarted, Event, ItemFinished, RetryScheduled, Throttled
+from kaizen_batch.events import BatchFinished, Event, ItemFinished
+from kaizen_batch.logs import log_event
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.strategies import BatchRun
@@ -16,45 +17,13 @@ logger = logging.getLogger("kaizen_batch.agent")
 
 
 class LoggingMixin:
-    """Structured log lines on the logger `kaizen_batch.agent`.
-
-    The fields stand in the record (`extra`): `node`, `event` and those of the event. Neither a prompt nor an
-    answer is logged above DEBUG; an error's message, which may quote either, only at DEBUG.
-    """
+    """Structured log lines on the logger `kaizen_batch.agent`, as `logging_sink` has them, with the field `node`."""
 
     id: str
 
     def log_event(self, event: Event) -> None:
         """Write the line for one event of a run."""
-        if isinstance(event, BatchFinished):
-            summary = event.summary
-            level = logging.ERROR if summary.stopped else logging.INFO
-            fields: dict[str, Any] = {"ok": summary.ok, "failed": summary.failed, "calls": summary.calls}
-            # The class of the error only: its message is the endpoint's, and may quote anything.
-            stopped = summary.stopped.partition(":")[0] if summary.stopped else None
-            self._log(level, "batch finished", event, **fields, not_attempted=summary.not_attempted, stopped=stopped)
-        elif isinstance(event, BatchStarted):
-            self._log(logging.INFO, "batch started", event, total=event.total, max_concurrent=event.max_concurrent)
-        elif isinstance(event, Throttled):
-            self._log(logging.WARNING, "throttled", event, wait_s=event.wait_s, code=event.error.code)
-        elif isinstance(event, RetryScheduled):
-            fields = {"index": event.index, "attempt": event.attempt, "wait_s": event.wait_s}
-            self._log(logging.DEBUG, "retry scheduled", event, **fields, error_message=event.error.message)
-        elif isinstance(event, ItemFinished) and event.result.error is not None:
-            self._log_failure(event, event.result.error)
-
-    def _log_failure(self, event: ItemFinished, error: ItemError) -> None:
-        # After a run was stopped every remaining item says so: one line for the run is enough.
-        level = logging.DEBUG if error.code == "not_attempted" else logging.WARNING
-        fields = {"index": event.result.index, "code": error.code, "retryable": error.retryable}
-        self._log(level, "item failed", event, **fields)
-        self._log(logging.DEBUG, "item failed because", event, error_message=error.message, **fields)
-
-    def _log(self, level: int, text: str, event: Event, **fields: Any) -> None:
-        if logger.isEnabledFor(level):
-            shown = " ".join(f"{name}={value}" for name, value in fields.items())
-            extra = {"node": self.id, "event": type(event).__name__, **fields}
-            logger.log(level, "%s: %s %s", self.id, text, shown, extra=extra)
+        log_event(logger, event, node=self.id)
 
 
 class PerformanceMixin:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import AgentError, KaizenBatchError, NoAnswerError, NotAttemptedError, as_batch_error
-from kaizen_batch.events import Event, Throttled
+from kaizen_batch.events import CallFinished, Event, Throttled
 from kaizen_batch.limits import Ticket
 from kaizen_batch.metrics import Tally
 from kaizen_batch.providers import Completion
@@ -29,12 +29,13 @@ class Calls:
     timed out) is booked as unanswered, and its reservation as spent.
     """
 
-    def __init__(self, config: RunConfig, tally: Tally, emit: Callable[[Event], None]) -> None:
+    def __init__(self, config: RunConfig, tally: Tally, emit: Callable[[Event], None], *, watched: bool) -> None:
         self.cut_at: float | None = None
         self.limits: TimeLimits
         self._config = config
         self._tally = tally
         self._emit = emit
+        self._watched = watched
         self._hedge = HedgeDelay(config.hedge_after, tally.latency) if config.hedge_after else None
 
     async def call(self, item: Item, lane: Lane, request: Any) -> Completion:
@@ -105,7 +106,7 @@ class Calls:
             await self._begin(item.record, ticket)
         ticket.used_tokens = ticket.used_usd = None
         clock = self.limits.loop.time
-        item.calls += 1
+        item.calls = attempt = item.calls + 1
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
         try:
@@ -114,19 +115,51 @@ class Calls:
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
         except asyncio.CancelledError:
-            self._unanswered(item, ticket, NoAnswerError("the call was cancelled", code="cancelled"))
+            failure: KaizenBatchError = NoAnswerError("the call was cancelled", code="cancelled")
+            self._unanswered(item, ticket, failure)
+            self._tell(item, lane, request, attempt, sent_at, failure)
             if being_cancelled():
                 raise
             # The agent cancelled itself. Let through, it would end this worker and lose the item.
             raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
         except Exception as error:
             failure = self._told_apart(error)
+            self._tell(item, lane, request, attempt, sent_at, failure)
             self._call_failed(item, lane, ticket, failure, sent_at, clock())
             raise failure from (error if failure is not error else error.__cause__)
         finally:
             item.latency_s = clock() - sent_at
         self._answered(item, lane, ticket, completion, clock())
+        self._tell(item, lane, request, attempt, sent_at, completion, ticket.used_usd)
         return completion
+
+    def _tell(
+        self,
+        item: Item,
+        lane: Lane,
+        request: Any,
+        attempt: int,
+        sent_at: float,
+        end: Completion | KaizenBatchError,
+        cost_usd: float | None = None,
+    ) -> None:
+        """Tell the sinks, if there are any, how a call has ended."""
+        if not self._watched:
+            return
+        how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)
+        self._emit(
+            CallFinished(
+                index=item.index,
+                attempt=attempt,
+                model=lane.name,
+                endpoint=lane.endpoint,
+                started_at=sent_at,
+                latency_s=self.limits.loop.time() - sent_at,
+                cost_usd=cost_usd,
+                request=request,
+                **how,
+            )
+        )
 
     def _answered(self, item: Item, lane: Lane, ticket: Ticket, completion: Completion, now: float) -> None:
         cost = lane.answered(ticket, completion, now - item.latency_s, now)
@@ -178,6 +211,15 @@ class Calls:
             return self._config.timeout_s
         left = max(0.0, self.cut_at - now)
         return left if self._config.timeout_s is None else min(left, self._config.timeout_s)
+
+
+def _answer_of(completion: Completion) -> dict[str, Any]:
+    return {
+        "usage": completion.usage,
+        "finish_reason": completion.finish_reason,
+        "response_model": completion.model,
+        "answer": completion.text,
+    }
 
 
 def _unsent(ticket: Ticket) -> None:

@@ -59,6 +59,11 @@ class Lane:
         return getattr(self.agent, "name", None)
 
     @property
+    def endpoint(self) -> str | None:
+        """Where the calls go."""
+        return getattr(self.agent, "endpoint", None)
+
+    @property
     def sized(self) -> bool:
         """Whether a ticket needs the size of the request."""
         return self._bounded or self._rate.counts_tokens

@@ -6,7 +6,7 @@ from typing import Any, Self
 from kaizen_batch.agents import as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import EventSink
+from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies.pipeline import Pipeline
 from kaizen_batch.strategies.run import BatchRun
@@ -70,7 +70,7 @@ class ParallelBatchStrategy:
         agent, config = as_agent(agent), self.config
         if config.journal is not None and not hasattr(agent, "body"):
             raise ConfigError(f"a journal needs `endpoint` and `body(request)`, which {type(agent).__name__} has not")
-        sinks = tuple(sink for sink in (self.on_event, on_event) if sink is not None)
+        sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
         pipeline = Pipeline(agent, config, sinks=sinks, batch=batch)
         workers = Workers(
             pipeline,

@@ -69,7 +69,7 @@ class Pipeline:
         self.journal: JournalWriter | None = None
         self.draining = False
         self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
-        self._calls = Calls(config, self.tally, self.emit)
+        self._calls = Calls(config, self.tally, self.emit, watched=bool(sinks))
         self._sinks = list(sinks)
         self._batch = batch
         self._from_model = getattr(agent, "from_model", True)

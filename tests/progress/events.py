@@ -1,0 +1,19 @@
+"""Virtual events of a run, for the displays."""
+
+from typing import Any
+
+from kaizen_batch import BatchFinished, BatchProgress, BatchStarted, BatchSummary
+
+
+def progress(done: int, elapsed_s: float, *, total: int | None = 1000, **figures: Any) -> BatchProgress:
+    figures = {"failed": 0, "in_flight": 10, "limit": 10, **figures}
+    return BatchProgress(done=done, total=total, elapsed_s=elapsed_s, **figures)
+
+
+def started(total: int | None = 1000) -> BatchStarted:
+    return BatchStarted(total, 10)
+
+
+def finished(**figures: Any) -> BatchFinished:
+    figures = {"total": 1000, "ok": 988, "failed": 12, "failures": {"length": 4, "refusal": 8}, **figures}
+    return BatchFinished(BatchSummary(**{"elapsed_s": 12.5, "calls": 1004, **figures}))
