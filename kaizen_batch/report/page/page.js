@@ -1,0 +1,125 @@
+"use strict";
+const report = (() => {
+  const HEIGHT = 190;
+  const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+  const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+  const shown = { figure: (n) => (Math.abs(n) >= 100 ? whole : fine).format(n) };
+  const units = {
+    rate: { axis: (n) => short.format(n), value: (n) => `${shown.figure(n)}/s` },
+    count: { axis: (n) => short.format(n), value: shown.figure },
+    usd: { axis: (n) => `$${short.format(n)}`, value: (n) => `$${shown.figure(n)}` },
+  };
+  let data, charts = [];
+
+  const seconds = (s) => {
+    if (s < 1) return s ? `${fine.format(s * 1000)} ms` : "0 s";
+    if (s < 60) return `${fine.format(s)} s`;
+    const parts = s < 3600 ? [s / 60, s % 60] : [s / 3600, (s % 3600) / 60];
+    return parts.map((part, n) => String(Math.floor(part + 1e-9)).padStart(n ? 2 : 1, "0")).join(":") + (s < 3600 ? "" : " h");
+  };
+  const clock = (unix) => new Date((unix + data.utc_offset_s) * 1000).toISOString().slice(11, 19);
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const faint = (name) => `color-mix(in srgb, ${colour(name)} 14%, transparent)`;
+
+  const axis = (values, more) => ({
+    stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
+    font: "11px system-ui, sans-serif", values: (u, splits) => splits.map((n) => (n === null ? "" : values(n))), ...more,
+  });
+  const widest = (u, values) => 14 + 6.2 * Math.max(2, ...(values || []).map((value) => value.length));
+
+  const uprights = (u, places) => {
+    const { ctx, bbox } = u;
+    ctx.save();
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.fillStyle = ctx.strokeStyle = colour("soft");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    let free = 0;
+    for (const [at, name] of places) {
+      const x = Math.round(u.valToPos(at, "x", true));
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const width = ctx.measureText(name).width;
+      const right = x + 5 * devicePixelRatio + width > bbox.left + bbox.width;
+      const left = right ? x - 5 * devicePixelRatio - width : x + 5 * devicePixelRatio;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      if (left < free) continue; // no label over another one
+      ctx.fillText(name, left, bbox.top + 11 * devicePixelRatio);
+      free = left + width + 4 * devicePixelRatio;
+    }
+    ctx.restore();
+  };
+
+  const overTime = (plot, box, legend) => {
+    const unit = units[plot.unit];
+    const line = (series, n) => ({
+      label: series.label, stroke: colour(series.colour), width: 1.5, points: { size: 4 },
+      fill: n || plot.series.length > 1 ? undefined : faint(series.colour), value: (u, n) => (n === null ? "–" : unit.value(n)),
+    });
+    return [{
+      width: box.clientWidth, height: HEIGHT, legend: { mount: (u, table) => legend.append(table) },
+      cursor: { sync: { key: "time" }, y: false, points: { size: 6 } },
+      scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * 1.08] } },
+      series: [{ value: (u, s, i, n) => (n === null ? "" : `${seconds(s)}${data.moment[n] ? `, ${clock(data.moment[n])}` : ""}`) },
+        ...plot.series.map(line)],
+      axes: [axis(seconds, { space: 70, size: 26, incrs: [0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
+        axis(unit.axis, { size: widest, space: 36 })],
+      hooks: { draw: [(u) => uprights(u, data.begins_s.map((at, n) => [at, `run ${n + 2}`]))] },
+    }, [data.at_s, ...plot.series.map((series) => series.values)]];
+  };
+
+  const latency = (plot, box, legend) => [{
+    width: box.clientWidth, height: HEIGHT, legend: { mount: (u, table) => legend.append(table) },
+    cursor: { y: false, drag: { x: false }, points: { show: false } },
+    scales: {
+      x: { time: false, distr: 3, range: () => plot.edges_s },
+      y: { range: (u, low, high) => [0, (high || 1) * 1.15] },
+    },
+    series: [{ value: (u, s) => (s === null ? "" : `about ${seconds(s)}`) }, {
+      label: "answers", stroke: colour("blue"), fill: faint("blue"), width: 1, points: { show: false },
+      paths: uPlot.paths.bars({ size: [0.9, 60] }), value: (u, n) => (n === null ? "–" : whole.format(n)),
+    }],
+    axes: [axis(seconds, { size: 26, splits: () => steps(...plot.edges_s), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],
+    hooks: { draw: [(u) => uprights(u, Object.entries(plot.quantiles).map(([name, at]) => [at, `${name} ${seconds(at)}`]))] },
+  }, [plot.at_s, plot.counts]];
+
+  // 1, 2, 5, 10, ... where they are few, else the powers of ten alone.
+  const steps = (low, high) => {
+    const within = (digits) => {
+      const found = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+        found.push(...digits.map((digit) => Number(`${digit}e${power}`)).filter((n) => n >= low && n <= high));
+      return found;
+    };
+    const found = within([1, 2, 5]);
+    return found.length > 6 ? within([1]) : found;
+  };
+
+  const draw = (figure, plot, isEmpty, build) => {
+    if (!figure) return;
+    const box = figure.querySelector(".canvas"), legend = figure.querySelector("figcaption");
+    box.hidden = isEmpty;
+    figure.querySelector(".empty").hidden = !isEmpty;
+    if (!isEmpty) charts.push([box, new uPlot(...build(plot, box, legend), box)]);
+  };
+
+  const show = (fresh) => {
+    data = fresh;
+    const focus = charts.map(([, chart]) => chart.cursor.left);
+    for (const [, chart] of charts) chart.destroy();
+    for (const old of document.querySelectorAll("figcaption .u-legend")) old.remove();
+    charts = [];
+    for (const plot of data.over_time) draw(document.getElementById(`plot-${plot.id}`), plot, !plot.series.length, overTime);
+    draw(document.getElementById("plot-latency"), data.latency, !data.latency.at_s.length, latency);
+    charts.forEach(([, chart], n) => { if (focus[n] > 0) chart.setCursor({ left: focus[n], top: 10 }); });
+  };
+  const read = (page) => JSON.parse(page.getElementById("data").textContent);
+
+  show(read(document));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(data));
+  addEventListener("resize", () => { for (const [box, chart] of charts) chart.setSize({ width: box.clientWidth, height: HEIGHT }); });
+  return { show, read };
+})();
