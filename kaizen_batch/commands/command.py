@@ -14,9 +14,6 @@ from kaizen_batch.errors import KaizenBatchError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STANDARD = "-"
-"""The file name that means standard input or output."""
-
 _ARGUMENTS = "kaizen_batch.arguments"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
 

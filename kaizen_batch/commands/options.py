@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from kaizen_batch.commands.command import STANDARD, F, config_option, json_option
+from kaizen_batch.commands.command import F, config_option, json_option
 from kaizen_batch.commands.config_file import names_of
+from kaizen_batch.records.names import FORMATS, STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_FORMATS = click.Choice(["jsonl", "csv", "tsv", "parquet"])
+_FORMATS = click.Choice(FORMATS)
 
 _NOT_IN_BOTH = ("canary", "offline", "dry_run")  # `run` and `estimate` can share a config file
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kaizen_batch.commands.command import STANDARD
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.records import Records, open_records
+from kaizen_batch.records.names import STANDARD
 from kaizen_batch.templates import PromptTemplate
 
 

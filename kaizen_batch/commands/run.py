@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import STANDARD, Command, duration, put_json, tell, usd
+from kaizen_batch.commands.command import Command, put_json, tell
 from kaizen_batch.commands.dry_run import show_prompts
 from kaizen_batch.commands.exits import EXIT_CODES, Exit
 from kaizen_batch.commands.options import job_options
@@ -17,6 +17,8 @@ from kaizen_batch.errors import BatchError
 from kaizen_batch.events import BatchFinished, Event, EventSink
 from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.progress import progress_sink
+from kaizen_batch.progress.figures import totals_of
+from kaizen_batch.records.names import STANDARD
 from kaizen_batch.results import BatchSummary
 
 
@@ -123,28 +125,17 @@ class _Run:
 
     def _say_what_was_done(self, result: JobResult) -> None:
         summary = result.summary
-        where = "standard output" if self._options["output"] == STANDARD else result.output
-        tell(f"read     {result.rows_read:,} rows from {_named(self._options['input'], 'standard input')}")
-        tell(f"did      {_did(summary)}")
-        tell(f"wrote    {result.rows_written:,} rows to {where}")
+        if self._options["progress"] == "none":  # else the display has said it
+            tell("; ".join(totals_of(summary)))
+        tell(f"wrote    {result.rows_written:,} rows to {_named(result.output)}")
         if result.rows_failed:
-            causes = ", ".join(f"{code} {count:,}" for code, count in summary.failures.items())
-            tell(f"failed   {result.rows_failed:,} rows to {result.failed_output}{f' ({causes})' if causes else ''}")
+            tell(f"failed   {result.rows_failed:,} rows to {result.failed_output}, with the reason of each")
         if summary.maybe_paid_twice:
             tell(f"twice?   {summary.maybe_paid_twice:,} calls may have been paid twice: their answers never came")
         if summary.stopped:
             tell(f"stopped  {summary.stopped}")
         if (result.rows_failed or summary.stopped) and self._config.journal is not None:
             tell(f"again    what is missing, and nothing else, is asked by:\n  {again(self._ctx)}")
-
-
-def _did(summary: BatchSummary) -> str:
-    kept = f" ({summary.from_journal:,} from the journal)" if summary.from_journal else ""
-    missing = f", {summary.not_attempted:,} not attempted" if summary.not_attempted else ""
-    return (
-        f"{summary.ok:,} ok{kept}, {summary.failed:,} failed{missing}; {summary.calls:,} calls in "
-        f"{duration(summary.elapsed_s)} ({summary.items_per_s:,.0f} rows/s), cost {usd(summary.cost_usd)}"
-    )
 
 
 def _exit_code(result: JobResult) -> Exit:
@@ -158,16 +149,12 @@ def _as_dict(result: JobResult) -> dict[str, Any]:
         "rows_read": result.rows_read,
         "rows_written": result.rows_written,
         "rows_failed": result.rows_failed,
-        "output": _text(result.output),
-        "failed_output": _text(result.failed_output),
+        "output": result.output,
+        "failed_output": result.failed_output,
         "exit_code": int(_exit_code(result)),
         "summary": result.summary.to_dict(),
     }
 
 
-def _named(name: str, standard: str) -> str:
-    return standard if name == STANDARD else name
-
-
-def _text(path: Any) -> str | None:
-    return None if path is None else str(path)
+def _named(output: str) -> str:
+    return "standard output" if output == STANDARD else output

@@ -9,9 +9,10 @@ import click
 from click.core import ParameterSource
 
 from kaizen_batch.agents import create_agent
-from kaizen_batch.commands.command import STANDARD, arguments_of
+from kaizen_batch.commands.command import arguments_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
+from kaizen_batch.records.names import STANDARD
 from kaizen_batch.templates import PromptTemplate
 
 Options = dict[str, Any]
