@@ -32,6 +32,7 @@ from kaizen_batch.errors import (
     OverloadedError,
     ProviderError,
     QuotaExhaustedError,
+    RecordError,
     RefusedOutputError,
     ServerError,
     SignatureError,
@@ -49,6 +50,7 @@ from kaizen_batch.events import (
     RetryScheduled,
     Throttled,
 )
+from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.journal import Answer, Entry, Journal
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
@@ -60,6 +62,7 @@ from kaizen_batch.providers import (
     Request,
     register_provider,
 )
+from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
 from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
 from kaizen_batch.retries import RetryPolicy
 from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
@@ -107,6 +110,7 @@ __all__ = [
     "Event",
     "EventSink",
     "FatalError",
+    "FileJob",
     "FunctionAgent",
     "InputError",
     "InputField",
@@ -114,6 +118,7 @@ __all__ = [
     "ItemError",
     "ItemFinished",
     "ItemResult",
+    "JobResult",
     "JoinResultsNode",
     "Journal",
     "JournalError",
@@ -137,6 +142,9 @@ __all__ = [
     "Provider",
     "ProviderError",
     "QuotaExhaustedError",
+    "RecordError",
+    "RecordWriter",
+    "Records",
     "RefusedOutputError",
     "Request",
     "RetryPolicy",
@@ -151,5 +159,8 @@ __all__ = [
     "ThrottledError",
     "TruncatedOutputError",
     "Usage",
+    "open_records",
+    "record_writer",
     "register_provider",
+    "run_job",
 ]
