@@ -1,6 +1,7 @@
 """What a file's name says: its format, its compression, its stem."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def stem_of(path: str) -> str:
     name, _ = _uncompressed(path)
     suffix = Path(name).suffix
     return name[: -len(suffix)] if suffix.lower() in _SUFFIXES else name
+
+
+def is_stream(path: str) -> bool:
+    """Whether what is there can be read or written only once: a standard stream, a pipe, a device."""
+    if path == STANDARD:
+        return True
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - not a Path: it makes "./-" a "-"
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def shown(path: str, *, reading: bool) -> str:

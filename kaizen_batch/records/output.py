@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,7 +12,7 @@ from typing import BinaryIO, TextIO, cast
 from filelock import FileLock, Timeout
 
 from kaizen_batch.records import faults
-from kaizen_batch.records.names import STANDARD, Kind, shown
+from kaizen_batch.records.names import STANDARD, Kind, is_stream, shown
 from kaizen_batch.records.streams import decoded, encoded, open_bytes, sync, text_into
 
 
@@ -29,7 +28,7 @@ class Output:
 
     def __init__(self, target: str, kind: Kind) -> None:
         self.name = shown(target, reading=False)
-        self.can_restart = not _is_stream(target)
+        self.can_restart = not is_stream(target)
         self._target = target
         self._kind = kind
         self._path = Path(os.path.realpath(target))  # a link stays a link
@@ -118,13 +117,3 @@ class Output:
             return stream
         path = self.part(self._parts) if self.can_restart else self._path
         return stack.enter_context(path.open("wb"))
-
-
-def _is_stream(target: str) -> bool:
-    if target == STANDARD:
-        return True
-    try:
-        mode = Path(target).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -187,7 +187,7 @@ def _types_of(like: Records | None) -> dict[str, Any]:
         return {}
     if like.format in DELIMITERS:
         return dict.fromkeys(like.columns or (), pa.string())
-    return {field.name: field.type for field in like.schema} if like.schema is not None else {}
+    return {field.name: field.type for field in like.schema or () if field.name in (like.columns or ())}
 
 
 def _weight(value: Any) -> int:

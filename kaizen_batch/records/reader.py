@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from itertools import chain
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -41,6 +42,7 @@ class Records:
         self._kind = kind
         self._encoding = encoding
         self._name = shown(source, reading=True)
+        self._dropped: tuple[str, ...] = ()
         self._stack = ExitStack()
         self._rows: Iterator[dict[str, Any]] = iter(())
 
@@ -72,7 +74,26 @@ class Records:
         except Exception as error:
             raise faults.while_reading(self._name, self.rows_read + 1, error) from error
         self.rows_read += 1
+        for name in self._dropped:
+            row.pop(name, None)
         return row
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns; those of JSONL are what the first row has."""
+        if self.columns is not None:
+            return self.columns
+        first = next(self, None)
+        if first is None:
+            return ()
+        self.rows_read -= 1
+        self._rows = chain([first], self._rows)
+        return tuple(first)
+
+    def drop(self, columns: tuple[str, ...]) -> None:
+        """Read on without these columns."""
+        self._dropped = columns
+        if self.columns is not None:
+            self.columns = tuple(name for name in self.columns if name not in columns)
 
     def _begin(self, stack: ExitStack) -> None:
         stream = stack.enter_context(open_bytes(self._source, self._kind.compression))
