@@ -108,7 +108,8 @@ Event = BatchStarted | ItemFinished | CallFinished | RetryScheduled | Throttled 
 
 EventSink = Callable[[Event], None]
 """Any function of one event. It is called on the event loop, so it must be quick; one that raises is dropped
-from the run, with one log line, and the run goes on."""
+from the run, with one log line, and the run goes on. One that has `wants_calls = False` does without CallFinished,
+which a run whose sinks all do so is spared."""
 
 
 class SinkOfRuns(ABC):
@@ -117,6 +118,7 @@ class SinkOfRuns(ABC):
     Behind a function of the user's, which only hands events on, it serves one run after another.
     """
 
+    wants_calls = True
     _current: EventSink | None = None
 
     @abstractmethod
@@ -133,3 +135,8 @@ class SinkOfRuns(ABC):
 def for_run(sink: EventSink) -> EventSink:
     """What a run tells its events: the sink itself, or the one that it keeps for each run."""
     return sink.for_run() if isinstance(sink, SinkOfRuns) else sink
+
+
+def wants_calls(sink: EventSink) -> bool:
+    """Whether a sink is to be told of each call."""
+    return bool(getattr(sink, "wants_calls", True))

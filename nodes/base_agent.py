@@ -12,6 +12,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
+from kaizen_batch.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
@@ -100,7 +101,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return {"results": result.results, "summary": result.summary.to_dict()}
 
     def _start(self, strategy: ParallelBatchStrategy, agent: Any, items: Items, **options: Any) -> BatchRun:
-        return self.watch_run(strategy.stream(agent, items, on_event=self._observe(), **options))
+        return self.watch_run(strategy.stream(agent, items, on_event=_Observer(self), **options))
 
     async def _collect(self, run: BatchRun) -> BatchResult:
         async with run:
@@ -126,18 +127,24 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     def _agent(self, config: BatchConfig) -> Any:
         return _Classified(self)
 
-    def _observe(self) -> EventSink:
+
+class _Observer:
+    """What a run tells its agent: the figures, the log lines, and the progress for the runtime's registry."""
+
+    def __init__(self, agent: BaseAgent) -> None:
+        self.wants_calls = logger.isEnabledFor(logging.DEBUG)
+        self._agent = agent
+        self._pace = Pace()
         # Looked up once, in the context of the execution: the runtime sets it for each one.
-        registry = _current_progress_registry.get()
+        self._registry = _current_progress_registry.get()
 
-        def observe(event: Event) -> None:
-            self.measure_event(event)
-            self.log_event(event)
-            if registry is not None and isinstance(event, BatchProgress):
-                text = f"{event.done} done, {event.failed} failed, {event.items_per_s:.1f} items/s"
-                registry.emit(ProgressUpdate(self.id, event.done, event.total, text))
-
-        return observe
+    def __call__(self, event: Event) -> None:
+        self._agent.measure_event(event)
+        self._agent.log_event(event)
+        if self._registry is not None and isinstance(event, BatchProgress):
+            self._pace.add(event)
+            text = text_of(event, self._pace)
+            self._registry.emit(ProgressUpdate(self._agent.id, event.done, event.total, text))
 
 
 class _Classified(FunctionAgent):

@@ -76,6 +76,11 @@ def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False) -> Vi
     return View(percent, count, tuple(filter(None, (*parts, *_details(progress)))), progress.elapsed_s)
 
 
+def text_of(progress: BatchProgress, pace: Pace) -> str:
+    """All figures in one line, for whoever shows the count and the share by itself."""
+    return "; ".join(filter(None, (*_speed(progress, pace), *_details(progress))))
+
+
 def totals_of(summary: BatchSummary) -> tuple[str, ...]:
     """What there is to say when a run is over, most important first. Errors are named by their class only."""
     worked = summary.ok + summary.failed - summary.from_journal

@@ -43,6 +43,8 @@ class ProgressSink(SinkOfRuns):
     without one its end is shown at once, and a run of a single item shows nothing.
     """
 
+    wants_calls = False
+
     def __init__(self, display: Display) -> None:
         self._display = display
         self._numbers = itertools.count()
@@ -83,6 +85,8 @@ class ProgressSink(SinkOfRuns):
 
 class _Run:
     """One run on a display."""
+
+    wants_calls = False
 
     def __init__(self, number: int, sink: ProgressSink, display: Display) -> None:
         self._number = number

@@ -143,7 +143,7 @@ class Calls:
         end: Completion | KaizenBatchError,
         cost_usd: float | None = None,
     ) -> None:
-        """Tell the sinks, if there are any, how a call has ended."""
+        """Tell the sinks, if any of them wants it, how a call has ended."""
         if not self._watched:
             return
         how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)

@@ -20,7 +20,7 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.events import BatchProgress, Event, EventSink, ItemFinished, RetryScheduled, Throttled
+from kaizen_batch.events import BatchProgress, Event, EventSink, ItemFinished, RetryScheduled, Throttled, wants_calls
 from kaizen_batch.journal import Answer, Entry, JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
@@ -69,7 +69,7 @@ class Pipeline:
         self.journal: JournalWriter | None = None
         self.draining = False
         self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
-        self._calls = Calls(config, self.tally, self.emit, watched=bool(sinks))
+        self._calls = Calls(config, self.tally, self.emit, watched=any(map(wants_calls, sinks)))
         self._sinks = list(sinks)
         self._batch = batch
         self._from_model = getattr(agent, "from_model", True)

@@ -167,6 +167,7 @@ def test_progress_reaches_the_runtimes_registry(simulator: Simulator) -> None:
         runtime.progress_registry.register(seen.append)
         runtime.execute(by_name(simulator), parameters={"ask": {"batch": ["x"] * 20}})
     assert (seen[-1].node_id, seen[-1].current, seen[-1].total, seen[-1].fraction) == ("ask", 20, 20, 1.0)
+    assert "items/s" in seen[-1].message and "tokens in" in seen[-1].message
 
 
 @by_instance_quietly

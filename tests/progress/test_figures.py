@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaizen_batch.progress.figures import Pace, failures_text, totals_of, view_of
+from kaizen_batch.progress.figures import Pace, failures_text, text_of, totals_of, view_of
 from tests.progress.events import finished, progress
 
 
@@ -99,6 +99,12 @@ def test_unknown_totals_and_empty_batches() -> None:
     assert "$0.5000" in unknown.parts
     assert not [part for part in unknown.parts if "left" in part or "about" in part]
     assert view_of(progress(0, 0.5, total=0), Pace()).percent is None
+
+
+def test_the_text_is_of_figures_alone() -> None:
+    assert (
+        text_of(progress(1000, 10.0), paced((0, 0.5), (1000, 10.5))) == "100.0 items/s; 0:00 left; 10 of 10 in flight"
+    )
 
 
 def test_many_kinds_of_failures_are_cut() -> None:

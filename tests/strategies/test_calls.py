@@ -1,0 +1,150 @@
+"""What the sinks are told of each call."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kaizen_batch import (
+    BatchConfig,
+    BatchProcessorAgent,
+    BatchStarted,
+    CallFinished,
+    Event,
+    EventSink,
+    MockProvider,
+    ParallelBatchStrategy,
+    ServerError,
+    SinkOfRuns,
+    ThrottledError,
+    Usage,
+)
+from kaizen_batch.agents import create_agent
+
+pytestmark = pytest.mark.looptime(start=0)
+
+
+async def calls_of(agent: Any, items: list[Any], max_concurrent: int = 1, **options: Any) -> list[CallFinished]:
+    events: list[Event] = []
+    await ParallelBatchStrategy(max_concurrent, on_event=events.append, **options).run_batch(agent, items)
+    return [event for event in events if isinstance(event, CallFinished)]
+
+
+async def test_an_answered_call_is_told_with_its_figures() -> None:
+    config = BatchConfig(llm_provider="mock", model="some-model", price={"input": 1.0, "output": 2.0})
+    agent = create_agent(config, provider=MockProvider(latency_s=1.5))
+    first, second = await calls_of(agent, ["x" * 40, "y" * 40])
+    assert (first.index, first.attempt, first.started_at, first.latency_s) == (0, 1, 0.0, 1.5)
+    assert (second.index, second.attempt, second.started_at, second.latency_s) == (1, 1, 1.5, 1.5)
+    assert (first.model, first.endpoint) == ("some-model", "kaizen_batch.providers.mock:MockProvider")
+    assert (first.usage, first.finish_reason, first.error) == (Usage(10, 14), "stop", None)
+    assert first.cost_usd == pytest.approx(38e-6)
+    assert first.answer == f"mock answer to: {'x' * 40}"
+
+
+async def test_a_text_is_in_no_repr() -> None:
+    [call] = await calls_of(create_agent(BatchConfig(llm_provider="mock")), ["SECRET"])
+    assert "SECRET" in str(call.request) and "SECRET" in str(call.answer)
+    assert "SECRET" not in repr(call)
+
+
+async def test_each_attempt_is_a_call() -> None:
+    failures = [ServerError("x", code="own"), ThrottledError("y", retry_after_s=1.0)]
+
+    async def flaky(item: int) -> int:
+        if failures:
+            raise failures.pop(0)
+        return item
+
+    calls = await calls_of(flaky, [7])
+    assert [(c.attempt, c.error.code if c.error else None, c.model) for c in calls] == [
+        (1, "own", None),
+        (2, "rate_limit_exceeded", None),
+        (3, None, None),
+    ]
+
+
+async def test_both_calls_of_a_hedge_are_told() -> None:
+    sent = 0
+
+    async def slow_once(item: int) -> int:
+        nonlocal sent
+        sent += 1
+        await asyncio.sleep(100.0 if sent == 41 else 1.0)
+        return item
+
+    calls = await calls_of(slow_once, list(range(41)), max_concurrent=2, hedge_after=0.9)
+    assert len(calls) == sent == 42
+    hedged = [(c.index, c.attempt, c.error.code if c.error else None) for c in calls if c.index == 40]
+    assert sorted(hedged, key=str) == [(40, 1, "cancelled"), (40, 2, None)]
+
+
+async def test_a_cancelled_call_is_told() -> None:
+    events: list[Event] = []
+    agent = BatchProcessorAgent(provider=MockProvider(latency_s=5.0), max_concurrent=2, on_event=events.append)
+    running = asyncio.create_task(agent.run_batch(["a", "b", "c"]))
+    await asyncio.sleep(1.0)
+    running.cancel()
+    await asyncio.wait({running})
+    calls = [event for event in events if isinstance(event, CallFinished)]
+    assert sorted((c.index, c.latency_s, c.error.code if c.error else None) for c in calls) == [
+        (0, 1.0, "cancelled"),
+        (1, 1.0, "cancelled"),
+    ]
+
+
+class PerRun(SinkOfRuns):
+    """Keeps the events of each run apart."""
+
+    def __init__(self) -> None:
+        self.runs: list[list[Event]] = []
+
+    def for_run(self) -> EventSink:
+        self.runs.append([])
+        return self.runs[-1].append
+
+
+async def test_each_run_begins_a_sink_of_its_own() -> None:
+    sink = PerRun()
+    strategy = ParallelBatchStrategy(2, on_event=sink)
+
+    async def work(item: int) -> int:
+        await asyncio.sleep(1.0)
+        return item
+
+    async with asyncio.TaskGroup() as group:
+        for size in (2, 5):
+            group.create_task(strategy.run_batch(work, list(range(size))))
+    assert sorted(sum(isinstance(event, CallFinished) for event in run) for run in sink.runs) == [2, 5]
+
+
+async def test_behind_a_function_it_serves_one_run_after_another() -> None:
+    sink = PerRun()
+
+    async def work(item: int) -> int:
+        return item
+
+    strategy = ParallelBatchStrategy(2, on_event=lambda event: sink(event))
+    await strategy.run_batch(work, [1])
+    await strategy.run_batch(work, [1, 2])
+    assert [run[0] for run in sink.runs] == [BatchStarted(1, 2), BatchStarted(2, 2)]
+
+
+async def test_a_run_whose_sinks_do_without_is_spared_the_calls() -> None:
+    class Frugal:
+        wants_calls = False
+
+        def __init__(self) -> None:
+            self.seen: list[type[Event]] = []
+
+        def __call__(self, event: Event) -> None:
+            self.seen.append(type(event))
+
+    async def work(item: int) -> int:
+        return item
+
+    alone, together = Frugal(), Frugal()
+    await ParallelBatchStrategy(on_event=alone).run_batch(work, [1])
+    await ParallelBatchStrategy(on_event=together).run_batch(work, [1], on_event=lambda event: None)
+    assert CallFinished not in alone.seen
+    assert CallFinished in together.seen
