@@ -1,6 +1,7 @@
 """What the commands share: options from flags, environment and file; errors in one line; words for people."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from kaizen_batch.commands.config_file import read_options
+from kaizen_batch.commands.exits import Exit
 from kaizen_batch.errors import KaizenBatchError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,7 +48,11 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """click: as it does, and an error of ours is one line."""
         with in_one_line():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                tell("stopped")
+                ctx.exit(Exit.INTERRUPTED)
 
 
 @contextmanager
@@ -61,6 +67,18 @@ def in_one_line() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+@contextmanager
+def own_words() -> Iterator[None]:
+    """The engine's own line on a run that ended early stays out: what it says is said here, for this command."""
+    log = logging.getLogger("kaizen_batch.strategies.workers")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def arguments_of(ctx: click.Context) -> list[str]:

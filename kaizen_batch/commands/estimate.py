@@ -7,18 +7,19 @@ from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, put_json, usd
+from kaizen_batch.commands.command import Command, own_words, put_json, usd
 from kaizen_batch.commands.exits import Exit
 from kaizen_batch.commands.forecast import Call, Forecast, Pace, Sizes, from_canary, offline
 from kaizen_batch.commands.forecast_text import lines_of
 from kaizen_batch.commands.limits_of_rows import RowLimits
 from kaizen_batch.commands.options import job_options
-from kaizen_batch.commands.rows import question_of, records_of
-from kaizen_batch.commands.settings import agent_of, config_of, template_of
+from kaizen_batch.commands.rows import records_of
+from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import ParallelBatchStrategy
+from kaizen_batch.templates import RowAgent
 
 _SEED = 0  # the same rows each time: with a journal they are answered already
 
@@ -41,8 +42,7 @@ def main(canary: int, is_offline: bool, **options: Any) -> None:
     (and paid); with a journal, which --output or --journal gives, `run` finds their answers there and does not ask
     them again. --offline asks nothing and needs no key, and its figures are guesses.
     """
-    # Without a call no key is needed, but a provider wants one.
-    config = config_of(options, **({"api_key": "none"} if is_offline else {}))
+    config = config_of(options, **(WITHOUT_CALLS if is_offline else {}))
     estimate = _Estimate(options, config)
     estimate.read(canary)
     forecast = estimate.offline() if is_offline else asyncio.run(estimate.ask())
@@ -66,12 +66,13 @@ class _Estimate:
         self._options = options
         self._config = config
         self._template = template_of(options)
-        self._agent = agent_of(options, config)
-        if not hasattr(self._agent, "max_output"):
+        agent = agent_of(options, config)
+        if not hasattr(agent, "max_output"):
             raise ConfigError(f"{config.llm_provider!r} is a function, of which nobody can say what it costs")
+        self._agent = RowAgent(agent, self._template)
         self._limits = RowLimits(config, self._agent)
         self.sizes = Sizes()
-        self._chosen: list[Any] = []
+        self._chosen: list[dict[str, Any]] = []
         self._batch: BatchResult | None = None
 
     def read(self, canary: int) -> None:
@@ -79,20 +80,18 @@ class _Estimate:
         dice = random.Random(_SEED)
         with records_of(self._options, self._template) as records:
             for number, row in enumerate(islice(records, self._options["limit"]), start=1):
-                question = question_of(row, self._template)
-                if not self._measure(number, question):
+                if not self._measure(number, row):
                     continue
                 # Reservoir sampling: each row is as likely to be among the chosen as any other.
-                place = len(self._chosen) if len(self._chosen) < canary else dice.randrange(self.sizes.rows)
-                if place == len(self._chosen):
-                    self._chosen.append(question)
-                elif place < canary:
-                    self._chosen[place] = question
+                if len(self._chosen) < canary:
+                    self._chosen.append(row)
+                elif (place := dice.randrange(self.sizes.rows)) < canary:
+                    self._chosen[place] = row
         self.sizes.only(self._options["sample"])
 
-    def _measure(self, number: int, question: Any) -> bool:
+    def _measure(self, number: int, row: dict[str, Any]) -> bool:
         try:
-            sent_bytes = self._bytes_of(question)
+            sent_bytes = self._bytes_of(row)
         except InputError:
             self.sizes.unusable += 1
             return False
@@ -101,8 +100,8 @@ class _Estimate:
             self.sizes.never_fit.setdefault(reason, []).append(number)
         return True
 
-    def _bytes_of(self, question: Any) -> int:
-        return len(self._agent.body(self._agent.prepare(question)))
+    def _bytes_of(self, row: dict[str, Any]) -> int:
+        return len(self._agent.body(self._agent.prepare(row)))
 
     def offline(self) -> Forecast:
         """The forecast without a call."""
@@ -113,9 +112,10 @@ class _Estimate:
         if not self._chosen:
             return self.offline()
         strategy = ParallelBatchStrategy.from_config(self._config.with_options(on_error="collect"))
-        self._batch = await strategy.run_batch(self._agent, self._chosen)
+        with own_words():
+            self._batch = await strategy.run_batch(self._agent, self._chosen)
         answered = zip(self._chosen, self._batch.results, strict=True)
-        calls = [self._call(question, result) for question, result in answered if result["usage"]]
+        calls = [self._call(row, result) for row, result in answered if result["usage"]]
         if self._batch.summary.stopped:
             raise click.ClickException(self._batch.summary.stopped)
         if not calls:
@@ -123,9 +123,9 @@ class _Estimate:
         pace = Pace(self._config.max_concurrent, self._config.requests_per_minute, self._config.tokens_per_minute)
         return from_canary(self.sizes, calls, self._config.max_tokens or 0, self._agent.price, pace)
 
-    def _call(self, question: Any, result: dict[str, Any]) -> Call:
+    def _call(self, row: dict[str, Any], result: dict[str, Any]) -> Call:
         usage = result["usage"]
-        return Call(self._bytes_of(question), usage["input_tokens"], usage["output_tokens"], result["latency_s"])
+        return Call(self._bytes_of(row), usage["input_tokens"], usage["output_tokens"], result["latency_s"])
 
     def spent(self) -> dict[str, Any] | None:
         """What the canary took, or None without one."""

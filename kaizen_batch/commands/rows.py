@@ -26,11 +26,6 @@ def check_input(options: dict[str, Any], template: PromptTemplate | None) -> Non
             pass
 
 
-def question_of(row: dict[str, Any], template: PromptTemplate | None) -> Any:
-    """What a row asks: the rendered template, or the row itself, which has the column `prompt`."""
-    return row if template is None else {"prompt": template.render(row)}
-
-
 def _check_columns(columns: tuple[str, ...], template: PromptTemplate | None) -> None:
     if template is not None:
         template.check(columns)

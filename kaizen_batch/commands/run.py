@@ -1,17 +1,16 @@
 """`kaizen-batch run`: a file in, a question for each row, a file out; given again, it goes on where it ended."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, put_json, tell
+from kaizen_batch.commands.command import Command, own_words, put_json, tell
 from kaizen_batch.commands.dry_run import show_prompts
 from kaizen_batch.commands.exits import EXIT_CODES, Exit
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.rows import check_input
-from kaizen_batch.commands.settings import again, agent_of, config_of, labels_of, signature_of, template_of
+from kaizen_batch.commands.settings import again, agent_of, config_of, labels_of, template_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError
 from kaizen_batch.events import BatchFinished, Event, EventSink
@@ -48,7 +47,7 @@ def main(ctx: click.Context, /, dry_run: bool, **options: Any) -> None:
     _check(options)
     template = template_of(options)
     if dry_run:
-        show_prompts(options, template, config_of(options), signature_of(options))
+        show_prompts(options, template)
         return
     check_input(options, template)
     config = config_of(options, labels=labels_of(ctx))
@@ -81,7 +80,7 @@ class _Run:
     def carry_out(self, job: FileJob, agent: Any) -> JobResult:
         """Run the job to its end. An interruption, or an item that fails it, ends the command."""
         try:
-            with progress_sink(self._options["progress"]) as progress:
+            with own_words(), progress_sink(self._options["progress"]) as progress:
                 result = asyncio.run(self._until_done(job, agent, progress))
         except KeyboardInterrupt:
             self._say_how_to_go_on()
@@ -105,14 +104,16 @@ class _Run:
         # In a task of its own: what Ctrl-C cancels is this one, which has something to say before it passes it on.
         running = asyncio.create_task(run_job(job, agent, self._config, on_event=on_event))
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             if self._config.journal is not None and not running.done():
                 tell(f"stopping: up to {self._config.grace_s:g} s for the calls in flight; Ctrl-C again: at once")
             running.cancel()
-            with suppress(asyncio.CancelledError):
-                return await running
+            await asyncio.wait({running})
+            if not running.cancelled():
+                running.exception()  # SIGTERM: it has been raised where the loop runs
             raise
+        return running.result()
 
     def _say_how_to_go_on(self) -> None:
         journal, summary = self._config.journal, self._summary

@@ -18,6 +18,9 @@ from kaizen_batch.templates import PromptTemplate
 Options = dict[str, Any]
 """The parameters of `run` or `estimate`."""
 
+WITHOUT_CALLS: dict[str, Any] = {"api_key": "none"}
+"""For `config_of`, where no call is made: no key is needed, but a provider wants one."""
+
 _SAME_NAME = ("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after", "on_error")
 _OTHER_NAME = {
     "provider": "llm_provider",

@@ -59,9 +59,8 @@ def test_rows_keep_their_columns_and_gain_the_answer(cli: Cli, simulator: Simula
     assert read_csv("labels.csv") == [{**row, "result": f"mock answer to: Classify: {row['text']}"} for row in ROWS]
     assert simulator.ledger.calls == 20
     assert result.stdout == ""
-    assert "read     20 rows from tickets.csv" in result.stderr
-    assert "20 ok, 0 failed; 20 calls in" in result.stderr
-    assert "wrote    20 rows to labels.csv" in result.stderr
+    assert "20 ok; 20 calls" in result.stderr
+    assert result.stderr.endswith("wrote    20 rows to labels.csv\n")
 
 
 @pytest.mark.usefixtures("tickets")
@@ -80,7 +79,7 @@ def test_failed_rows_go_apart_with_the_reason_and_can_be_fed_in_again(cli: Cli, 
     simulator.reply_with(*[error_reply(400, "content_policy", "not this one")] * 2)
     result = cli(*RUN, "--max-concurrent", "1")
     assert result.exit_code == 3, result.output
-    assert "failed   2 rows to labels.failed.csv (content_policy 2)" in result.stderr
+    assert "failed   2 rows to labels.failed.csv, with the reason of each" in result.stderr
     failed = read_csv("labels.failed.csv")
     assert [row["id"] for row in failed] == ["0", "1"]
     assert all(row["error_code"] == "content_policy" and "not this one" in row["error"] for row in failed)
@@ -142,7 +141,7 @@ def test_a_dry_run_says_which_row_cannot_be_asked(cli: Cli, folder: Path) -> Non
     (folder / "rows.jsonl").write_text('{"text": "a"}\n{"other": 1}\n', encoding="utf-8")
     result = cli("run", "rows.jsonl", "--prompt", "Classify: {text}", "--output", "x.csv", "--dry-run")
     assert "[user] Classify: a" in result.stdout
-    assert "[not asked] the input 'prompt' is None" in result.stdout
+    assert "[not asked] the row has no column 'text', which the prompt template names" in result.stdout
 
 
 @pytest.mark.usefixtures("simulator")
@@ -187,9 +186,9 @@ def test_flags_win_over_the_environment_and_that_over_the_file(cli: Cli, folder:
 @pytest.mark.usefixtures("tickets")
 def test_a_budget_ends_the_run_early_and_a_larger_one_goes_on(cli: Cli, simulator: Simulator) -> None:
     limited = (*RUN, "--price", "1", "1", "--max-tokens", "50", "--max-concurrent", "2")
-    stopped = cli(*limited, "--budget", "0.0008")
+    stopped = cli(*limited, "--budget", "0.0003")
     assert stopped.exit_code == 4, stopped.output
-    assert "stopped  BudgetExhaustedError: of budget_usd=0.0008" in stopped.stderr
+    assert "stopped  BudgetExhaustedError: of budget_usd=0.0003" in stopped.stderr
     asked = simulator.ledger.calls
     assert 0 < asked < 20
     assert cli(*limited, "--budget", "1").exit_code == 0
@@ -213,7 +212,7 @@ def test_the_first_failure_ends_a_run_that_wants_it(cli: Cli, simulator: Simulat
     simulator.reply_with(error_reply(400, "bad_request", "not this one"))
     result = cli(*RUN, "--on-error", "raise", "--max-concurrent", "1")
     assert result.exit_code == 3, result.output
-    assert result.stderr.startswith("Error: item 0 failed: HTTP 400: not this one\n")
+    assert "Error: item 0 failed: HTTP 400: not this one\n" in result.stderr
     assert not Path("labels.csv").exists()
 
 
