@@ -78,6 +78,14 @@ _LIMITS = (
     ),
     click.option("--deadline", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for the whole run."),
     click.option(
+        "--grace",
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds that calls in flight have left after Ctrl-C or the deadline.",
+    ),
+    click.option(
         "--hedge-after",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         metavar="SHARE",

@@ -12,13 +12,15 @@ from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.rows import check_input
 from kaizen_batch.commands.settings import again, agent_of, config_of, labels_of, template_of
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import BatchError
+from kaizen_batch.errors import BatchError, KaizenBatchError
 from kaizen_batch.events import BatchFinished, Event, EventSink
 from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.progress import progress_sink
 from kaizen_batch.progress.figures import totals_of
 from kaizen_batch.records.names import STANDARD
 from kaizen_batch.results import BatchSummary
+
+_BEGINS_TO_STOP_S = 0.1
 
 
 @click.command("run", cls=Command, epilog=EXIT_CODES)
@@ -88,10 +90,12 @@ class _Run:
         except SystemExit as error:
             self._say_how_to_go_on()
             self._ctx.exit(error.code if isinstance(error.code, int) else Exit.FAILED)
-        except BatchError as error:
+        except KaizenBatchError as error:
+            if self._summary is None or not self._summary.total:  # nothing was begun
+                raise
             tell(f"Error: {error.message}")
             self._say_how_to_go_on()
-            self._ctx.exit(Exit.SOME_FAILED)
+            self._ctx.exit(Exit.SOME_FAILED if isinstance(error, BatchError) else Exit.FAILED)
         self._say_what_was_done(result)
         return result
 
@@ -106,10 +110,12 @@ class _Run:
         try:
             await asyncio.wait({running})
         except asyncio.CancelledError:
-            if self._config.journal is not None and not running.done():
-                tell(f"stopping: up to {self._config.grace_s:g} s for the calls in flight; Ctrl-C again: at once")
             running.cancel()
-            await asyncio.wait({running})
+            # By then it is over, or waits for its calls in flight: only now does a second Ctrl-C mean "at once".
+            _, waiting = await asyncio.wait({running}, timeout=_BEGINS_TO_STOP_S)
+            if waiting:
+                tell(f"stopping: up to {self._config.grace_s:g} s for the calls in flight; Ctrl-C again: at once")
+                await asyncio.wait({running})
             if not running.cancelled():
                 running.exception()  # SIGTERM: it has been raised where the loop runs
             raise

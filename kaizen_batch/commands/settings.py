@@ -30,6 +30,7 @@ _OTHER_NAME = {
     "budget": "budget_usd",
     "timeout": "timeout_s",
     "deadline": "deadline_s",
+    "grace": "grace_s",
 }
 
 

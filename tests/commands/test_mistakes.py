@@ -1,5 +1,9 @@
 """Mistakes: one line that says the mend, no traceback, nothing written, no call made."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +11,7 @@ import pytest
 
 from kaizen_batch.simulator import Simulator
 from tests.commands.conftest import Cli
+from tests.trust.kill_processes import ROOT
 
 ROWS = "id,text\n1,a\n2,b\n"
 RUN = ("run", "tickets.csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
@@ -131,3 +136,39 @@ def test_a_journal_that_another_run_holds(wrong: Callable[..., str], folder: Pat
 
     with write_lock(folder / "labels.csv.journal.db"):
         assert "is in use by" in wrong(*RUN)
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        ("id,text\n1,a\n2\n", (), "'tickets.csv', row 2 (line 3): it has 1 cell, and there are 2 columns (id, text)"),
+        (ROWS, ("--output", "none/labels.csv"), "does not exist; nothing was changed: name a file in a folder that"),
+        (ROWS, ("--output", "labels.xlsx"), "does not say its format: name it .jsonl, .ndjson, .csv, .tsv or .parquet"),
+        (ROWS, ("--output", "tickets.csv"), "input and output are the same file, 'tickets.csv': give each its own"),
+        (ROWS, ("--encoding", "utf-9"), "utf-9"),
+    ],
+)
+def test_a_mistake_in_the_files(
+    wrong: Callable[..., str], folder: Path, rows: str, arguments: tuple[str, ...], message: str
+) -> None:
+    (folder / "tickets.csv").write_text(rows, encoding="utf-8")
+    assert message in wrong(*RUN, *arguments)
+
+
+def test_a_full_disk_loses_nothing_that_is_saved(folder: Path) -> None:
+    (folder / "tickets.csv").write_text("text\n" + "".join(f"ticket {n}\n" for n in range(300)), encoding="utf-8")
+    limited = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh", sys.executable, "-m", "kaizen_batch", *RUN]
+    with Simulator() as simulator:
+        path = os.pathsep.join([str(ROOT), *sys.path])
+        env = {**os.environ, "PYTHONPATH": path, "OPENAI_BASE_URL": simulator.base_url}
+        full = subprocess.run(limited, env=env, capture_output=True, text=True)
+        assert full.returncode == 1, full.stderr
+        # A limit on the size of files stands in for a small disk: SQLite does not call it full.
+        assert re.search(r"^Error: .*(no space is left for|cannot be written)", full.stderr, re.MULTILINE)
+        assert "Traceback" not in full.stderr
+        saved = int(re.findall(r"(\d+) rows are done and saved in labels.csv.journal.db. To go on:", full.stderr)[0])
+        assert 0 < saved < 300 and not (folder / "labels.csv").exists()
+        asked = simulator.ledger.calls
+        done = subprocess.run(limited[4:], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert simulator.ledger.calls == asked + 300 - saved
