@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 
+from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary, ItemResult
 from kaizen_batch.usage import Usage
 
@@ -132,6 +133,27 @@ class Tally:
         if calls > 0:
             self.maybe_paid_twice += calls
             self.maybe_paid_twice_usd += result.unanswered_usd * calls / result.unanswered
+
+    def progress(
+        self, *, total: int | None, elapsed_s: float, in_flight: int, limit: int, waiting_for: str | None
+    ) -> BatchProgress:
+        """How far the run is."""
+        return BatchProgress(
+            done=self.done,
+            failed=self.failed + self.not_attempted,
+            total=total,
+            in_flight=in_flight,
+            elapsed_s=elapsed_s,
+            limit=limit,
+            calls=self.calls,
+            throttles=self.throttles,
+            from_journal=self.from_journal,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=None if self.unpriced else self.cost_usd,
+            failures=dict(self.failures),
+            waiting_for=waiting_for,
+        )
 
     def summary(
         self,

@@ -40,6 +40,7 @@ class JournalWriter:
         self._clock = clock
         self._seen = SeenKeys()
         self._pending: list[Ticket] = []
+        self.opened_at = clock()
         self._run = os.urandom(32)
         self._sample_at_s = 0.0
         self._worker: Worker | None = None
@@ -130,9 +131,9 @@ class JournalWriter:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""
         self._note(schema.RUN_BEGUN, description)
 
-    def sample(self, figures: dict[str, Any], elapsed_s: float) -> None:
-        """How far the run is; passed over where it comes too soon after the last one for a run of this length."""
-        if elapsed_s >= self._sample_at_s:
+    def sample(self, figures: dict[str, Any], elapsed_s: float, *, last: bool = False) -> None:
+        """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
+        if last or elapsed_s >= self._sample_at_s:
             # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
             self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
             self._note(schema.RUN_SAMPLED, figures)

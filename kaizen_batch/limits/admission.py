@@ -20,7 +20,8 @@ class Admission:
     ... finally: line.leave(ticket)
 
     Invariants: a call goes only when every limit of its line says 0.0, and all of them book it in the same
-    instant, so that nobody holds one permit while it waits for another; within a line first come, first served;
+    instant, so that nobody holds one permit while it waits for another; within a line first come, first served, but
+    for those that are let `ahead`;
     what was entered is left exactly once, also when the waiting task is cancelled. One timer wakes a line; nobody
     polls.
     """
@@ -68,15 +69,20 @@ class Line:
         self._error: KaizenBatchError | None = None
         self._blocked_by: Limit | None = None
 
-    async def enter(self, ticket: Ticket) -> None:
-        """Wait for this call's turn. Raises NeverFitsError at once for a call that no limit would ever let through,
+    async def enter(self, ticket: Ticket, *, ahead: bool = False) -> None:
+        """Wait for this call's turn, `ahead` of those who wait already.
+
+        Raises: NeverFitsError at once for a call that no limit would ever let through,
         BudgetExhaustedError when its turn has come and cannot be paid, and what `close` was given."""
         for limit in self._limits:
             limit.check(ticket)
         if self.try_enter(ticket):
             return
         turn = asyncio.get_running_loop().create_future()
-        self.waiters.append((turn, ticket))
+        if ahead:
+            self.waiters.appendleft((turn, ticket))
+        else:
+            self.waiters.append((turn, ticket))
         self.pump()
         try:
             await turn

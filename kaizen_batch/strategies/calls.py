@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from kaizen_batch.config import RunConfig
-from kaizen_batch.errors import AgentError, KaizenBatchError, NoAnswerError, NotAttemptedError, as_batch_error
+from kaizen_batch.errors import (
+    AgentError,
+    EndpointDownError,
+    KaizenBatchError,
+    NoAnswerError,
+    NotAttemptedError,
+    as_batch_error,
+)
 from kaizen_batch.events import CallFinished, Event, Throttled
 from kaizen_batch.limits import Ticket
 from kaizen_batch.metrics import Tally
@@ -29,12 +36,21 @@ class Calls:
     timed out) is booked as unanswered, and its reservation as spent.
     """
 
-    def __init__(self, config: RunConfig, tally: Tally, emit: Callable[[Event], None], *, watched: bool) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        tally: Tally,
+        *,
+        emit: Callable[[Event], None],
+        give_up: Callable[[Lane, KaizenBatchError], None],
+        watched: bool,
+    ) -> None:
         self.cut_at: float | None = None
         self.limits: TimeLimits
         self._config = config
         self._tally = tally
         self._emit = emit
+        self._give_up = give_up
         self._watched = watched
         self._hedge = HedgeDelay(config.hedge_after, tally.latency) if config.hedge_after else None
 
@@ -50,8 +66,8 @@ class Calls:
                 return await self._send(item, lane, request, ticket)
             finally:
                 lane.line.leave(ticket)
-        first = self._sending(item, lane, request, ticket)
-        return await hedged(first, lambda: self._second(item, lane, request), delay_s)
+        first = self._first(item, lane, request, ticket)
+        return await hedged(first, lambda: asyncio.create_task(self._second(item, lane, request)), delay_s)
 
     async def _enter(self, item: Item, lane: Lane, ticket: Ticket) -> None:
         """Be let in, and have the call on disk as in flight.
@@ -80,22 +96,21 @@ class Calls:
                 lane.line.leave(ticket)
                 raise
 
-    def _second(self, item: Item, lane: Lane, request: Any) -> "asyncio.Task[Completion] | None":
+    async def _second(self, item: Item, lane: Lane, request: Any) -> Completion:
+        """The hedge of a call: it takes the next place, before calls that have not begun."""
         ticket = lane.ticket(request, item.body)
-        try:
-            if not lane.line.try_enter(ticket):
-                return None
-        except KaizenBatchError:  # it is the first call that counts, and it goes on
-            return None
-        self._tally.hedges += 1
-        item.hedged = True
-        return self._sending(item, lane, request, ticket, begun=False)
-
-    def _sending(
-        self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True
-    ) -> "asyncio.Task[Completion]":
+        await lane.line.enter(ticket, ahead=True)
         _unsent(ticket)
-        task = asyncio.create_task(self._send(item, lane, request, ticket, begun=begun))
+        try:
+            self._tally.hedges += 1
+            item.hedged = True
+            return await self._send(item, lane, request, ticket, begun=False)
+        finally:
+            lane.line.leave(ticket)
+
+    def _first(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
+        _unsent(ticket)
+        task = asyncio.create_task(self._send(item, lane, request, ticket))
         # Not a `finally` inside: a task that is cancelled before its first step never gets there.
         task.add_done_callback(lambda _: lane.line.leave(ticket))
         return task
@@ -125,7 +140,7 @@ class Calls:
         except Exception as error:
             failure = self._told_apart(error)
             self._tell(item, lane, request, attempt, sent_at, failure)
-            self._call_failed(item, lane, ticket, failure, sent_at, clock())
+            failure = self._call_failed(item, lane, ticket, failure, sent_at, clock())
             raise failure from (error if failure is not error else error.__cause__)
         finally:
             item.latency_s = clock() - sent_at
@@ -173,14 +188,21 @@ class Calls:
 
     def _call_failed(
         self, item: Item, lane: Lane, ticket: Ticket, failure: KaizenBatchError, sent_at: float, now: float
-    ) -> None:
+    ) -> KaizenBatchError:
+        """Book a call that failed; what that comes to is returned."""
         if getattr(failure, "may_be_billed", False):
             self._unanswered(item, ticket, failure)
         elif item.record is not None:
             item.record.ended(failure)
-        pause_s = lane.failed(ticket, failure, item.index, sent_at, now)
+        try:
+            pause_s = lane.failed(ticket, failure, item.index, sent_at, now)
+        except EndpointDownError as down:
+            failure, pause_s = down, 0.0
         if pause_s > 0:
             self._emit(Throttled(pause_s, ItemError.of(failure)))
+        if failure.fatal:
+            self._give_up(lane, failure)  # now, before this call leaves its place to the next
+        return failure
 
     async def _begin(self, record: Record, ticket: Ticket) -> None:
         try:

@@ -1,16 +1,14 @@
 """One item's way from input to result: prepare, look up, admit, call, judge, parse, save. A run carries many."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import (
     AgentError,
-    BatchError,
     DeadlineError,
     JournalError,
     KaizenBatchError,
@@ -20,8 +18,8 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.events import BatchProgress, Event, EventSink, ItemFinished, RetryScheduled, Throttled, wants_calls
-from kaizen_batch.journal import Answer, Entry, JournalWriter, Totals
+from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_calls
+from kaizen_batch.journal import JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
 from kaizen_batch.results import ItemError, ItemResult
@@ -29,10 +27,10 @@ from kaizen_batch.retries import AbortRun, Attempts, FailItem, RetryBudget
 from kaizen_batch.strategies.calls import Calls
 from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
+from kaizen_batch.strategies.outcomes import Outcomes
 from kaizen_batch.strategies.record import Record, completion_of, request_key
+from kaizen_batch.strategies.sinks import Sinks
 from kaizen_batch.strategies.timeouts import TimeLimits
-
-logger = logging.getLogger(__name__)
 
 Parked = Callable[[], AbstractContextManager[None]]
 """Entered while an item waits for something other than its own call, so that another item takes its place."""
@@ -67,13 +65,12 @@ class Pipeline:
         self._config = config
         self._retries = RetryBudget(config.retry.budget)
         self.journal: JournalWriter | None = None
-        self.draining = False
         self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
-        self._calls = Calls(config, self.tally, self.emit, watched=any(map(wants_calls, sinks)))
-        self._sinks = list(sinks)
-        self._batch = batch
-        self._from_model = getattr(agent, "from_model", True)
-        self._no_outputs = dict.fromkeys(getattr(agent, "output_fields", ()))
+        self.sinks = Sinks(sinks)
+        self._calls = Calls(
+            config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
+        )
+        self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
 
     async def process(self, index: int, inputs: Any, parked: Parked) -> ItemResult:
         """One item, to its result."""
@@ -82,14 +79,14 @@ class Pipeline:
             request = self._lanes[0].agent.prepare(inputs)
             key = self._key(item, request) if self.journal is not None else None
         except Exception as error:
-            return self._failed(item, as_batch_error(error))
+            return self._outcomes.failed(item, as_batch_error(error))
         if self.journal is None or key is None:
             return await self._fresh(item, inputs, request, parked)
         flight = self._flights.get(key)
         if flight is not None:
             with parked():
                 first = await asyncio.shield(flight)
-            return self._shared(item, first)
+            return self._outcomes.shared(item, first)
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         try:
             result = await self._look_up(item, key, self.journal, inputs, request, parked)
@@ -105,6 +102,11 @@ class Pipeline:
             self.reason = reason
             self.stopped.set()
             self.admission.close(self._not_attempted())
+
+    def drain(self, reason: KaizenBatchError) -> None:
+        """End the run from outside: what still comes home is saved, and its failures raise no more."""
+        self._outcomes.raises = False
+        self.stop(reason)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
         """Run on this loop; gives the time limits of its calls, to be closed at the end."""
@@ -133,45 +135,26 @@ class Pipeline:
             "config": config.model_dump(mode="json", exclude={"provider_options"}),
         }
 
-    def report(self, total: int | None, elapsed_s: float) -> None:
+    def report(self, total: int | None, elapsed_s: float, *, last: bool = False) -> None:
         """Tell the sinks, and the journal, how far the run is."""
-        if not self._sinks and self.journal is None:
+        if not self.sinks and self.journal is None:
             return
-        tally = self.tally
-        progress = BatchProgress(
-            done=tally.done,
-            failed=tally.failed + tally.not_attempted,
+        progress = self.tally.progress(
             total=total,
-            in_flight=self.limiter.in_flight,
             elapsed_s=elapsed_s,
+            in_flight=self.limiter.in_flight,
             limit=self.limiter.limit,
-            calls=tally.calls,
-            throttles=tally.throttles,
-            from_journal=tally.from_journal,
-            input_tokens=tally.input_tokens,
-            output_tokens=tally.output_tokens,
-            cost_usd=None if tally.unpriced else tally.cost_usd,
-            failures=dict(tally.failures),
             waiting_for=self.admission.waiting_for,
         )
         if self.journal is not None:
             with suppress(JournalError):  # a journal that broke says so to the next who awaits it
-                self.journal.sample(asdict(progress), elapsed_s)
-        self.emit(progress)
+                self.journal.sample(asdict(progress), elapsed_s, last=last)
+        self.sinks.emit(progress)
 
     @property
     def priced(self) -> bool:
         """Whether it is known what calls cost."""
         return all(lane.price is not None for lane in self._lanes)
-
-    def emit(self, event: Event) -> None:
-        """Hand an event to every sink; one that raises is dropped, so that it cannot harm the run."""
-        for sink in tuple(self._sinks):
-            try:
-                sink(event)
-            except Exception:
-                self._sinks.remove(sink)
-                logger.exception("an event sink raised and is dropped from this run")
 
     def _key(self, item: Item, request: Any) -> bytes:
         agent = self._lanes[0].agent
@@ -192,22 +175,22 @@ class Pipeline:
             except OutputError:
                 pass  # the signature asks for more than it did then: the answer must be a new one
             else:
-                return self._replayed(item, entry, entry.answer, outputs)
+                return self._outcomes.replayed(item, entry, outputs, priced=self.priced)
         if entry is not None:
             item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+            if (refusal := record.refused_in_this_run(entry)) is not None:
+                return self._outcomes.failed_before(item, entry, refusal)
         return await self._fresh(item, inputs, request, parked)
 
     async def _fresh(self, item: Item, inputs: Any, request: Any, parked: Parked) -> ItemResult:
         try:
             outputs = await self._serve(item, inputs, request, parked)
             if item.record is not None and item.completion is not None:
-                await item.record.done(
-                    item.completion, answered_by=item.answered_by, latency_s=item.latency_s, spent_usd=item.call_usd
-                )
+                await item.record.done(item)
         except Exception as error:
             return await self._lost(item, as_batch_error(error))
         self._retries.earn(item.used)
-        return self._finished(item, outputs)
+        return self._outcomes.ok(item, outputs)
 
     async def _serve(self, item: Item, inputs: Any, request: Any, parked: Parked) -> dict[str, Any]:
         """The outputs from the first lane that can serve this item."""
@@ -240,7 +223,7 @@ class Pipeline:
             except Exception as error:
                 failure = as_batch_error(error)
             if failure is lane.error:
-                raise failure  # sent away from the line: no call was made
+                raise failure  # it has closed the lane, or was sent away from its line
             wait_s = self._judge(item, lane, failure)
             if wait_s is None:
                 raise failure
@@ -256,7 +239,7 @@ class Pipeline:
                 raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
         except Exception as error:
             if item.record is not None:
-                item.record.ended(as_batch_error(error), spent_usd=item.call_usd)
+                item.record.unusable(as_batch_error(error), item)
             raise
         return outputs
 
@@ -273,8 +256,8 @@ class Pipeline:
         if decision.everyone:
             lane.hold(decision.wait_s, item.sent_at, asyncio.get_running_loop().time())
             self.tally.throttles += 1
-            self.emit(Throttled(decision.wait_s, record))
-        self.emit(RetryScheduled(item.index, item.calls, decision.wait_s, record))
+            self.sinks.emit(Throttled(decision.wait_s, record))
+        self.sinks.emit(RetryScheduled(item.index, item.calls, decision.wait_s, record))
         return 0.0 if decision.everyone else decision.wait_s
 
     def _give_up(self, lane: Lane, error: KaizenBatchError) -> None:
@@ -306,33 +289,4 @@ class Pipeline:
                 await item.record.failed(error)
             except JournalError as broken:
                 self.stop(broken)
-        return self._failed(item, error)
-
-    def _failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
-        outputs = {**self._no_outputs, **getattr(error, "outputs", {})}
-        result = self._finished(item, outputs, ItemError.of(error))
-        if self._config.on_error == "raise" and not self.draining:
-            raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from error
-        return result
-
-    def _finished(self, item: Item, outputs: dict[str, Any], error: ItemError | None = None) -> ItemResult:
-        return self._told(item.result(outputs, error, batch=self._batch, from_model=self._from_model))
-
-    def _replayed(self, item: Item, entry: Entry, answer: Answer, outputs: dict[str, Any]) -> ItemResult:
-        """The result of an item that an earlier run, or an earlier item of this one, has paid for."""
-        item.completion, item.latency_s, item.usage = completion_of(answer), answer.latency_s, answer.usage
-        item.cost_usd = entry.spent_usd if self.priced else None
-        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
-        result = item.result(outputs, None, batch=self._batch, from_model=self._from_model)
-        return self._told(replace(result, from_journal=True, answered_by=answer.answered_by))
-
-    def _shared(self, item: Item, first: ItemResult) -> ItemResult:
-        """The result of an item that asks the very same as one that was under way: one call serves both."""
-        mine = replace(first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
-        return self._told(replace(mine, from_journal=first.error is None))
-
-    def _told(self, result: ItemResult) -> ItemResult:
-        self.tally.finished(result)
-        if self._sinks:
-            self.emit(ItemFinished(result))
-        return result
+        return self._outcomes.failed(item, error)

@@ -2,12 +2,16 @@
 
 from contextlib import suppress
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from kaizen_batch.errors import JournalError, KaizenBatchError
 from kaizen_batch.journal import Answer, Entry, JournalWriter
 from kaizen_batch.limits import Ticket
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
+
+if TYPE_CHECKING:
+    from kaizen_batch.strategies.item import Item
 
 
 def request_key(endpoint: str, body: bytes) -> bytes:
@@ -46,28 +50,38 @@ class Record:
         with suppress(JournalError):  # a journal that broke says so to the next who awaits it
             self._journal.end_call(self._key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
 
-    async def done(
-        self, completion: Completion, *, answered_by: str | None, latency_s: float, spent_usd: float
-    ) -> None:
+    def unusable(self, error: KaizenBatchError, item: "Item") -> None:
+        """A call was answered and paid, and its answer cannot be used; it is kept all the same."""
+        with suppress(JournalError):
+            self._journal.end_call(self._key, ItemError.of(error), answer=_answer(item), spent_usd=item.call_usd)
+
+    async def done(self, item: "Item") -> None:
         """The item has its answer, which is on the disk when this returns."""
-        answer = _answer(completion, answered_by, latency_s)
-        await self._journal.done(self._key, answer, spent_usd=spent_usd)
+        await self._journal.done(self._key, _answer(item), spent_usd=item.call_usd)
+
+    def refused_in_this_run(self, entry: Entry) -> ItemError | None:
+        """Why the same request was refused for good a while ago; earlier runs' refusals are asked again."""
+        error = entry.error
+        new = entry.state == "failed" and (entry.ended_at or 0.0) >= self._journal.opened_at
+        return error if new and error is not None and not error.retryable else None
 
     async def failed(self, error: KaizenBatchError) -> None:
         """The item has failed for good; its calls have been told before."""
         await self._journal.failed(self._key, ItemError.of(error))
 
 
-def _answer(completion: Completion, answered_by: str | None, latency_s: float) -> Answer:
+def _answer(item: "Item") -> Answer:
+    completion = item.completion
+    assert completion is not None
     return Answer(
         text=completion.text,
         finish_reason=completion.finish_reason,
         refusal=completion.refusal,
         model=completion.model,
-        answered_by=answered_by,
+        answered_by=item.answered_by,
         value=completion.value,
         usage=completion.usage,
-        latency_s=latency_s,
+        latency_s=item.latency_s,
     )
 
 

@@ -13,13 +13,12 @@ from kaizen_batch.events import BatchFinished, BatchStarted
 from kaizen_batch.journal import Journal, JournalWriter, Totals
 from kaizen_batch.results import BatchSummary, ItemResult
 from kaizen_batch.strategies.pipeline import Pipeline
-from kaizen_batch.strategies.signals import on_sigterm
+from kaizen_batch.strategies.signals import on_stop
 from kaizen_batch.strategies.source import EXHAUSTED, Source
 from kaizen_batch.strategies.window import Window
 
 PROGRESS_INTERVAL_S = 0.5
 _WORKERS_PER_PLACE = 2
-_TERMINATED = 128 + 15  # what a shell says of a process that SIGTERM has ended
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,8 @@ class Workers:
         self._started_at: float | None = None
         self._ended_at: float | None = None
         self._totals: Totals | None = None
-        self._terminated = False
+        self._end_with: BaseException | None = None
+        self._closing = False
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -91,16 +91,16 @@ class Workers:
     async def results(self) -> AsyncGenerator[dict[str, Any], None]:
         """Start the workers and yield what they finish; whatever ends this ends them."""
         self._started_at = asyncio.get_running_loop().time()
-        self._pipeline.emit(BatchStarted(self._source.size, self._max_concurrent))
+        self._pipeline.sinks.emit(BatchStarted(self._source.size, self._max_concurrent))
         # The workers live in a task of their own: a TaskGroup must not be entered across a yield, where it
         # would cancel whatever the reader is doing.
         self._supervisor = supervisor = asyncio.create_task(self._supervise())
         ready = self._window.ready
         supervisor.add_done_callback(lambda _: ready.set())
         try:
-            while not self._terminated:
+            while self._end_with is None:
                 ready.clear()
-                while (result := self._window.take()) is not None:
+                while self._end_with is None and (result := self._window.take()) is not None:
                     yield result.to_dict()
                 if supervisor.done():
                     break
@@ -109,8 +109,8 @@ class Workers:
                     await ready.wait()
                 finally:
                     self.reading = False
-            if self._terminated:
-                raise SystemExit(_TERMINATED)
+            if self._end_with is not None:
+                raise self._end_with
             if not supervisor.cancelled():
                 await supervisor
         finally:
@@ -132,23 +132,25 @@ class Workers:
             await self._drain(supervisor)
         except asyncio.CancelledError:
             interrupted = True
-        supervisor.cancel()
+        if not self._closing:  # else the workers are gone, and their connections are being closed
+            supervisor.cancel()
         while not supervisor.done():
             try:
                 await asyncio.wait({supervisor})
             except asyncio.CancelledError:
                 interrupted = True
+                supervisor.cancel()
         if not supervisor.cancelled():
             supervisor.exception()  # it was or will be raised to the reader
         if interrupted:
             raise asyncio.CancelledError
 
-    def _terminate(self) -> None:
-        """SIGTERM: end at once, whatever the reader is doing; the next time it asks, the process exits."""
-        if self._terminated and self._supervisor is not None:
+    def _stop(self, end_with: BaseException) -> None:
+        """A signal: end now, whatever the reader is doing; the next time it asks, that is raised. A second: at once."""
+        if self._end_with is not None and self._supervisor is not None:
             self._supervisor.cancel()
             return
-        self._terminated = True
+        self._end_with = end_with
         self._window.ready.set()
         self._ending = asyncio.create_task(self.end())
 
@@ -157,8 +159,7 @@ class Workers:
         if supervisor.done() or self._journal is None or self._grace_s == 0:
             return
         self._source.exhausted = True
-        self._pipeline.draining = True
-        self._pipeline.stop(StoppedError("the run was ended before its last item"))
+        self._pipeline.drain(StoppedError("the run was ended before its last item"))
         if self._carried:
             self._idle.clear()
             idle = asyncio.ensure_future(self._idle.wait())
@@ -173,8 +174,9 @@ class Workers:
                 stack.callback(self._pipeline.start(asyncio.get_running_loop()).close)
                 if self._journal is not None:
                     await self._open(Journal(self._journal), stack)
-                    stack.enter_context(on_sigterm(self._terminate))
+                    stack.enter_context(on_stop(self._stop))
                 await stack.enter_async_context(session_of(self._session))
+                stack.callback(setattr, self, "_closing", True)
                 self._arm_deadline(stack)
                 self._arm_progress(stack)
                 self._group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -197,7 +199,7 @@ class Workers:
         stack.callback(self._end_run, writer)
 
     def _end_run(self, writer: JournalWriter) -> None:
-        self._report()
+        self._report(last=True)
         with suppress(JournalError):
             writer.end_run(self.summary().to_dict())
 
@@ -260,8 +262,8 @@ class Workers:
         self._ticker = loop.call_later(PROGRESS_INTERVAL_S, tick)
         stack.callback(lambda: self._ticker.cancel())
 
-    def _report(self) -> None:
-        self._pipeline.report(self._source.size, self._elapsed_s())
+    def _report(self, *, last: bool = False) -> None:
+        self._pipeline.report(self._source.size, self._elapsed_s(), last=last)
 
     def _close(self) -> None:
         self._ended_at = asyncio.get_running_loop().time()
@@ -269,7 +271,7 @@ class Workers:
         summary = self.summary()
         if summary.stopped:
             logger.warning("the run has ended early: %s", summary.stopped)
-        self._pipeline.emit(BatchFinished(summary))
+        self._pipeline.sinks.emit(BatchFinished(summary))
 
     def _elapsed_s(self) -> float:
         if self._started_at is None:

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -201,6 +202,33 @@ def test_the_bar_draws_the_newest_view_and_leaves_the_totals() -> None:
     assert bar._live is None
     assert "420/1,000" in text and "77/1,000" in text
     assert text.rindex("the second") > text.rindex("1,000 items  12 failed") > 0
+
+
+class Stopped(Terminal):
+    """A terminal that can be stopped, as by Ctrl-S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on, self.is_waited_for = threading.Event(), threading.Event()
+        self.goes_on.set()
+
+    def write(self, text: str) -> int:
+        if not self.goes_on.is_set():
+            self.is_waited_for.set()
+            self.goes_on.wait()
+        return super().write(text)
+
+
+def test_a_terminal_that_is_stopped_does_not_hold_up_the_run() -> None:
+    terminal = Stopped()
+    bar = Bar(Console(file=terminal, force_terminal=True, width=60))
+    bar.show(0, view_of(progress(1, 1.0), Pace()))
+    terminal.goes_on.clear()
+    assert terminal.is_waited_for.wait(timeout=60)
+    bar.show(0, view_of(progress(500, 2.0), Pace()))  # returns, or this test would never end
+    terminal.goes_on.set()
+    bar.end(0, ["over"])
+    assert terminal.getvalue().endswith("over\n")
 
 
 def test_what_is_printed_goes_to_its_own_stream(capfd: pytest.CaptureFixture[str]) -> None:

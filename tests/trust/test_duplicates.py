@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kaizen_batch import Journal
 from kaizen_batch.simulator import Reply, Simulator
 
 ITEMS = [f"question {number * 37 % 100}" for number in range(1000)]
@@ -78,3 +79,19 @@ async def test_an_account_that_fails_the_first_one_fails_its_duplicates_without_
     assert simulator.ledger.calls == 1
     assert batch.summary.ok == 0
     assert batch.summary.failed + batch.summary.not_attempted == 50
+
+
+async def test_an_answer_that_cannot_be_used_is_kept_and_its_duplicate_is_not_paid_for(
+    ask: Any, tmp_path: Path
+) -> None:
+    items = ["what not to say", *(f"item {number}" for number in range(20)), "what not to say"]
+    message = {"role": "assistant", "content": None, "refusal": "I would rather not"}
+    body = {"model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+    with Simulator() as simulator:
+        simulator.reply_with(Reply(200, body))
+        batch = await ask(simulator, items, journal=tmp_path / "run.db", max_concurrent=1)
+    assert batch.summary.failures == {"refusal": 2}
+    assert simulator.ledger.calls == 21
+    [entry] = Journal(tmp_path / "run.db").entries(("failed",))
+    assert entry.answer is not None
+    assert entry.answer.refusal == "I would rather not"

@@ -1,0 +1,74 @@
+"""What items come to: each result is made, counted and told in one place."""
+
+from dataclasses import replace
+from typing import Any
+
+from kaizen_batch.errors import BatchError, KaizenBatchError
+from kaizen_batch.events import ItemFinished
+from kaizen_batch.journal import Entry
+from kaizen_batch.metrics import Tally
+from kaizen_batch.results import ItemError, ItemResult
+from kaizen_batch.strategies.item import Item
+from kaizen_batch.strategies.record import completion_of
+from kaizen_batch.strategies.sinks import Sinks
+
+
+class Outcomes:
+    """Makes the results of one run.
+
+    With `raises`, a failed item raises BatchError once its result is counted and told.
+    """
+
+    def __init__(self, agent: Any, tally: Tally, sinks: Sinks, *, batch: bool, raises: bool) -> None:
+        self.raises = raises
+        self._tally = tally
+        self._sinks = sinks
+        self._batch = batch
+        self._from_model = getattr(agent, "from_model", True)
+        self._no_outputs = dict.fromkeys(getattr(agent, "output_fields", ()))
+
+    def ok(self, item: Item, outputs: dict[str, Any]) -> ItemResult:
+        """The result of an item that has its answer."""
+        return self._told(self._result(item, outputs, None))
+
+    def failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
+        """The result of an item that has none."""
+        return self._failed(item, ItemError.of(error), getattr(error, "outputs", {}), error)
+
+    def failed_before(self, item: Item, entry: Entry, error: ItemError) -> ItemResult:
+        """The result of an item that asks what has just been refused for good: it is not asked again."""
+        if entry.answer is not None:
+            item.completion = completion_of(entry.answer)
+        return self._failed(item, error, {}, None)
+
+    def replayed(self, item: Item, entry: Entry, outputs: dict[str, Any], *, priced: bool) -> ItemResult:
+        """The result of an item that an earlier run, or an earlier item of this one, has paid for."""
+        answer = entry.answer
+        assert answer is not None
+        item.completion, item.latency_s, item.usage = completion_of(answer), answer.latency_s, answer.usage
+        item.cost_usd = entry.spent_usd if priced else None
+        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+        result = self._result(item, outputs, None)
+        return self._told(replace(result, from_journal=True, answered_by=answer.answered_by))
+
+    def shared(self, item: Item, first: ItemResult) -> ItemResult:
+        """The result of an item that asks the very same as one that was under way: one call serves both."""
+        mine = replace(first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
+        return self._told(replace(mine, from_journal=first.error is None))
+
+    def _failed(
+        self, item: Item, error: ItemError, outputs: dict[str, Any], cause: KaizenBatchError | None
+    ) -> ItemResult:
+        result = self._told(self._result(item, {**self._no_outputs, **outputs}, error))
+        if self.raises:
+            raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from cause
+        return result
+
+    def _result(self, item: Item, outputs: dict[str, Any], error: ItemError | None) -> ItemResult:
+        return item.result(outputs, error, batch=self._batch, from_model=self._from_model)
+
+    def _told(self, result: ItemResult) -> ItemResult:
+        self._tally.finished(result)
+        if self._sinks:
+            self._sinks.emit(ItemFinished(result))
+        return result
