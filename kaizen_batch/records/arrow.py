@@ -10,15 +10,11 @@ from kaizen_batch.records.values import as_text
 _MISFITS = (pa.ArrowException, OverflowError, UnicodeError, ValueError, TypeError)
 
 
-def array_of(values: list[Any], kind: Any) -> Any:
-    """The values as an array of this type if they fit, else of the type they show, else as texts.
-
-    `kind` is None where nothing is known yet.
-    """
-    if kind is not None and not pa.types.is_null(kind):
-        array = _typed(values, kind)
-        if array is not None:
-            return array
+def array_of(values: list[Any], kind: Any = None) -> Any:
+    """The values as an array of the type they show, or as texts; `kind` is the one they were read as, if any."""
+    array = None if kind is None else _typed(values, kind)
+    if array is not None:
+        return array
     try:
         array = pa.array(values)
     except _MISFITS:
@@ -57,12 +53,24 @@ def as_type(array: Any, kind: Any) -> Any | None:
 
 def _typed(values: list[Any], kind: Any) -> Any | None:
     try:
-        if _has_nanoseconds(kind):  # read as text or as a number
-            shown = pa.duration("ns") if pa.types.is_duration(kind) else pa.string()
-            return pa.array(values, pa.int64() if pa.types.is_duration(kind) else shown).cast(kind)
-        return pa.array(values, kind)
+        if _has_nanoseconds(kind):
+            return _nanoseconds(values, kind)
+        array = pa.array(values, kind)
     except _MISFITS:
         return None
+    # Told a type, Arrow makes 2 of 2.5, a list of a text, and drops what a struct has no field for.
+    shown = array.to_pylist()
+    return array if shown == values or repr(shown) == repr(values) else None
+
+
+def _nanoseconds(values: list[Any], kind: Any) -> Any:
+    """From what Parquet's reader makes of them: texts, and numbers for durations."""
+    if pa.types.is_duration(kind):
+        return pa.array(values, pa.int64()).cast(kind)
+    if pa.types.is_timestamp(kind):
+        return pa.array(values, pa.string()).cast(kind)
+    moments = [value and f"1970-01-01 {value}" for value in values]  # Arrow reads no time of day by itself
+    return pa.array(moments, pa.string()).cast(pa.timestamp("ns")).cast(kind)
 
 
 def _has_nanoseconds(kind: Any) -> bool:

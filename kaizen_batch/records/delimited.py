@@ -76,6 +76,9 @@ class DelimitedEncoder:
             for cells in old:
                 lines.write(cells + [""] * (len(self._columns) - len(cells)))
 
+    def abandon(self) -> None:
+        """Nothing is held."""
+
     def _add(self, row: dict[str, Any]) -> None:
         new = [name for name in row if name not in self._known]
         if self._width is not None and not self._output.can_restart:

@@ -48,6 +48,9 @@ class JsonlEncoder:
     def finish(self) -> None:
         """Nothing is missing."""
 
+    def abandon(self) -> None:
+        """Nothing is held."""
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)

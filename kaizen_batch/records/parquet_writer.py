@@ -1,6 +1,7 @@
 """Parquet out: rows become record batches, and batches row groups, both of bounded size."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kaizen_batch.errors import RecordError
@@ -28,7 +29,8 @@ class ParquetEncoder:
         self._library = pyarrow_parquet()
         self._output = output
         self._types: dict[str, Any] = dict.fromkeys(columns)
-        self._types.update(_types_of(like))
+        self._given = _types_of(like)
+        self._types.update(self._given)
         self._rows: list[dict[str, Any]] = []
         self._weight = 0
         self._group = _Group()
@@ -53,6 +55,13 @@ class ParquetEncoder:
         if len(self._parts) > 1:
             self._merge()
 
+    def abandon(self) -> None:
+        """Leave the writer such that it does not try again when it is collected."""
+        if self._writer is not None:
+            with suppress(Exception):
+                self._writer.close()
+            self._writer.is_open = False
+
     def _end_chunk(self) -> None:
         from kaizen_batch.records.arrow import array_of, wider
 
@@ -63,7 +72,7 @@ class ParquetEncoder:
             self._types.setdefault(name, None)
         arrays = {}
         for name, kind in self._types.items():
-            arrays[name] = array_of([row.get(name) for row in rows], kind)
+            arrays[name] = array_of([row.get(name) for row in rows], self._given.get(name))
             self._types[name] = wider(kind, arrays[name].type)
         self._group.add(arrays, len(rows))
 

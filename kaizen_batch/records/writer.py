@@ -23,6 +23,9 @@ class Encoder(Protocol):
     def finish(self) -> None:
         """Write what is missing."""
 
+    def abandon(self) -> None:
+        """Let go of what is held; the output will be thrown away."""
+
 
 class RecordWriter:
     """Writes rows, one after another, in constant memory.
@@ -42,7 +45,7 @@ class RecordWriter:
         self._columns = columns
         self._like = like
         self._output = Output(target, kind)
-        self._encoder: Encoder
+        self._encoder: Encoder | None = None
 
     def __enter__(self) -> Self:
         with self._all_or_nothing():
@@ -52,6 +55,7 @@ class RecordWriter:
 
     def write(self, row: dict[str, Any]) -> None:
         """Write one row; a value that the format has no form for is written as text."""
+        assert self._encoder is not None, "write is for the inside of the `with` block"
         try:
             self._encoder.write(row)
         except OSError as error:
@@ -62,10 +66,11 @@ class RecordWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._output.discard()
+            self._discard()
             return
         with self._all_or_nothing():
-            self._encoder.finish()
+            if self._encoder is not None:
+                self._encoder.finish()
             self._output.publish()
 
     @contextmanager
@@ -73,11 +78,16 @@ class RecordWriter:
         try:
             yield
         except OSError as error:
-            self._output.discard()
+            self._discard()
             raise faults.while_writing(self._output.name, error) from error
         except BaseException:
-            self._output.discard()
+            self._discard()
             raise
+
+    def _discard(self) -> None:
+        if self._encoder is not None:
+            self._encoder.abandon()
+        self._output.discard()
 
     def _encoder_of(self, format: str) -> Encoder:
         if format == "jsonl":
