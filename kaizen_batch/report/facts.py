@@ -46,6 +46,11 @@ class Failures:
     examples: list[Entry]
     items: int = 0
 
+    @property
+    def most(self) -> int:
+        """How many it hit: items, or requests where the last run had none of it."""
+        return self.items or self.requests
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
@@ -82,7 +87,7 @@ class Facts:
         found = [replace(kind, items=in_run.pop(kind.error.code, 0)) for kind in self.details.failures]
         # Items that failed before any call, such as a row without a column of the template, are in no entry.
         found += [Failures(ItemError("", "", code, False), 0, [], items) for code, items in in_run.items()]
-        return sorted(found, key=lambda kind: (-max(kind.items, kind.requests), kind.error.code))
+        return sorted(found, key=lambda kind: (-kind.most, kind.error.code))
 
 
 def read_details(journal: Journal, now: float) -> Details:

@@ -90,6 +90,7 @@ def serve_report(
 
 class _Handler(BaseHTTPRequestHandler):
     server: ReportServer
+    timeout = 10  # seconds for a client to say what it wants
 
     def do_GET(self) -> None:
         """http.server: a request."""
