@@ -40,7 +40,7 @@ async def ask(simulator: Simulator, journal: Path, items: int, **options: Any) -
         "journal": journal,
         "max_concurrent": 40,
         "price": {"input": 0.15, "output": 0.6},
-        "retry": {"wait_initial": 0.02, "wait_max": 0.2, "attempts": 2},
+        "retry": {"wait_initial": 0.02, "wait_max": 0.2, "attempts": 1},
         "labels": {"command": COMMAND, "input": "tickets.csv", "output": "answers.csv"},
         **options,
     }
@@ -50,7 +50,7 @@ async def ask(simulator: Simulator, journal: Path, items: int, **options: Any) -
 
 async def make_journal(path: Path, items: int = 2000) -> list[BatchResult]:
     """Two runs with faults, throttles and a brown-out: the first ends with its budget, the second goes on."""
-    faults = {"rate_429": 0.01, "rate_500": 0.06, "rate_torn": 0.01, "rate_bad_json": 0.005}
+    faults = {"rate_429": 0.01, "rate_500": 0.06, "rate_torn": 0.01, "rate_bad_json": 0.01}
     with Simulator(
         latency_s=0.05, latency_sigma=0.5, brownout=(items / 1500, items / 900, 6.0), seed=7, **faults
     ) as simulator:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from kaizen_batch import Answer, BatchResult, ConfigError, Entry, ItemError, Journal, JournalError
-from kaizen_batch.journal.records import Run
+from kaizen_batch import Answer, BatchResult, BatchSummary, ConfigError, Entry, ItemError, Journal, JournalError
+from kaizen_batch.journal import STATES, Run, Totals
+from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report import page, write_report
 from kaizen_batch.report.facts import Details, Facts, Failures, RunFacts, read_facts
 from kaizen_batch.report.page import options, render
+from kaizen_batch.report.timeline import Timeline
 from kaizen_batch.simulator import Simulator
 from tests.report.journals import NASTY, ask
 
@@ -42,30 +44,40 @@ class Reader(HTMLParser):
         (self.scripts if self.tags and self.tags[-1] in ("script", "style") else self.texts).append(data)
 
 
-def with_texts(facts: Facts, asked: str, answer: str, message: str, label: str) -> Facts:
+def with_texts(asked: str, answer: str, message: str, label: str) -> Facts:
     """Facts with hostile texts in every place that a row, a model or a user can write to."""
     error = ItemError(message, message, message, retryable=True)
     request = json.dumps({"messages": [{"content": asked}]})
-    entry = Entry(b"k", "done", 3, request, 2, 0.0, 1.0, Answer(answer, "stop", None, label, label), error, 0, 0, 0, 0)
+    entry = Entry(
+        b"k" * 32, "done", 3, request, 2, 0.0, 1.0, Answer(answer, "stop", None, label, label), error, 0, 0, 0, 0
+    )
     config = {"model": label, "system_prompt": asked, "labels": {"command": label, "input": label, label: answer}}
     run = Run(b"", 0.0, 1.0, {"endpoint": label, "config": config, "total": 1}, {})
-    figures = {**facts.runs[-1].figures, "failures": {message: 1, label: 1}, "stopped": message}
-    details = Details(facts.details.latency, [entry], [entry], [Failures(error, 1, [entry])], 0.0)
+    figures = {**BatchSummary(total=1, ok=1).to_dict(), "failures": {message: 1, label: 1}, "stopped": message}
+    details = Details(LatencyHistogram(), [entry], [entry], [Failures(error, 1, [entry])], 0.0)
     told = [RunFacts(1, run, "stopped", 0.0, figures, message), RunFacts(2, run, "running", 0.0, figures, message)]
-    return Facts(label, 0.0, told, facts.count, facts.totals, facts.timeline, details)
+    return Facts(label, 0.0, told, dict.fromkeys(STATES, 1), Totals(), Timeline(), details)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def parts(asked: str, answer: str, message: str, label: str) -> Reader:
+    document = render(with_texts(asked, answer, f"{message} message", f"{label} label"))
+    for known in (page._script(live=False), page._read("uPlot.min.css") + page._read("style.css")):
+        assert known in document
+        document = document.replace(known, "", 1)  # 90 kB that a parser in Python need not read each time
+    return Reader(document)
+
+
+TAME = parts("asked", "answer", "", "")
+
+
+@settings(max_examples=40, deadline=None)
 @given(asked=_TEXTS, answer=_TEXTS, message=_TEXTS, label=_TEXTS)
-def test_every_text_is_shown_as_text(facts: Facts, asked: str, answer: str, message: str, label: str) -> None:
-    hostile = Reader(render(with_texts(facts, asked, answer, message, label), live=True))
-    tame = Reader(render(with_texts(facts, "asked", "answer", "message", "label"), live=True))
-    assert set(hostile.tags) <= {*tame.tags, "p", "div", "details", "summary", "span"}
-    assert len(hostile.scripts) == len(tame.scripts)
-    assert hostile.scripts[-1] == tame.scripts[-1]
-    assert {name for name, _ in hostile.attributes} == {name for name, _ in tame.attributes}
-    if answer:
-        assert answer in hostile.texts
+def test_every_text_is_shown_as_text(asked: str, answer: str, message: str, label: str) -> None:
+    hostile = parts(asked, answer, message, label)
+    assert set(hostile.tags) <= {*TAME.tags, "p", "details", "summary"}
+    assert hostile.scripts == TAME.scripts
+    assert {name for name, _ in hostile.attributes} <= {*(name for name, _ in TAME.attributes), "data-key"}
+    assert not answer or answer in hostile.texts
 
 
 def test_the_page_asks_the_network_for_nothing(facts: Facts) -> None:
@@ -78,17 +90,15 @@ def test_the_page_asks_the_network_for_nothing(facts: Facts) -> None:
 
 
 def test_the_policy_lets_only_the_pages_own_script_and_style_in(facts: Facts) -> None:
-    written, live = (dict(Reader(render(facts, live=live)).attributes)["content"] for live in (False, True))
     document = Reader(render(facts))
     [policy] = [value for name, value in document.attributes if name == "content" and "src" in str(value)]
-    style, _, script = document.scripts
+    [style], [script] = (re.findall(f"<{tag}>(.*?)</{tag}>", render(facts), re.DOTALL) for tag in ("style", "script"))
     assert policy == (
         f"default-src 'none'; script-src {page._hash(script)}; style-src {page._hash(style)}; img-src data:;"
         " base-uri 'none'; form-action 'none'"
     )
     assert "unsafe" not in policy
-    assert written and live
-    assert "connect-src 'self'" in render(facts, live=True)
+    assert "connect-src 'self'" in str(Reader(render(facts, live=True)).attributes)
 
 
 def test_the_licence_of_the_plotting_library_goes_with_it(facts: Facts) -> None:
@@ -139,8 +149,8 @@ async def test_a_killed_run_says_how_to_go_on(tmp_path: Path) -> None:
 async def test_half_a_surrogate_pair_does_not_stop_the_report(tmp_path: Path) -> None:
     async with Journal(tmp_path / "run.db").writing() as writer:
         writer.begin_run({"endpoint": None, "config": {}, "total": None})
-        await writer.begin(b"k", item=0, request=json.dumps({"messages": [{"content": "\ud83d"}]}))
-        await writer.done(b"k", Answer(text="half a face: \ud83d"))
+        await writer.begin(b"k" * 32, item=0, request=json.dumps({"messages": [{"content": "\ud83d"}]}))
+        await writer.done(b"k" * 32, Answer(text="half a face: \ud83d"))
     document = write_report(tmp_path / "run.db", tmp_path / "report.html").read_text(encoding="utf-8")
     assert "half a face: \\ud83d" in document
 
