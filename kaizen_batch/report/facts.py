@@ -36,6 +36,15 @@ class RunFacts:
         total: int | None = self.run.description.get("total")
         return self.figures["total"] if total is None and self.run.summary else total
 
+    @property
+    def left_s(self) -> float | None:
+        """How long the rest takes at the endpoint's speed so far, seconds; None if that is not known."""
+        finished = self.figures["ok"] + self.figures["failed"]
+        asked = finished - self.figures["from_journal"]
+        if self.total is None or asked <= 0 or self.total <= finished:
+            return None
+        return float((self.total - finished) * self.figures["elapsed_s"] / asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Failures:
@@ -61,6 +70,10 @@ class Details:
     answers: list[Entry]
     failures: list[Failures]
     as_of: float
+
+
+NO_DETAILS = Details(LatencyHistogram(), [], [], [], as_of=0.0)
+"""While they are still being read."""
 
 
 @dataclass(frozen=True, slots=True)

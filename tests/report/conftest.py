@@ -10,7 +10,7 @@ from kaizen_batch.report.facts import Facts, read_facts
 from kaizen_batch.simulator import Simulator
 from tests.report.journals import NASTY, ask, make_journal
 
-ITEMS = 600
+ITEMS = 400
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def tickets(number: int) -> Iterator[Any]:
         if n % 500 == 499:
             yield {"text": "a row without a prompt"}
         else:
-            length = 20 + n * 37 % 300 if n % 40 else 2000
+            length = 330 + n * 37 % 300 if n % 40 else 2000
             yield NASTY[n] if n < len(NASTY) else f"Which team answers ticket {n}? {_TEXT[:length]}"
 
 

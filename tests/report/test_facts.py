@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kaizen_batch import BatchResult, Journal
-from kaizen_batch.journal import Totals
-from kaizen_batch.report.facts import Facts, read_facts
+from kaizen_batch.journal import Run, Totals
+from kaizen_batch.report.facts import Facts, RunFacts, read_facts
 from kaizen_batch.report.plots import plots
 from kaizen_batch.report.texts import answered, asked
 from kaizen_batch.simulator import Simulator
@@ -87,3 +87,13 @@ def test_a_run_without_an_end_runs_or_was_killed(tmp_path: Path) -> None:
     with Simulator() as simulator:
         asyncio.run(ask(simulator, tmp_path / "run.db", 30))
     assert [run.status for run in read_facts(journal, seen_at + 1).runs] == ["killed", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("total", "ok", "from_journal", "expected"),
+    [(100, 50, 0, 10.0), (100, 50, 40, 50.0), (50, 50, 0, None), (100, 5, 5, None)],
+)
+def test_the_time_left_is_that_of_the_endpoint(total: int, ok: int, from_journal: int, expected: float | None) -> None:
+    figures = {"ok": ok, "failed": 0, "from_journal": from_journal, "elapsed_s": 10.0}
+    run = Run(b"", 0.0, None, {"total": total}, None)
+    assert RunFacts(1, run, "running", 10.0, figures, None).left_s == expected

@@ -10,10 +10,11 @@ from hypothesis import strategies as some
 from kaizen_batch import BatchProgress
 from kaizen_batch.report.timeline import POINTS, Timeline, timeline
 
+START = asdict(BatchProgress(done=0, failed=0, total=None, in_flight=0, elapsed_s=0.0, cost_usd=0.0))
+
 
 def sample(elapsed_s: float, done: int = 0, **figures: Any) -> dict[str, Any]:
-    given = {"cost_usd": 0.0, "failed": 0, "total": None, "in_flight": 0, **figures}
-    return {"moment": 1000 + elapsed_s, **asdict(BatchProgress(done=done, elapsed_s=elapsed_s, **given))}
+    return {**START, "moment": 1000 + elapsed_s, "elapsed_s": elapsed_s, "done": done, **figures}
 
 
 def area(line: Timeline, column: str) -> float:

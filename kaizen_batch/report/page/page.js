@@ -69,10 +69,10 @@ const report = (() => {
     return {
       width: box.clientWidth, height: HEIGHT, legend: key(legend),
       cursor: { sync: { key: "time" }, y: false, points: { size: 6 } },
-      scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * 1.08] } },
+      scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * (data.begins_s.length ? 1.2 : 1.08)] } },
       series: [{ value: (u, s, i, n) => (n === null ? "" : `${seconds(s)}${data.moment[n] ? `, ${clock(data.moment[n])}` : ""}`) },
         ...plot.series.map(line)],
-      axes: [axis(seconds, { space: 70, size: 26, incrs: [0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
+      axes: [axis(seconds, { space: 70, size: 26, incrs: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
         axis(unit.axis, { size: widest, space: 36 })],
       hooks: { draw: [(u) => uprights(u, data.begins_s.map((at, n) => [at, `run ${n + 2}`]))] },
     };
@@ -93,7 +93,7 @@ const report = (() => {
     hooks: { draw: [(u) => uprights(u, Object.entries(data.latency.quantiles).map(([name, at]) => [at, name]))] },
   });
 
-  // 1, 2, 5, 10, ... where they are few, else the powers of ten alone.
+  // As many round numbers as have room: powers of ten, or 1, 2, 5, 10, ..., or all of one digit.
   const steps = (low, high) => {
     const within = (digits) => {
       const found = [];
@@ -101,13 +101,12 @@ const report = (() => {
         found.push(...digits.map((digit) => Number(`${digit}e${power}`)).filter((n) => n >= low && n <= high));
       return found;
     };
-    const found = within([1, 2, 5]);
-    return found.length > 6 ? within([1]) : found;
+    return [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map(within).find((found) => found.length <= 6) || [];
   };
 
   const plots = () => [
     ...data.over_time.map((plot) => ({ ...plot, build: overTime, columns: [data.at_s, ...plot.series.map((each) => each.values)] })),
-    { id: "latency", build: latency, series: data.latency.at_s, columns: [data.latency.at_s, data.latency.counts] },
+    { ...data.latency, id: "latency", build: latency, series: data.latency.at_s, columns: [data.latency.at_s, data.latency.counts] },
   ];
 
   const rebuild = () => {
@@ -118,7 +117,9 @@ const report = (() => {
       const figure = document.getElementById(`plot-${plot.id}`), box = figure?.querySelector(".canvas");
       if (!figure) continue;
       box.hidden = !plot.series.length;
-      figure.querySelector(".empty").hidden = !box.hidden;
+      const blank = figure.querySelector(".blank");
+      blank.hidden = !box.hidden;
+      blank.textContent = plot.blank;
       if (!box.hidden) charts.set(plot.id, new uPlot(plot.build(plot, box, figure.querySelector("figcaption")), plot.columns, box));
     }
   };
