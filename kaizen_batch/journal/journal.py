@@ -95,7 +95,7 @@ class Journal:
         with self._reading() as connection:
             last = 0
             while rows := connection.execute(schema.OUTLINES, (last, _OUTLINES)).fetchall():
-                yield from (outline_of(row[1:]) for row in rows)
+                yield from map(outline_of, rows)
                 last = rows[-1][0]
 
     def find(self, keys: Sequence[bytes]) -> list[Entry]:

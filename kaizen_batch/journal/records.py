@@ -160,8 +160,8 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 
 def outline_of(row: Sequence[Any]) -> Outline:
-    """A row of `schema.OUTLINES`, without its id, as an outline."""
-    key, state, item, latency_s, error = row
+    """A row of `schema.OUTLINES` as an outline."""
+    _, key, state, item, latency_s, error = row
     return Outline(key, state, item, latency_s, ItemError(**json.loads(_text(error))) if error else None)
 
 

@@ -36,6 +36,15 @@ class RunFacts:
         total: int | None = self.run.description.get("total")
         return self.figures["total"] if total is None and self.run.summary else total
 
+    @property
+    def left_s(self) -> float | None:
+        """How long the rest takes at the endpoint's speed so far, seconds; None if that is not known."""
+        finished = self.figures["ok"] + self.figures["failed"]
+        asked = finished - self.figures["from_journal"]
+        if self.total is None or asked <= 0 or self.total <= finished:
+            return None
+        return float((self.total - finished) * self.figures["elapsed_s"] / asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Failures:
@@ -45,6 +54,11 @@ class Failures:
     requests: int
     examples: list[Entry]
     items: int = 0
+
+    @property
+    def most(self) -> int:
+        """How many it hit: items, or requests where the last run had none of it."""
+        return self.items or self.requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,10 @@ class Details:
     answers: list[Entry]
     failures: list[Failures]
     as_of: float
+
+
+NO_DETAILS = Details(LatencyHistogram(), [], [], [], as_of=0.0)
+"""While they are still being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +100,7 @@ class Facts:
         found = [replace(kind, items=in_run.pop(kind.error.code, 0)) for kind in self.details.failures]
         # Items that failed before any call, such as a row without a column of the template, are in no entry.
         found += [Failures(ItemError("", "", code, False), 0, [], items) for code, items in in_run.items()]
-        return sorted(found, key=lambda kind: (-max(kind.items, kind.requests), kind.error.code))
+        return sorted(found, key=lambda kind: (-kind.most, kind.error.code))
 
 
 def read_details(journal: Journal, now: float) -> Details:

@@ -55,7 +55,7 @@ def _template() -> "Template":
     functions = (numbers.count, numbers.rate, numbers.usd, numbers.percent, numbers.duration, numbers.moment)
     environment.filters.update({function.__name__: function for function in functions})
     environment.globals.update(passage=texts.passage, asked=texts.asked, answered=texts.answered, named=_STATUS)
-    environment.filters["options"] = options
+    environment.filters.update(options=options, digest=_digest)
     return environment.from_string(_read("page.html"))
 
 
@@ -71,8 +71,15 @@ def _says_something(value: Any) -> bool:
 
 def _option(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}={_option(each)}" for name, each in value.items() if each is not None)
-    return ", ".join(map(_option, value)) if isinstance(value, list) else str(value)
+        return ", ".join(f"{name}={_option(each)}" for name, each in value.items() if _says_something(each))
+    if isinstance(value, list):
+        return ", ".join(map(_option, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _digest(text: str) -> str:
+    """Tells the texts of one page apart, so that one stays open when the page is refreshed."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _script(*, live: bool) -> str:

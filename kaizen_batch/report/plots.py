@@ -1,6 +1,6 @@
 """The plots of the page, as the data that its script draws: numbers and labels of ours, no text of a row or model."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
@@ -10,18 +10,30 @@ from kaizen_batch.report.timeline import Timeline
 _BARS = 40
 _QUANTILES = (0.5, 0.95, 0.99)
 
-# id, title, unit of `page.js`, and the lines: a column of the timeline, its label, its colour.
-_OVER_TIME: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
-    ("speed", "Items a second", "rate", (("answered_per_s", "answered", "blue"), ("failed_per_s", "failed", "red"))),
-    ("flight", "Calls in flight", "count", (("in_flight", "in flight", "blue"), ("limit", "limit", "grey"))),
-    ("throttles", "Throttled calls a second", "rate", (("throttles_per_s", "throttled", "amber"),)),
-    (
-        "tokens",
-        "Tokens a second",
-        "rate",
-        (("input_tokens_per_s", "input", "violet"), ("output_tokens_per_s", "output", "green")),
+
+class _Plot(NamedTuple):
+    """One plot over time: its unit is one of `page.js`, its lines are a column, a label and a colour each."""
+
+    id: str
+    title: str
+    unit: str
+    blank: str
+    lines: tuple[tuple[str, str, str], ...]
+
+
+_SPEED = (("answered_per_s", "answered", "blue"), ("failed_per_s", "failed", "red"))
+_FLIGHT = (("in_flight", "in flight", "blue"), ("limit", "limit", "grey"))
+_THROTTLES = (("throttles_per_s", "throttled", "amber"),)
+_TOKENS = (("input_tokens_per_s", "input", "violet"), ("output_tokens_per_s", "output", "green"))
+_COST = (("cost_usd", "cost", "green"),)
+_OVER_TIME = (
+    _Plot("speed", "Items a second", "rate", "No item was answered by the endpoint yet.", _SPEED),
+    _Plot("flight", "Calls in flight", "count", "No call was made yet.", _FLIGHT),
+    _Plot("throttles", "Throttled calls a second", "rate", "No call was throttled.", _THROTTLES),
+    _Plot("tokens", "Tokens a second", "rate", "The endpoint told of no tokens.", _TOKENS),
+    _Plot(
+        "cost", "Cost so far", "usd", "Nothing was paid, as far as prices are known.", (("cost_usd", "cost", "green"),)
     ),
-    ("cost", "Cost so far", "usd", (("cost_usd", "cost", "green"),)),
 )
 
 
@@ -33,7 +45,7 @@ def plots(facts: Facts) -> dict[str, Any]:
         "moment": [None if moment is None else round(moment, 1) for moment in line.moment],
         "utc_offset_s": utc_offset_s(facts.now),
         "begins_s": line.begins_s,
-        "over_time": [_over_time(line, *plot) for plot in _OVER_TIME],
+        "over_time": [_over_time(line, plot) for plot in _OVER_TIME],
         "latency": latency_plot(facts.details.latency),
     }
 
@@ -45,16 +57,19 @@ def latency_plot(histogram: LatencyHistogram) -> dict[str, Any]:
         "at_s": [_rounded((from_s * to_s) ** 0.5) for from_s, to_s, _ in bars],
         "edges_s": [bars[0][0], bars[-1][1]] if bars else [],
         "counts": [count for *_, count in bars],
+        "blank": "No answer yet.",
         "quantiles": {f"p{100 * q:g}": _rounded(histogram.quantile(q)) for q in _QUANTILES} if bars else {},
     }
 
 
-def _over_time(
-    line: Timeline, name: str, title: str, unit: str, lines: tuple[tuple[str, str, str], ...]
-) -> dict[str, Any]:
-    series = [{"label": label, "colour": colour, "values": _column(line, column)} for column, label, colour in lines]
-    empty = not any(value is not None for each in series for value in each["values"])
-    return {"id": name, "title": title, "unit": unit, "series": [] if empty else series}
+def _over_time(line: Timeline, plot: _Plot) -> dict[str, Any]:
+    series = [
+        {"label": label, "colour": colour, "values": _column(line, column)} for column, label, colour in plot.lines
+    ]
+    says_something = any(any(each["values"]) for each in series)
+    return {"id": plot.id, "title": plot.title, "unit": plot.unit, "blank": plot.blank} | {
+        "series": series if says_something else []
+    }
 
 
 def _column(line: Timeline, name: str) -> list[float | None]:

@@ -7,45 +7,63 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Lock, Thread
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import Journal
-from kaizen_batch.report.facts import Details, read_details, read_facts
+from kaizen_batch.report.facts import NO_DETAILS, read_details, read_facts
 from kaizen_batch.report.page import render
 
 _EVERY_S = 0.5
-_SHARE = 20  # a look at all requests that took a second is good for twenty, so that a big journal costs 5% of a core
+_SHARE = 10  # a look that took a second is good for ten, so that a journal of millions costs a tenth of a core
+_PATIENCE_S = 0.5  # for the look at all requests; a journal of some ten thousand needs no more
 
 
 class LivePage:
-    """The page as it is now, read anew when it is asked for and the last one is old enough; for several threads."""
+    """The page as it is now, read anew when it is asked for and the last one is old enough; for several threads.
+
+    The look at all requests may take long; it is taken aside, and the page shows the last one there is.
+    """
 
     def __init__(self, journal: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:  # noqa: TID251
         # The clock is the wall's: the journal's times are Unix times.
-        self._journal = Journal(journal)
+        self._path = journal
         self._clock = clock
         self._lock = Lock()
         self._page = b""
-        self._due = self._details_due = 0.0
-        self._details: Details | None = None
+        self._due = self._look_due = 0.0
+        self._details = NO_DETAILS
+        self._look: Thread | None = None
 
     def read(self) -> bytes:
         """The document. Raises: JournalError."""
         with self._lock:
             if (now := self._clock()) >= self._due:
+                self._look_again(now)
                 self._page = self._read(now)
-                self._due = self._clock() + max(_EVERY_S, self._clock() - now)
+                self._due = self._next(now)
             return self._page
 
     def _read(self, now: float) -> bytes:
         # One connection for all, and no transaction longer than a page of rows: the run can fold its -wal in.
-        with self._journal as journal:
-            if self._details is None or now >= self._details_due:
-                self._details = read_details(journal, now)
-                self._details_due = now + max(_EVERY_S, _SHARE * (self._clock() - now))
+        with Journal(self._path) as journal:
             facts = read_facts(journal, now, self._details)
         return render(facts, live=True).encode("utf-8", "backslashreplace")
+
+    def _look_again(self, now: float) -> None:
+        if now >= self._look_due and not (self._look and self._look.is_alive()):
+            self._look = Thread(target=self._read_details, args=(now,), daemon=True)
+            self._look.start()
+            self._look.join(_PATIENCE_S)
+
+    def _read_details(self, now: float) -> None:
+        # The page itself meets the same error, and tells it.
+        with suppress(JournalError), Journal(self._path) as journal:
+            self._details = read_details(journal, now)
+        self._look_due = self._next(now)
+
+    def _next(self, since: float) -> float:
+        return self._clock() + max(_EVERY_S, _SHARE * (self._clock() - since))
 
 
 class ReportServer(ThreadingHTTPServer):
@@ -90,6 +108,7 @@ def serve_report(
 
 class _Handler(BaseHTTPRequestHandler):
     server: ReportServer
+    timeout = 10  # seconds for a client to say what it wants
 
     def do_GET(self) -> None:
         """http.server: a request."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+_GAP = 0.006  # of the whole: what tells one run's line from the next one's
 POINTS = 300  # for all runs together: more than a screen tells apart, and a page that stays small
 
 Sample = dict[str, Any]
@@ -47,23 +48,24 @@ def timeline(runs: Sequence[Sequence[Sample]]) -> Timeline:
     """The samples of each run, in the order of the runs, as one timeline."""
     line = Timeline()
     worked_s, spent_usd = 0.0, 0.0
-    step_s = sum(samples[-1]["elapsed_s"] for samples in runs if samples) / POINTS
+    all_s = sum(samples[-1]["elapsed_s"] for samples in runs if samples)
     for samples in filter(None, runs):
         if line.at_s:
             line.append(at_s=worked_s)
             line.begins_s.append(worked_s)
-        _add_run(line, samples, step_s, worked_s, spent_usd)
+        _add_run(line, samples, all_s, worked_s, spent_usd)
         worked_s += samples[-1]["elapsed_s"]
         spent_usd += samples[-1]["cost_usd"] or 0.0
     return line
 
 
-def _add_run(line: Timeline, samples: Sequence[Sample], step_s: float, worked_s: float, spent_usd: float) -> None:
+def _add_run(line: Timeline, samples: Sequence[Sample], all_s: float, worked_s: float, spent_usd: float) -> None:
     before = {**_START, "moment": samples[0]["moment"] - samples[0]["elapsed_s"]}
-    for number, group in enumerate(_groups(samples, step_s)):
+    for number, group in enumerate(_groups(samples, all_s / POINTS)):
         cells = _point(before, group, spent_usd)
         if number == 0:  # a rate holds from the run's first moment on
-            line.append(**{**cells, "at_s": worked_s, "moment": before["moment"], "cost_usd": spent_usd})
+            gap_s = min(_GAP * all_s, group[-1]["elapsed_s"] / 2) if worked_s else 0.0
+            line.append(**{**cells, "at_s": worked_s + gap_s, "moment": before["moment"], "cost_usd": spent_usd})
         before = group[-1]
         line.append(**cells, at_s=worked_s + before["elapsed_s"], moment=before["moment"])
 

@@ -6,11 +6,14 @@
     note.hidden = !why;
   };
 
+  const parts = (page) => [...page.querySelectorAll("[data-part]")];
+
   const take = (page) => {
+    if (parts(page).length !== parts(document).length) return location.reload(); // the first run has begun
     const open = new Set([...document.querySelectorAll("details[open]")].map((details) => details.dataset.key));
-    for (const part of document.querySelectorAll("[data-part]")) {
+    for (const part of parts(document)) {
       const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (!fresh || fresh.outerHTML === part.outerHTML) continue;
+      if (fresh.outerHTML === part.outerHTML) continue;
       for (const details of fresh.querySelectorAll("details")) details.open = open.has(details.dataset.key);
       part.replaceWith(document.adoptNode(fresh));
     }

@@ -10,7 +10,8 @@ const report = (() => {
     count: { axis: (n) => short.format(n), value: shown.figure },
     usd: { axis: (n) => `$${short.format(n)}`, value: (n) => `$${shown.figure(n)}` },
   };
-  let data, charts = [];
+  const charts = new Map();
+  let data;
 
   const seconds = (s) => {
     if (s < 1) return s ? `${fine.format(s * 1000)} ms` : "0 s";
@@ -34,6 +35,8 @@ const report = (() => {
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.fillStyle = ctx.strokeStyle = colour("soft");
     ctx.lineWidth = devicePixelRatio;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
     let free = 0;
     for (const [at, name] of places) {
@@ -53,40 +56,44 @@ const report = (() => {
     ctx.restore();
   };
 
+  const key = (legend) => ({
+    mount: (u, table) => legend.append(table), markers: { width: 0, fill: (u, n) => u.series[n].stroke(u, n) },
+  });
+
   const overTime = (plot, box, legend) => {
     const unit = units[plot.unit];
     const line = (series, n) => ({
-      label: series.label, stroke: colour(series.colour), width: 1.5, points: { size: 4 },
-      fill: n || plot.series.length > 1 ? undefined : faint(series.colour), value: (u, n) => (n === null ? "–" : unit.value(n)),
+      label: series.label, stroke: colour(series.colour), width: 1.5, points: { show: false },
+      fill: n || plot.series.length > 1 ? undefined : faint(series.colour), value: (u, n) => (n === null ? "" : unit.value(n)),
     });
-    return [{
-      width: box.clientWidth, height: HEIGHT, legend: { mount: (u, table) => legend.append(table) },
+    return {
+      width: box.clientWidth, height: HEIGHT, legend: key(legend),
       cursor: { sync: { key: "time" }, y: false, points: { size: 6 } },
-      scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * 1.08] } },
+      scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * (data.begins_s.length ? 1.2 : 1.08)] } },
       series: [{ value: (u, s, i, n) => (n === null ? "" : `${seconds(s)}${data.moment[n] ? `, ${clock(data.moment[n])}` : ""}`) },
         ...plot.series.map(line)],
-      axes: [axis(seconds, { space: 70, size: 26, incrs: [0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
+      axes: [axis(seconds, { space: 70, size: 26, incrs: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
         axis(unit.axis, { size: widest, space: 36 })],
       hooks: { draw: [(u) => uprights(u, data.begins_s.map((at, n) => [at, `run ${n + 2}`]))] },
-    }, [data.at_s, ...plot.series.map((series) => series.values)]];
+    };
   };
 
-  const latency = (plot, box, legend) => [{
-    width: box.clientWidth, height: HEIGHT, legend: { mount: (u, table) => legend.append(table) },
+  const latency = (plot, box, legend) => ({
+    width: box.clientWidth, height: HEIGHT, legend: key(legend),
     cursor: { y: false, drag: { x: false }, points: { show: false } },
     scales: {
-      x: { time: false, distr: 3, range: () => plot.edges_s },
+      x: { time: false, distr: 3, range: () => data.latency.edges_s },
       y: { range: (u, low, high) => [0, (high || 1) * 1.15] },
     },
     series: [{ value: (u, s) => (s === null ? "" : `about ${seconds(s)}`) }, {
       label: "answers", stroke: colour("blue"), fill: faint("blue"), width: 1, points: { show: false },
-      paths: uPlot.paths.bars({ size: [0.9, 60] }), value: (u, n) => (n === null ? "–" : whole.format(n)),
+      paths: uPlot.paths.bars({ size: [0.9, 60] }), value: (u, n) => (n === null ? "" : whole.format(n)),
     }],
-    axes: [axis(seconds, { size: 26, splits: () => steps(...plot.edges_s), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],
-    hooks: { draw: [(u) => uprights(u, Object.entries(plot.quantiles).map(([name, at]) => [at, `${name} ${seconds(at)}`]))] },
-  }, [plot.at_s, plot.counts]];
+    axes: [axis(seconds, { size: 26, splits: () => steps(...data.latency.edges_s), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],
+    hooks: { draw: [(u) => uprights(u, Object.entries(data.latency.quantiles).map(([name, at]) => [at, name]))] },
+  });
 
-  // 1, 2, 5, 10, ... where they are few, else the powers of ten alone.
+  // As many round numbers as have room: powers of ten, or 1, 2, 5, 10, ..., or all of one digit.
   const steps = (low, high) => {
     const within = (digits) => {
       const found = [];
@@ -94,32 +101,39 @@ const report = (() => {
         found.push(...digits.map((digit) => Number(`${digit}e${power}`)).filter((n) => n >= low && n <= high));
       return found;
     };
-    const found = within([1, 2, 5]);
-    return found.length > 6 ? within([1]) : found;
+    return [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map(within).find((found) => found.length <= 6) || [];
   };
 
-  const draw = (figure, plot, isEmpty, build) => {
-    if (!figure) return;
-    const box = figure.querySelector(".canvas"), legend = figure.querySelector("figcaption");
-    box.hidden = isEmpty;
-    figure.querySelector(".empty").hidden = !isEmpty;
-    if (!isEmpty) charts.push([box, new uPlot(...build(plot, box, legend), box)]);
+  const plots = () => [
+    ...data.over_time.map((plot) => ({ ...plot, build: overTime, columns: [data.at_s, ...plot.series.map((each) => each.values)] })),
+    { ...data.latency, id: "latency", build: latency, series: data.latency.at_s, columns: [data.latency.at_s, data.latency.counts] },
+  ];
+
+  const rebuild = () => {
+    for (const chart of charts.values()) chart.destroy();
+    for (const old of document.querySelectorAll("figcaption .u-legend")) old.remove();
+    charts.clear();
+    for (const plot of plots()) {
+      const figure = document.getElementById(`plot-${plot.id}`), box = figure?.querySelector(".canvas");
+      if (!figure) continue;
+      box.hidden = !plot.series.length;
+      const blank = figure.querySelector(".blank");
+      blank.hidden = !box.hidden;
+      blank.textContent = plot.blank;
+      if (!box.hidden) charts.set(plot.id, new uPlot(plot.build(plot, box, figure.querySelector("figcaption")), plot.columns, box));
+    }
   };
 
   const show = (fresh) => {
     data = fresh;
-    const focus = charts.map(([, chart]) => chart.cursor.left);
-    for (const [, chart] of charts) chart.destroy();
-    for (const old of document.querySelectorAll("figcaption .u-legend")) old.remove();
-    charts = [];
-    for (const plot of data.over_time) draw(document.getElementById(`plot-${plot.id}`), plot, !plot.series.length, overTime);
-    draw(document.getElementById("plot-latency"), data.latency, !data.latency.at_s.length, latency);
-    charts.forEach(([, chart], n) => { if (focus[n] > 0) chart.setCursor({ left: focus[n], top: 10 }); });
+    const wanted = plots().filter((plot) => plot.series.length);
+    if (wanted.length !== charts.size) return rebuild();
+    for (const plot of wanted) charts.get(plot.id).setData(plot.columns);
   };
   const read = (page) => JSON.parse(page.getElementById("data").textContent);
 
   show(read(document));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(data));
-  addEventListener("resize", () => { for (const [box, chart] of charts) chart.setSize({ width: box.clientWidth, height: HEIGHT }); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rebuild);
+  addEventListener("resize", () => { for (const chart of charts.values()) chart.setSize({ width: chart.root.parentNode.clientWidth, height: HEIGHT }); });
   return { show, read };
 })();
