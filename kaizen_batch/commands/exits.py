@@ -20,7 +20,7 @@ _MEANINGS = {
     Exit.FAILED: "it could not start, or could not go on; one line says why and how to mend it",
     Exit.USAGE: "wrong use of the command line",
     Exit.SOME_FAILED: "done, but some rows failed",
-    Exit.STOPPED: "stopped early: the budget, the quota, the deadline, the key, a dead endpoint",
+    Exit.STOPPED: "stopped early: the budget, the quota, the deadline, a refused key, a dead endpoint",
     Exit.INTERRUPTED: "Ctrl-C",
     Exit.TERMINATED: "SIGTERM",
 }

@@ -36,6 +36,10 @@ def main(ctx: click.Context, /, dry_run: bool, **options: Any) -> None:
       kaizen-batch run tickets.csv --prompt "Classify: {text}" --output labels.csv --schema labels.json --budget 5
       cat tickets.jsonl | kaizen-batch run - --prompt "Summarize: {text}" --output - > summaries.jsonl
 
+    \b
+    labels.json says what an answer must be, and makes a column of each property:
+      {"type": "object", "properties": {"team": {"enum": ["billing", "tech"]}, "sure": {"type": "number"}}}
+
     INPUT is .csv, .tsv, .jsonl or .parquet, or - for standard input. Rows keep their columns and gain those of the
     answer. Rows that failed go to a file of their own (labels.failed.csv) with the reason, and can be fed in again.
 

@@ -155,7 +155,7 @@ def test_a_mistake_in_the_files(
     assert message in wrong(*RUN, *arguments)
 
 
-def test_a_full_disk_loses_nothing_that_is_saved(folder: Path) -> None:
+def test_a_full_disk_loses_nothing_that_is_saved(cli: Cli, folder: Path) -> None:
     (folder / "tickets.csv").write_text("text\n" + "".join(f"ticket {n}\n" for n in range(300)), encoding="utf-8")
     limited = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh", sys.executable, "-m", "kaizen_batch", *RUN]
     with Simulator() as simulator:
@@ -169,6 +169,6 @@ def test_a_full_disk_loses_nothing_that_is_saved(folder: Path) -> None:
         saved = int(re.findall(r"(\d+) rows are done and saved in labels.csv.journal.db. To go on:", full.stderr)[0])
         assert 0 < saved < 300 and not (folder / "labels.csv").exists()
         asked = simulator.ledger.calls
-        done = subprocess.run(limited[4:], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        done = cli(*RUN, env={"OPENAI_BASE_URL": simulator.base_url})
+        assert done.exit_code == 0, done.output
         assert simulator.ledger.calls == asked + 300 - saved
