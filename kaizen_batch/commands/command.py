@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,11 +24,13 @@ _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key",
 class Command(click.Command):
     """A command whose options can come from KAIZEN_* variables too, and whose errors are one line.
 
-    Flags win over the environment, the environment over `--config`.
+    Flags win over the environment, the environment over `--config`. With `passes_on` unknown options are arguments,
+    for another command.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        options["context_settings"] = {"auto_envvar_prefix": "KAIZEN", "max_content_width": 100}
+    def __init__(self, *args: Any, passes_on: bool = False, **options: Any) -> None:
+        settings = {"auto_envvar_prefix": "KAIZEN", "max_content_width": 100, "ignore_unknown_options": passes_on}
+        options["context_settings"] = settings
         super().__init__(*args, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -119,10 +122,14 @@ def put_json(value: Any) -> None:
 
 
 def usd(amount: float | None) -> str:
-    """Money for people: cents where there are some, two digits where there are none."""
+    """Money for people: cents, or where there are none the first two digits that there are.
+
+    >>> usd(1234.5), usd(0.0000871)
+    ('1,234.50 USD', '0.000087 USD')
+    """
     if amount is None:
         return "unknown"
-    return f"{amount:,.2f} USD" if amount >= 1 or amount == 0 else f"{amount:.2g} USD"
+    return f"{amount:,.2f} USD" if amount >= 0.1 or amount == 0 else f"{Decimal(f'{amount:.2g}'):f} USD"
 
 
 def duration(seconds: float) -> str:
@@ -131,7 +138,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.25), duration(75), duration(7_300)
     ('0.2 s', '1 min 15 s', '2 h 1 min')
     """
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -60,7 +60,12 @@ _LIMITS = (
     click.option("--adaptive", is_flag=True, help="Find out how many at once the endpoint bears, up to that."),
     click.option("--rpm", type=click.IntRange(1), metavar="N", help="Requests a minute, at most."),
     click.option("--tpm", type=click.IntRange(1), metavar="N", help="Tokens a minute, at most."),
-    click.option("--budget", type=click.FloatRange(0, min_open=True), metavar="USD", help="Never spend more, earlier runs on the journal included."),
+    click.option(
+        "--budget",
+        type=click.FloatRange(0, min_open=True),
+        metavar="USD",
+        help="Never spend more, earlier runs on the journal included.",
+    ),
     click.option(
         "--price",
         type=click.FloatRange(0),

@@ -17,16 +17,19 @@ from kaizen_batch.records.names import STANDARD
 _BEGINNING = ["kaizen-batch", "run"]
 
 
-@click.command("retry-failed", cls=Command)
+@click.command("retry-failed", cls=Command, passes_on=True)
 @JOURNAL
-def main(journal: Path) -> None:
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]...")
+def main(journal: Path, more: tuple[str, ...]) -> None:
     """Give the command of a journal's last run once more: it asks exactly what failed or is missing.
 
     \b
-    Example:
+    Examples:
       kaizen-batch retry-failed labels.csv.journal.db
+      kaizen-batch retry-failed labels.csv.journal.db --budget 20 --max-concurrent 5
 
-    What is answered comes from the journal and costs nothing; the output is written anew, with all rows.
+    Options of `kaizen-batch run` that are added win over those of then. What is answered comes from the journal and
+    costs nothing; the output is written anew, with all rows.
     """
     labels = _labels(journal)
     arguments = _arguments(journal, labels)
@@ -39,7 +42,7 @@ def main(journal: Path) -> None:
     os.chdir(folder)
     tell(f"in {folder}: {labels['command']}")
     # The journal is where it is found now, not where it was then.
-    run.main([*_without_journal(arguments), "--journal", str(path)], prog_name="kaizen-batch run")
+    run.main([*_without_journal(arguments), "--journal", str(path), *more], prog_name="kaizen-batch run")
 
 
 def _labels(journal: Path) -> dict[str, Any]:

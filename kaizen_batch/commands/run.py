@@ -1,6 +1,7 @@
 """`kaizen-batch run`: a file in, a question for each row, a file out; given again, it goes on where it ended."""
 
 import asyncio
+import re
 from typing import Any
 
 import click
@@ -21,6 +22,15 @@ from kaizen_batch.records.names import STANDARD
 from kaizen_batch.results import BatchSummary
 
 _BEGINS_TO_STOP_S = 0.1
+# The engine says it to programs; here it is said for the command line.
+_HOW_TO_RESUME = re.compile(r"; [\d,]+ items of this run are done and saved: .*")
+_FIRST = {
+    "AuthenticationError": "with the right OPENAI_API_KEY, ",
+    "BudgetExhaustedError": "with a higher --budget, ",
+    "EndpointDownError": "when the endpoint is back, ",
+    "ModelNotFoundError": "with the right --model and --base-url, ",
+    "QuotaExhaustedError": "when the account is topped up, ",
+}
 
 
 @click.command("run", cls=Command, epilog=EXIT_CODES)
@@ -144,9 +154,10 @@ class _Run:
         if summary.maybe_paid_twice:
             tell(f"twice?   {summary.maybe_paid_twice:,} calls may have been paid twice: their answers never came")
         if summary.stopped:
-            tell(f"stopped  {summary.stopped}")
+            tell(f"stopped  {_HOW_TO_RESUME.sub('', summary.stopped)}")
         if (result.rows_failed or summary.stopped) and self._config.journal is not None:
-            tell(f"again    what is missing, and nothing else, is asked by:\n  {again(self._ctx)}")
+            first = _FIRST.get((summary.stopped or "").partition(":")[0], "")
+            tell(f"again    {first}what is missing, and nothing else, is asked by:\n  {again(self._ctx)}")
 
 
 def _exit_code(result: JobResult) -> Exit:

@@ -191,7 +191,8 @@ def test_a_budget_ends_the_run_early_and_a_larger_one_goes_on(cli: Cli, simulato
     assert "stopped  BudgetExhaustedError: of budget_usd=0.0003" in stopped.stderr
     asked = simulator.ledger.calls
     assert 0 < asked < 20
-    assert cli(*limited, "--budget", "1").exit_code == 0
+    assert "again    with a higher --budget, what is missing" in stopped.stderr
+    assert cli("retry-failed", "labels.csv.journal.db", "--budget", "1").exit_code == 0
     assert simulator.ledger.calls == 20
 
 
