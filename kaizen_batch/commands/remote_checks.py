@@ -124,7 +124,10 @@ async def _ask(config: BatchConfig) -> list[Check]:
         name = next((name for kind, name in _KINDS.items() if isinstance(ours, kind)), "call")
         return [Check(name, "fail", ours.message, "a run would end like this")]
     answered = completion.model or config.model
-    return [Check("call", "ok", f"{answered} answered in {seconds:.1f} s"), *_limits(completion.headers)]
+    return [
+        Check("call", "ok", f"{answered} answered in {seconds:.1f} s; the key is accepted"),
+        *_limits(completion.headers),
+    ]
 
 
 async def _one_call(config: BatchConfig) -> tuple[Completion, float]:

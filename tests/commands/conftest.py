@@ -1,6 +1,7 @@
 """The command line as a user has it, in a folder of its own, and a journal that a run has left."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +14,15 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.cli import main
 
 Cli: TypeAlias = Callable[..., Result]
+
+# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+HEEDS_CTRL_C = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from kaizen_batch.cli import main; main(prog_name='kaizen-batch')",
+]
+"""The command in a process of its own, to which Ctrl-C means something."""
 
 
 @pytest.fixture

@@ -15,7 +15,11 @@ import pexpect
 import pytest
 
 from kaizen_batch.simulator import Simulator
+from tests.commands.conftest import HEEDS_CTRL_C
 from tests.trust.kill_processes import ROOT, end_of, wait_until
+
+# pexpect forks, beside the simulator's thread; the child becomes another program at once.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 ROWS = 60
 COMMAND = [
@@ -42,8 +46,8 @@ def environment(url: str, **more: str) -> dict[str, str]:
 @contextmanager
 def terminal(folder: Path, url: str, **more: str) -> Iterator["pexpect.spawn[str]"]:
     child = pexpect.spawn(
-        sys.executable,
-        ["-m", "kaizen_batch", *COMMAND],
+        HEEDS_CTRL_C[0],
+        [*HEEDS_CTRL_C[1:], *COMMAND],
         cwd=str(folder),
         env=environment(url, **more),  # type: ignore[arg-type] # its stub wants os._Environ
         encoding="utf-8",
@@ -104,7 +108,7 @@ def test_a_second_ctrl_c_ends_at_once(tickets: Path) -> None:
 
 def test_sigterm_says_how_to_go_on_too(tickets: Path) -> None:
     with Simulator(latency_s=0.2) as simulator:
-        command = [sys.executable, "-m", "kaizen_batch", *COMMAND]
+        command = [*HEEDS_CTRL_C, *COMMAND]
         given = {"cwd": tickets, "env": environment(simulator.base_url), "text": True}
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **given) as process:  # type: ignore[call-overload]
             try:

@@ -15,7 +15,7 @@ import pytest
 from kaizen_batch import BatchConfig, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
 from kaizen_batch.journal import Journal
-from tests.commands.conftest import Cli
+from tests.commands.conftest import HEEDS_CTRL_C, Cli
 from tests.trust.kill_processes import ROOT
 
 
@@ -74,8 +74,8 @@ def test_report_writes_one_file(cli: Cli) -> None:
 
 def test_watch_serves_until_ctrl_c(journal: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "kaizen_batch", "watch", str(journal)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=_heed_ctrl_c) as process:
+    command = [*HEEDS_CTRL_C, "watch", str(journal)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().split()[3]
@@ -85,11 +85,6 @@ def test_watch_serves_until_ctrl_c(journal: Path) -> None:
             assert process.wait(30) == 0
         finally:
             process.kill()
-
-
-def _heed_ctrl_c() -> None:
-    # A shell starts its background jobs with SIGINT ignored, and the tests may be one.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_retry_failed_says_why_it_cannot(cli: Cli, journal: Path) -> None:

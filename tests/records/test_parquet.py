@@ -156,12 +156,13 @@ def test_a_column_that_comes_late_is_empty_in_the_rows_before(write: Any, read: 
     assert read_back == [{"a": None, "b": None, "c": None, **row} for row in rows]
 
 
-@pytest.mark.parametrize("value", [2.5, "x", [1], True, 1000, math.nan])
-def test_an_input_column_is_never_bent_to_its_type(tmp_path: Path, value: Any, read: Any) -> None:
+@pytest.mark.parametrize(
+    ("value", "kept"), [(2.5, 2.5), ("x", "x"), ([1], "[1]"), (True, "true"), (1000, 1000), ({"a": 1}, '{"a": 1}')]
+)
+def test_no_value_is_bent_to_the_type_of_an_input_column(tmp_path: Path, value: Any, kept: Any, read: Any) -> None:
     source = a_file(tmp_path / "in.parquet", {"a": COLUMNS["small"]})
     through(source, tmp_path / "out.parquet", a=value)
-    [found, *_] = [row["a"] for row in read(tmp_path / "out.parquet")]
-    assert found == value or (found != found and value != value)
+    assert [row["a"] for row in read(tmp_path / "out.parquet")] == [kept] * 3
 
 
 def test_not_a_number_is_no_reason_to_widen(tmp_path: Path) -> None:

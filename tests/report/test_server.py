@@ -1,6 +1,9 @@
 """The live page: for this machine and for those who know its address, and no burden to the run."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +16,7 @@ import pytest
 from kaizen_batch import BatchResult, Journal, JournalError
 from kaizen_batch.report import serve_report
 from kaizen_batch.report import server as live
+from kaizen_batch.report.facts import Details
 from kaizen_batch.report.server import LivePage, ReportServer
 
 
@@ -93,14 +97,51 @@ def test_a_page_that_took_long_is_kept_for_long(made: tuple[Path, list[BatchResu
     assert page.read() is not first
 
 
-def test_ctrl_c_ends_it(made: tuple[Path, list[BatchResult]], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(self: ReportServer) -> None:
-        raise KeyboardInterrupt
+SCRIPT = """
+import signal, sys
+from kaizen_batch.report import serve_report
+# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+serve_report(sys.argv[1], on_started=lambda url: print(url, flush=True))
+print("over")
+"""
 
-    told: list[str] = []
-    monkeypatch.setattr(live.ReportServer, "serve_forever", interrupted)
-    serve_report(made[0], on_started=told.append)
-    assert told[0].startswith("http://127.0.0.1:")
+
+def test_ctrl_c_ends_it(made: tuple[Path, list[BatchResult]]) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(made[0])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=30) == ("over\n", "")
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
+def test_of_a_big_journal_the_page_shows_what_is_there_while_it_is_read(
+    made: tuple[Path, list[BatchResult]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    read = live.read_details
+
+    def slow(journal: Journal, now: float) -> Details:
+        may_end.wait(30)
+        return read(journal, now)
+
+    monkeypatch.setattr(live, "read_details", slow)
+    monkeypatch.setattr(live, "_PATIENCE_S", 0.0)
+    now = [0.0]
+    page = LivePage(made[0], clock=lambda: now[0])
+    first = page.read().decode()
+    assert "Still being read." in first
+    assert "finished" in first
+    may_end.set()
+    assert page._look is not None
+    page._look.join()
+    now[0] = 1.0
+    assert "Still being read." not in page.read().decode()
 
 
 async def test_a_look_in_its_middle_keeps_nobody_from_writing_or_folding(

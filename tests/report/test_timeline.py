@@ -69,8 +69,8 @@ def test_the_end_of_a_run_right_after_a_sample_is_no_spike() -> None:
     assert area(timeline([samples]), "answered_per_s") == 25
 
 
-@settings(max_examples=15, deadline=None)
-@given(some.integers(1, 1500), some.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+@given(some.integers(1, 1000), some.randoms(use_true_random=False))
 def test_whatever_is_left_out_nothing_is_lost(number: int, dice: random.Random) -> None:
     samples, at_s, done = [], 0.0, 0
     for _ in range(number):

@@ -20,6 +20,7 @@ const report = (() => {
     return parts.map((part, n) => String(Math.floor(part + 1e-9)).padStart(n ? 2 : 1, "0")).join(":") + (s < 3600 ? "" : " h");
   };
   const clock = (unix) => new Date((unix + data.utc_offset_s) * 1000).toISOString().slice(11, 19);
+  const when = (u, s, unix) => (unix ? (u.width < 420 ? clock(unix) : `${seconds(s)}, ${clock(unix)}`) : seconds(s));
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faint = (name) => `color-mix(in srgb, ${colour(name)} 14%, transparent)`;
 
@@ -38,21 +39,22 @@ const report = (() => {
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-    let free = 0;
-    for (const [at, name] of places) {
-      const x = Math.round(u.valToPos(at, "x", true));
-      if (x < bbox.left || x > bbox.left + bbox.width) continue;
-      const width = ctx.measureText(name).width;
-      const right = x + 5 * devicePixelRatio + width > bbox.left + bbox.width;
-      const left = right ? x - 5 * devicePixelRatio - width : x + 5 * devicePixelRatio;
+    const lines = places.map(([at, name]) => [Math.round(u.valToPos(at, "x", true)), name])
+      .filter(([x]) => x >= bbox.left && x <= bbox.left + bbox.width);
+    const gap = 5 * devicePixelRatio;
+    let free = 0; // no label over another one, nor over the next line if there is room on the left
+    lines.forEach(([x, name], n) => {
+      const width = ctx.measureText(name).width + gap;
+      const end = n + 1 < lines.length ? lines[n + 1][0] : bbox.left + bbox.width;
+      const left = x + width < end || x - width < free ? x + gap : x - width;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (left < free) continue; // no label over another one
+      if (left < free || left + width > bbox.left + bbox.width + gap) return;
       ctx.fillText(name, left, bbox.top + 11 * devicePixelRatio);
-      free = left + width + 4 * devicePixelRatio;
-    }
+      free = left + width;
+    });
     ctx.restore();
   };
 
@@ -70,7 +72,7 @@ const report = (() => {
       width: box.clientWidth, height: HEIGHT, legend: key(legend),
       cursor: { sync: { key: "time" }, y: false, points: { size: 6 } },
       scales: { x: { time: false }, y: { range: (u, low, high) => [0, (high || 1) * (data.begins_s.length ? 1.2 : 1.08)] } },
-      series: [{ value: (u, s, i, n) => (n === null ? "" : `${seconds(s)}${data.moment[n] ? `, ${clock(data.moment[n])}` : ""}`) },
+      series: [{ value: (u, s, i, n) => (n === null ? "" : when(u, s, data.moment[n])) },
         ...plot.series.map(line)],
       axes: [axis(seconds, { space: 70, size: 26, incrs: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }),
         axis(unit.axis, { size: widest, space: 36 })],
