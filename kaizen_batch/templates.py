@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kaizen_batch.errors import ConfigError, InputError
+from kaizen_batch.errors import ConfigError, InputError, did_you_mean
 from kaizen_batch.records.values import as_text, plain_row
 
 
@@ -36,9 +36,10 @@ class PromptTemplate:
         there = list(columns)
         missing = [name for name in self.columns if name not in there]
         if missing:
+            hint = did_you_mean(missing[0], there).strip()
             raise ConfigError(
                 f"the prompt template names {', '.join(repr(name) for name in missing)}, "
-                f"and the rows have {', '.join(repr(name) for name in there) or 'no columns'}"
+                f"and the rows have {', '.join(repr(name) for name in there) or 'no columns'}{hint and f': {hint}'}"
             )
 
     def render(self, row: Mapping[str, Any]) -> str | None:

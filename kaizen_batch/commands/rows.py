@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.records import Records, open_records
-from kaizen_batch.records.names import STANDARD
+from kaizen_batch.records.names import STANDARD, path_text
 from kaizen_batch.templates import PromptTemplate
 
 
@@ -20,10 +21,12 @@ def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iter
 
 
 def check_input(options: dict[str, Any], template: PromptTemplate | None) -> None:
-    """Look at the input before anything else; standard input can be opened only once, and is not."""
-    if options["input"] != STANDARD:
-        with records_of(options, template):
-            pass
+    """Look at the input before anything else; a stream can be read only once, and is not."""
+    path = Path(path_text(options["input"]))
+    if options["input"] == STANDARD or (path.exists() and not path.is_file()):
+        return
+    with records_of(options, template):
+        pass
 
 
 def _check_columns(columns: tuple[str, ...], template: PromptTemplate | None) -> None:

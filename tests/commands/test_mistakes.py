@@ -42,7 +42,7 @@ def wrong(cli: Cli, folder: Path) -> Callable[..., str]:
     [
         (
             ("run", "tickets.csv", "--prompt", "Classify: {txt}", "--output", "labels.csv"),
-            "the prompt template names 'txt', and the rows have 'id', 'text'",
+            "the prompt template names 'txt', and the rows have 'id', 'text': did you mean 'text'?",
         ),
         (
             ("run", "tickets.csv", "--output", "labels.csv"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,18 @@ def test_standard_input_and_output_carry_rows_and_nothing_else(cli: Cli) -> None
     answered = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["id"] for row in answered] == [row["id"] for row in ROWS]
     assert "wrote    20 rows to standard output" in result.stderr
+
+
+@pytest.mark.usefixtures("folder", "simulator")
+def test_a_pipe_is_read_once(cli: Cli) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe:
+        pipe.write("id,text\n1,a\n2,b\n")
+    given = ("--input-format", "csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
+    result = cli("run", f"/dev/fd/{reader}", *given)  # what a shell makes of <(command)
+    os.close(reader)
+    assert result.exit_code == 0, result.output
+    assert [row["id"] for row in read_csv("labels.csv")] == ["1", "2"]
 
 
 @pytest.mark.usefixtures("tickets", "simulator")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen_batch import ConfigError, InvalidOutputError
@@ -89,6 +89,7 @@ def test_names_that_pydantic_uses_itself_are_names_like_others() -> None:
     assert signature.parse('{"json": "x", "copy": 1}') == {"json": "x", "copy": 1}
 
 
+@settings(max_examples=25)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z_]{3,8}x", fullmatch=True), st.sampled_from(["string", "integer"]), min_size=1
