@@ -18,6 +18,7 @@ from kaizen_batch.errors import KaizenBatchError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ARGUMENTS = "kaizen_batch.arguments"
+_CONFIG_FILE = "kaizen_batch.config_file"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
 
 
@@ -72,6 +73,11 @@ def in_one_line() -> Iterator[None]:
         raise click.ClickException(f"{where}{error.strerror or error}") from error
 
 
+def value_of(ctx: click.Context, name: str) -> Any:
+    """What an option was given; that of `--config` is no parameter of the command's function."""
+    return ctx.params[name] if name in ctx.params else ctx.meta.get(_CONFIG_FILE)
+
+
 @contextmanager
 def own_words() -> Iterator[None]:
     """The engine's own line on a run that ended early stays out: what it says is said here, for this command."""
@@ -94,6 +100,7 @@ def config_option(*, also: tuple[str, ...] = ()) -> Callable[[F], F]:
 
     def load(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
         if path is not None:
+            ctx.meta[_CONFIG_FILE] = path
             ctx.default_map = {**(ctx.default_map or {}), **read_options(path, ctx.command, also=also)}
 
     return click.option(

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from kaizen_batch.agents import create_agent
-from kaizen_batch.commands.command import arguments_of
+from kaizen_batch.commands.command import arguments_of, value_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.records.names import STANDARD
@@ -96,7 +96,7 @@ def _from_environment(ctx: click.Context) -> list[str]:
     flags: list[str] = []
     for option in ctx.command.params:
         if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
-            flags += _flags(option, ctx.params[option.name])
+            flags += _flags(option, value_of(ctx, option.name))
     return flags
 
 

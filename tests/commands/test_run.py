@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,27 @@ def test_flags_win_over_the_environment_and_that_over_the_file(cli: Cli, folder:
     assert run.description["config"]["labels"]["command"] == (
         "kaizen-batch run --config run.toml --max-tokens 13 --model environment"
     )
+
+
+@pytest.mark.usefixtures("tickets")
+def test_what_only_the_environment_said_is_kept_with_the_run(cli: Cli, folder: Path) -> None:
+    (folder / "run.toml").write_text('output = "labels.csv"\nprompt = "File: {id}"\n', encoding="utf-8")
+    env = {
+        "KAIZEN_CONFIG": "run.toml",
+        "KAIZEN_PROVIDER": "mock",
+        "KAIZEN_FALLBACK": "a b",
+        "KAIZEN_PRICE": "1 2",
+        "KAIZEN_ADAPTIVE": "1",
+    }
+    result = cli("run", "tickets.csv", env=env)
+    assert result.exit_code == 0, result.output
+    [run] = Journal("labels.csv.journal.db").runs()
+    words = shlex.split(run.description["config"]["labels"]["command"])
+    assert words[:3] == ["kaizen-batch", "run", "tickets.csv"]
+    assert (
+        " ".join(words[3:]) == "--provider mock --fallback a --fallback b --adaptive --price 1.0 2.0 --config run.toml"
+    )
+    assert cli("retry-failed", "labels.csv.journal.db").exit_code == 0
 
 
 @pytest.mark.usefixtures("tickets")
