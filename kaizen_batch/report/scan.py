@@ -11,6 +11,7 @@ from kaizen_batch.results import ItemError
 
 ANSWERS, SLOWEST, EXAMPLES = 12, 10, 3
 _KINDS = 50  # error codes come from endpoints, so their number has no bound
+_KILLED = ItemError("NoAnswerError", "the run was killed before the answer came", "killed", retryable=True)
 _OTHER = ItemError("KaizenBatchError", "", "other", retryable=False)
 
 
@@ -75,6 +76,3 @@ class Scan:
         kind.requests += 1
         if len(kind.examples) < EXAMPLES:
             kind.examples.append(outline.key)
-
-
-_KILLED = ItemError("NoAnswerError", "the run was killed before the answer came", "killed", retryable=True)
