@@ -119,7 +119,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return {"results": result.results, "summary": result.summary.to_dict()}
 
     async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Any) -> JobResult:
-        sinks = [sink for sink in (self._observe(), strategy.on_event) if sink is not None]
+        sinks = [sink for sink in (_Observer(self), strategy.on_event) if sink is not None]
 
         def tell(event: Event) -> None:
             for sink in sinks:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -51,13 +52,20 @@ class ParquetReader:
             self._spooled.close()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows, decoded batch by batch."""
+        """The rows; while those of one batch are used, a thread decodes the next."""
+        batches = self._batches()
+        with ThreadPoolExecutor(1, "kaizen-batch parquet") as thread:
+            coming = thread.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield from self._as_rows(batch)
+
+    def _batches(self) -> Iterator[Any]:
         metadata = self._file.metadata
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
             size = _rows_at_once(group.total_byte_size, group.num_rows)
-            for batch in self._file.iter_batches(batch_size=size, row_groups=[number], use_threads=False):
-                yield from self._as_rows(batch)
+            yield from self._file.iter_batches(batch_size=size, row_groups=[number], use_threads=False)
 
     def _as_rows(self, batch: Any) -> Iterator[dict[str, Any]]:
         names = self.columns

@@ -1,6 +1,7 @@
 """Parquet out: rows become record batches, and batches row groups, both of bounded size."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -36,6 +37,9 @@ class ParquetEncoder:
         self._group = _Group()
         self._parts: list[Any] = []
         self._writer: Any = None
+        # A row group takes the CPU for a tenth of a second, too long for whoever shares an event loop with it.
+        self._thread = ThreadPoolExecutor(1, "kaizen-batch parquet")
+        self._writing: Future[None] | None = None
 
     def write(self, row: dict[str, Any]) -> None:
         """Take one row; every so often some are written."""
@@ -54,9 +58,11 @@ class ParquetEncoder:
         self._close()
         if len(self._parts) > 1:
             self._merge()
+        self._thread.shutdown()
 
     def abandon(self) -> None:
         """Leave the writer such that it does not try again when it is collected."""
+        self._thread.shutdown()
         if self._writer is not None:
             with suppress(Exception):
                 self._writer.close()
@@ -83,7 +89,14 @@ class ParquetEncoder:
         if self._writer is None or self._writer.schema != schema:
             self._begin_part(schema)
         for table in tables:
-            self._writer.write_table(table)
+            self._written()
+            self._writing = self._thread.submit(_write, self._writer, table)
+
+    def _written(self) -> None:
+        """Wait for the row group that is on its way; at most one is. Raises what its writing raised."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
     def _begin_part(self, schema: Any) -> None:
         if self._writer is not None and not self._output.can_restart:
@@ -98,6 +111,7 @@ class ParquetEncoder:
         self._parts.append(schema)
 
     def _close(self) -> None:
+        self._written()
         if self._writer is not None:
             self._writer.close()
             self._output.flush()
@@ -166,7 +180,11 @@ class _Group:
             pa.record_batch([arrays.get(name, pa.nulls(rows, kind)) for name, kind in types.items()], schema=schema)
             for arrays, (_, rows) in zip(chunks, self._chunks, strict=True)
         ]
-        return [pa.Table.from_batches(batches, schema).combine_chunks()]
+        return [pa.Table.from_batches(batches, schema)]
+
+
+def _write(writer: Any, table: Any) -> None:
+    writer.write_table(table.unify_dictionaries().combine_chunks())
 
 
 def _cast_all(arrays: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,17 @@ def test_every_type_survives_from_parquet_to_parquet(tmp_path: Path, name: str) 
     assert pq.read_table(tmp_path / "out.parquet").equals(pq.read_table(source))
 
 
+def test_categories_of_several_chunks_stay_one_column(tmp_path: Path, small_groups: None) -> None:
+    values = [f"label {n // 7}" for n in range(70)]
+    source = a_file(tmp_path / "in.parquet", {"a": (pa.dictionary(pa.int32(), pa.string()), values)})
+    through(source, tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert (table["a"].to_pylist(), str(table.schema.field("a").type)) == (
+        values,
+        "dictionary<values=string, indices=int32, ordered=0>",
+    )
+
+
 @pytest.mark.parametrize(
     "kind",
     [pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.timestamp("ns", "Europe/Berlin"), pa.time64("ns"),
