@@ -32,6 +32,7 @@ from kaizen_batch.errors import (
     OverloadedError,
     ProviderError,
     QuotaExhaustedError,
+    RecordError,
     RefusedOutputError,
     ServerError,
     SignatureError,
@@ -51,6 +52,7 @@ from kaizen_batch.events import (
     SinkOfRuns,
     Throttled,
 )
+from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.journal import Answer, Entry, Journal
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
@@ -62,6 +64,7 @@ from kaizen_batch.providers import (
     Request,
     register_provider,
 )
+from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
 from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
 from kaizen_batch.retries import RetryPolicy
 from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
@@ -121,6 +124,7 @@ __all__ = [
     "Event",
     "EventSink",
     "FatalError",
+    "FileJob",
     "FunctionAgent",
     "InputError",
     "InputField",
@@ -128,6 +132,7 @@ __all__ = [
     "ItemError",
     "ItemFinished",
     "ItemResult",
+    "JobResult",
     "JoinResultsNode",
     "Journal",
     "JournalError",
@@ -151,6 +156,9 @@ __all__ = [
     "Provider",
     "ProviderError",
     "QuotaExhaustedError",
+    "RecordError",
+    "RecordWriter",
+    "Records",
     "RefusedOutputError",
     "Request",
     "RetryPolicy",
@@ -168,6 +176,9 @@ __all__ = [
     "TruncatedOutputError",
     "Usage",
     "logging_sink",
+    "open_records",
     "progress_sink",
+    "record_writer",
     "register_provider",
+    "run_job",
 ]

@@ -5,6 +5,7 @@ KaizenBatchError                    anything this package raises on purpose
 ├── SignatureError                  a signature cannot be built as written (a TypeError too)
 ├── BatchError                      on_error="raise": an item failed, and its error is the cause
 ├── JournalError                    the journal's file cannot be used: locked, damaged, read-only, full, too new
+├── RecordError                     a file of rows cannot be read or written (a ValueError too)
 ├── InputError                      one item's inputs do not fit; no call was made
 │   └── NeverFitsError              the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
@@ -76,6 +77,18 @@ class BatchError(KaizenBatchError):
     def __init__(self, message: str, *, index: int, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.index = index
+
+
+class RecordError(KaizenBatchError, ValueError):
+    """A file of rows cannot be read or written; the message names the file and, where there is one, the row.
+
+    `code` says why: `bad_row` (no row of this format, or too many or few cells), `bad_columns` (names that occur
+    twice), `bad_encoding`, `empty_file`, `file_damaged`, `file_missing`, `file_unreadable`, `file_unwritable`,
+    `file_busy` (another run writes it), `disk_full`, `new_column` (too late for an output that is on its way),
+    `missing_extra` (a library that is not installed).
+    """
+
+    default_code = "records"
 
 
 class InputError(KaizenBatchError):

@@ -46,6 +46,18 @@ class LatencyHistogram:
         for bucket, count in other._buckets.items():
             self._buckets[bucket] = self._buckets.get(bucket, 0) + count
 
+    def bars(self, most: int) -> list[tuple[float, float, int]]:
+        """`(from_s, to_s, count)` of at most so many bars of one ratio side by side, the empty ones included."""
+        if not self._buckets:
+            return []
+        first, last = min(self._buckets), max(self._buckets)
+        width = -(-(last - first + 1) // most)
+        counts = [0] * ((last - first) // width + 1)
+        for bucket, count in self._buckets.items():
+            counts[(bucket - first) // width] += count
+        edges = [_FLOOR_S * math.exp((first + width * n - 0.5) * _GROWTH) for n in range(len(counts) + 1)]
+        return list(zip(edges, edges[1:], counts, strict=False))
+
     def quantile(self, q: float) -> float:
         """The duration below which a share q (0 to 1) of the values lies; 0.0 without values."""
         rank = q * (self.count - 1)

@@ -201,3 +201,18 @@ def _level(value: Any, tokens: int) -> float:
         return -1.0
     reached = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= tokens]
     return float(reached[-1] if reached else getattr(value, "base", value))
+
+
+def context_window_of(model: str, base_url: str | None = None) -> int | None:
+    """Tokens that a model takes in one call, question and answer together; None if nobody can say.
+
+    >>> context_window_of("gpt-4o-mini")
+    128000
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, found = get_snapshot().find_provider_model(model, None, None, base_url or _OPENAI)
+    except LookupError:
+        return None
+    return found.context_window

@@ -18,6 +18,9 @@ MODEL_ENVELOPE = (
     "from_journal",
 )
 
+_NOT_FROM_MODEL = frozenset(ENVELOPE)
+_FROM_MODEL = frozenset((*ENVELOPE, *MODEL_ENVELOPE))
+
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
@@ -156,3 +159,22 @@ class BatchResult:
     def failed(self) -> list[dict[str, Any]]:
         """The results of the items that did not, those that were not attempted included."""
         return [result for result in self.results if result["status"] != "ok"]
+
+
+def outputs_of(result: dict[str, Any]) -> dict[str, Any]:
+    """The output fields of a result, without the envelope."""
+    # The result of a function has no fields of a model; what is called so there is its own output.
+    own = _FROM_MODEL if result.keys() >= _FROM_MODEL else _NOT_FROM_MODEL
+    return {name: value for name, value in result.items() if name not in own}
+
+
+def joined(row: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
+    """A row with more columns; one that it has already is added as `<name>_result`, so that none is lost."""
+    if row.keys().isdisjoint(columns):
+        return row | columns
+    together = dict(row)
+    for name, value in columns.items():
+        while name in together:
+            name = f"{name}_result"
+        together[name] = value
+    return together

@@ -1,11 +1,11 @@
 """Prompt templates: `"Classify: {text}"` and a row make a prompt."""
 
-import json
 import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kaizen_batch.errors import ConfigError
+from kaizen_batch.errors import ConfigError, InputError, did_you_mean
+from kaizen_batch.records.values import as_text, plain_row
 
 
 class PromptTemplate:
@@ -36,19 +36,20 @@ class PromptTemplate:
         there = list(columns)
         missing = [name for name in self.columns if name not in there]
         if missing:
+            hint = did_you_mean(missing[0], there).strip()
             raise ConfigError(
                 f"the prompt template names {', '.join(repr(name) for name in missing)}, "
-                f"and the rows have {', '.join(repr(name) for name in there) or 'no columns'}"
+                f"and the rows have {', '.join(repr(name) for name in there) or 'no columns'}{hint and f': {hint}'}"
             )
 
     def render(self, row: Mapping[str, Any]) -> str | None:
         """The prompt of one row, or None if the row lacks a value that the template needs.
 
-        A text goes in as it is, None as nothing, anything else as JSON.
+        A text goes in as it is, None as nothing, a date in ISO form, anything else as JSON: as in a cell of CSV.
         """
         if any(name not in row for name in self.columns):
             return None
-        return "".join(text + ("" if name is None else _shown(row[name])) for text, name in self._parts)
+        return "".join(text + ("" if name is None else as_text(row[name])) for text, name in self._parts)
 
 
 def _parse(template: str) -> Iterable[tuple[str, str | None, str | None, str | None]]:
@@ -58,7 +59,28 @@ def _parse(template: str) -> Iterable[tuple[str, str | None, str | None, str | N
         yield text, name, spec, conversion
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+class RowAgent:
+    """An agent whose items are rows of a file: a template makes prompts of them, without one they go in as they are.
+
+    It is the agent that it is made of, but for `prepare`. A row that lacks a column fails, and costs nothing.
+    """
+
+    def __init__(self, agent: Any, template: PromptTemplate | None) -> None:
+        self._agent = agent
+        self._template = template
+        self.complete = agent.complete
+        self.parse = agent.parse
+        self.fallbacks = [RowAgent(fallback, template) for fallback in getattr(agent, "fallbacks", ())]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._agent, name)
+
+    def prepare(self, row: dict[str, Any]) -> Any:
+        """The request of one row. Raises: InputError."""
+        if self._template is None:
+            return self._agent.prepare(plain_row(row))
+        prompt = self._template.render(row)
+        if prompt is None:
+            lacks = next(name for name in self._template.columns if name not in row)
+            raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
+        return self._agent.prepare(prompt)

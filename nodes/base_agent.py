@@ -10,6 +10,7 @@ from kaizen_batch.agents import FunctionAgent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink
+from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.progress.figures import Pace, text_of
@@ -22,6 +23,13 @@ from kaizen_batch.sync import run_sync
 logger = logging.getLogger("kaizen_batch.agent")
 
 _NOT_STORED = ("api_key", "base_url")
+_INPUTS = {
+    "batch": "list of items, each a dict or a text",
+    "prompt": "one text, instead of a batch",
+    "input_path": "a file of rows (JSONL, CSV, TSV, Parquet), instead of a batch",
+    "output_path": "where the rows go with their results, with `input_path`",
+    "template": "the prompt of a row, with {column} places, with `input_path`",
+}
 
 
 class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
@@ -36,6 +44,10 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     The first argument is a BatchConfig or a dict of its options; they can be keywords just as well. As a node it
     takes `batch` (a list of dicts or texts) or `prompt` (one text), and gives `results` and `summary`.
 
+    Large jobs go by path: `input_path`, `output_path` and, as a rule, `template` do what `run_job` does with a
+    FileJob, in constant memory. Then `results` is empty, for the results are in the file, and `summary` also has
+    `output_path`, `failed_path` (None if no row failed), `rows_read`, `rows_written` and `rows_failed`.
+
     Raises: ConfigError for an unknown or invalid option.
     """
 
@@ -49,7 +61,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         **options: Any,
     ) -> None:
         node = {name: options.pop(name) for name in list(options) if name.startswith("_")}
-        inputs = {name: options.pop(name) for name in ("batch", "prompt") if name in options}
+        inputs = {name: options.pop(name) for name in _INPUTS if name in options}
         self.batch_config = _batch_config(config, options)
         self._on_event = on_event
         self.strategy = self._strategy(self.batch_config)
@@ -72,6 +84,10 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """One result dict for each item, in order."""
         return (await self.run_batch(items)).results
 
+    async def run_job(self, job: FileJob) -> JobResult:
+        """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
+        return await self._run_job(job, self.strategy, self._agent(self.batch_config))
+
     def process_single(self, inputs: Any) -> dict[str, Any]:
         """One result dict for one item, from synchronous code, inside a running loop as well."""
         return run_sync(lambda: self._single(inputs))
@@ -79,26 +95,37 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     def get_parameters(self) -> dict[str, NodeParameter]:
         """The node's inputs, and every option of BatchConfig but the key."""
         described = {
-            "batch": "list of items, each a dict or a text",
-            "prompt": "one text, instead of a batch",
+            **_INPUTS,
             "endpoint": "the same as base_url, under a name that a serialised workflow keeps",
             **{name: f"option {name} of BatchConfig" for name in _option_names()},
         }
         return declared(described)
 
-    async def async_run(self, batch: Any = None, prompt: Any = None, **options: Any) -> dict[str, Any]:
-        """Run the batch, or the one prompt, that the graph hands over."""
-        strategy, agent = self._for_run(options)
-        if batch is not None and prompt is not None:
-            raise ConfigError("the node takes `batch` or `prompt`; both were given")
-        if batch is not None:
-            result = await self._collect(self._start(strategy, agent, rows_of(batch, "batch")))
-        elif prompt is not None:
-            result = await self._collect(self._start(strategy, agent, [prompt], batch=False))
+    async def async_run(self, **inputs: Any) -> dict[str, Any]:
+        """Run the batch, the one prompt or the file that the graph hands over."""
+        given = {name: inputs.pop(name, None) for name in _INPUTS}
+        strategy, agent = self._for_run(inputs)
+        kind = _kind_of_input(given)
+        if kind == "input_path":
+            job = FileJob(given["input_path"], given["output_path"], template=given["template"])
+            return _job_outputs(await self._run_job(job, strategy, agent))
+        if kind == "batch":
+            result = await self._collect(self._start(strategy, agent, rows_of(given["batch"], "batch")))
+        elif kind == "prompt":
+            result = await self._collect(self._start(strategy, agent, [given["prompt"]], batch=False))
         else:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
             result = BatchResult([], BatchSummary(max_concurrent=self.batch_config.max_concurrent))
         return {"results": result.results, "summary": result.summary.to_dict()}
+
+    async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Any) -> JobResult:
+        sinks = [sink for sink in (_Observer(self), strategy.on_event) if sink is not None]
+
+        def tell(event: Event) -> None:
+            for sink in sinks:
+                sink(event)
+
+        return await run_job(job, agent, strategy.config, on_event=tell, on_start=self.watch_run)
 
     def _start(self, strategy: ParallelBatchStrategy, agent: Any, items: Items, **options: Any) -> BatchRun:
         return self.watch_run(strategy.stream(agent, items, on_event=_Observer(self), **options))
@@ -160,6 +187,26 @@ class _Classified(FunctionAgent):
             return await super().complete(request)
         except Exception as error:
             raise self._classify(error) from error
+
+
+def _kind_of_input(given: dict[str, Any]) -> str | None:
+    """Which input the graph hands over. Raises: ConfigError for two of them, or a file without its other half."""
+    kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
+    if len(kinds) > 1:
+        raise ConfigError(f"the node takes `batch` or `prompt` or `input_path`; given: {' and '.join(kinds)}")
+    if kinds == ["input_path"] and given["output_path"] is None:
+        raise ConfigError("`input_path` needs `output_path`, the file that the results go to")
+    if kinds != ["input_path"]:
+        for name in ("output_path", "template"):
+            if given[name] is not None:
+                raise ConfigError(f"`{name}` goes with `input_path`; for rows in the graph there is PromptTemplateNode")
+    return kinds[0] if kinds else None
+
+
+def _job_outputs(result: JobResult) -> dict[str, Any]:
+    where = {"output_path": result.output, "failed_path": result.failed_output}
+    counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}
+    return {"results": [], "summary": {**result.summary.to_dict(), **where, **counts}}
 
 
 def _option_names() -> list[str]:

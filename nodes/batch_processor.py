@@ -65,19 +65,12 @@ class BatchProcessorAgent(BaseAgent):
         """The result of one item, as `process_single` gives it."""
         return await self._single(inputs)
 
-    async def async_run(
-        self,
-        batch: Any = None,
-        prompt: Any = None,
-        signature: Any = None,
-        provider: Any = None,
-        **options: Any,
-    ) -> dict[str, Any]:
-        """Run the batch, or the one prompt, that the graph hands over."""
+    async def async_run(self, signature: Any = None, provider: Any = None, **inputs: Any) -> dict[str, Any]:
+        """Run the batch, the one prompt or the file that the graph hands over."""
         for name, value in (("signature", signature), ("provider", provider)):
             if value is not None and value != self.config.get(name):
                 raise ConfigError(f"{name} is fixed when the node is made; it was given again at run time")
-        return await super().async_run(batch=batch, prompt=prompt, **options)
+        return await super().async_run(**inputs)
 
     def _agent(self, config: BatchConfig) -> Any:
         if type(self).run_async is not BatchProcessorAgent.run_async:

@@ -6,7 +6,7 @@ from kailash.nodes.base import NodeParameter, register_node
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
-from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
+from kaizen_batch.results import joined, outputs_of
 
 
 @register_node()
@@ -42,25 +42,8 @@ class JoinResultsNode(DataNode):
             row = rows[result["index"]]
             row = dict(row) if isinstance(row, dict) else {"prompt": row}
             if result["status"] == "ok":
-                data.append(_joined(row, _outputs(result)))
+                data.append(joined(row, outputs_of(result)))
             else:
                 error = result["error"]
-                failed_rows.append(_joined(row, {"error": error["message"], "error_code": error["code"]}))
+                failed_rows.append(joined(row, {"error": error["message"], "error_code": error["code"]}))
         return {"data": data, "failed_rows": failed_rows}
-
-
-def _outputs(result: dict[str, Any]) -> dict[str, Any]:
-    # The result of a function has no fields of a model; what is called so there is its own output.
-    from_model = all(name in result for name in MODEL_ENVELOPE)
-    own = {*ENVELOPE, *(MODEL_ENVELOPE if from_model else ())}
-    return {name: value for name, value in result.items() if name not in own}
-
-
-def _joined(row: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
-    joined = dict(row)
-    for name, value in columns.items():
-        free = name
-        while free in joined:
-            free = f"{free}_result"
-        joined[free] = value
-    return joined

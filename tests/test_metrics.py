@@ -1,6 +1,7 @@
 """Counting: quantiles close to the exact ones, and a tally that adds up."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,17 @@ def summary_of(tally: Tally, *, elapsed_s: float = 2.0, stopped: str | None = No
 def test_a_quantile_is_off_by_at_most_two_and_a_half_percent(values: list[float], q: float) -> None:
     exact = sorted(values)[math.floor(q * (len(values) - 1))]
     assert histogram_of(values).quantile(q) == pytest.approx(exact, rel=0.025)
+
+
+@given(values=st.lists(DURATIONS), most=st.integers(1, 50))
+def test_bars_lie_side_by_side_and_hold_every_value(values: list[float], most: int) -> None:
+    bars = histogram_of(values).bars(most)
+    assert len(bars) <= most
+    assert sum(count for *_, count in bars) == len(values)
+    assert all(before[1] == after[0] for before, after in pairwise(bars))
+    for from_s, to_s, count in bars:
+        inside = sum(from_s * 0.999 < value < to_s * 1.001 for value in values)
+        assert count <= inside
 
 
 @given(values=st.lists(DURATIONS, min_size=1), q=SHARES)

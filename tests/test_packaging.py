@@ -38,6 +38,8 @@ def test_the_wheel_holds_every_source_and_nothing_on_the_top_level(wheel: Path) 
         f"kaizen_batch/{path.relative_to(ROOT)}" for floor in ("nodes", "workflows") for path in _sources(floor)
     }
     expected |= {f"kaizen_batch/workflows/data/{name}.csv" for name in ("documents", "customers", "shipments")}
+    page = ("page.html", "style.css", "page.js", "live.js", "uPlot.iife.min.js", "uPlot.min.css", "uPlot.LICENSE")
+    expected |= {f"kaizen_batch/report/page/{name}" for name in page}
     assert expected | {"kaizen_batch/py.typed"} <= names
 
 

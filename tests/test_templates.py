@@ -24,7 +24,7 @@ from kaizen_batch.templates import PromptTemplate
         ("{a}", {"a": 1.5}, "1.5"),
         ("{a}", {"a": ["ü", 1]}, '["ü", 1]'),
         ("{a}", {"a": {"k": "v"}}, '{"k": "v"}'),
-        ("{a}", {"a": Decimal("1.10")}, '"1.10"'),
+        ("{a}", {"a": Decimal("1.10")}, "1.10"),
         ("{a}", {"a": "x", "other": "y"}, "x"),
         ("{two words}", {"two words": "x"}, "x"),
         ("line\n{a}\n", {"a": "x"}, "line\nx\n"),

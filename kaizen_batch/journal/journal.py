@@ -3,21 +3,20 @@
 import json
 import os
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, contextmanager
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema
-from kaizen_batch.journal.files import open_reader, open_writer, real_path, write_lock
-from kaizen_batch.journal.records import STATES, Entry, Run, State, Totals, entry_of, run_of
+from kaizen_batch.journal.files import open_reader, open_writer, real_path, replacing, write_lock
+from kaizen_batch.journal.records import STATES, Entry, Outline, Run, State, Totals, entry_of, outline_of, run_of
 from kaizen_batch.journal.writer import JournalWriter
 
 _PAGE = 500  # entries read at a time, so that a slow reader does not keep the writer from folding its -wal in
+_OUTLINES = 5000
 
 
 class Journal:
@@ -91,6 +90,21 @@ class Journal:
                 yield from (entry_of(row[1:]) for row in rows)
                 place = (rows[-1][schema.ENTRY_COLUMNS.index("item") + 1], rows[-1][0])
 
+    def outlines(self) -> Iterator[Outline]:
+        """The entries without prompts and answers, in the order of their first calls: a quick look over millions."""
+        with self._reading() as connection:
+            last = 0
+            while rows := connection.execute(schema.OUTLINES, (last, _OUTLINES)).fetchall():
+                yield from map(outline_of, rows)
+                last = rows[-1][0]
+
+    def find(self, keys: Sequence[bytes]) -> list[Entry]:
+        """The entries of some keys, in the order of the keys; without those that are not there."""
+        with self._reading() as connection:
+            rows = connection.execute(schema.look_up(len(keys)), tuple(keys)).fetchall()
+        entries = {row[0]: entry_of(row) for row in rows}
+        return [entries[key] for key in keys if key in entries]
+
     def runs(self) -> list[Run]:
         """The runs on this journal, in the order of their beginnings."""
         with self._reading() as connection:
@@ -106,12 +120,16 @@ class Journal:
         """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""
         _check_states(states)
         target = real_path(path)
-        lines = 0
-        with _replacing(target) as file:
-            for entry in self.entries(states):
-                file.write(_line(entry))
-                lines += 1
-        return lines
+        written = 0
+        with replacing(target) as file:
+            for line in self.lines(states=states):
+                file.write(line)
+                written += 1
+        return written
+
+    def lines(self, *, states: Sequence[State] = STATES) -> Iterator[bytes]:
+        """The entries as JSON, each a line of its own, read as they are asked for."""
+        return map(_line, self.entries(states))
 
     def prune(self, *, states: Sequence[State] = ("failed",), older_than_s: float | None = None) -> int:
         """Deletes entries, gives their space back and returns their number; a later run asks these requests again.
@@ -154,20 +172,3 @@ def _line(entry: Entry) -> bytes:
         return json.dumps(record, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:  # half a surrogate pair: only its escape can be written
         return json.dumps(record).encode() + b"\n"
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    with faults.translated(target):
-        # Mode 0600, as the journal itself: answers are as private as prompts.
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise

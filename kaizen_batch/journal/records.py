@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from kaizen_batch.results import ItemError
 from kaizen_batch.usage import Usage
@@ -67,6 +67,16 @@ class Entry:
         row.update(usage=answer.usage.to_dict() if answer.usage else None)
         row.update(latency_s=self.answer.latency_s if self.answer else None)
         return row
+
+
+class Outline(NamedTuple):
+    """The few cells of an Entry that are quick to read, whatever its prompts weigh; `latency_s` is None unanswered."""
+
+    key: bytes
+    state: State
+    item: int
+    latency_s: float | None
+    error: ItemError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,12 @@ def entry_of(row: Sequence[Any]) -> Entry:
         unanswered_usd=unanswered_usd,
         at_risk_usd=at_risk,
     )
+
+
+def outline_of(row: Sequence[Any]) -> Outline:
+    """A row of `schema.OUTLINES` as an outline."""
+    _, key, state, item, latency_s, error = row
+    return Outline(key, state, item, latency_s, ItemError(**json.loads(_text(error))) if error else None)
 
 
 def as_bytes(value: Any) -> Any:

@@ -68,6 +68,24 @@ async def test_entries_of_one_item_are_all_there(
     assert [entry.request for entry in Journal(path)] == ["null", "0", "1", "2", "3", "4"]
 
 
+def test_outlines_are_the_entries_without_their_texts(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaizen_batch.journal.journal._OUTLINES", 2)
+    with Journal(written) as journal:
+        outlines = list(journal.outlines())
+        entries = {entry.key: entry for entry in journal}
+    assert [outline.item for outline in outlines] == [5, 4, 3, 2, 1]
+    for outline in outlines:
+        entry = entries[outline.key]
+        latency_s = entry.answer.latency_s if entry.answer else None
+        assert outline[1:] == (entry.state, entry.item, latency_s, entry.error)
+
+
+def test_entries_are_found_in_the_order_of_their_keys(written: Path, key_of: Callable[[int], bytes]) -> None:
+    found = Journal(written).find([key_of(2), key_of(99), key_of(5)])
+    assert [entry.item for entry in found] == [2, 5]
+    assert Journal(written).find([]) == []
+
+
 def test_an_entry_as_a_dict(written: Path, key_of: Callable[[int], bytes]) -> None:
     entries = {entry.item: entry.to_dict() for entry in Journal(written)}
     assert entries[5] == {

@@ -1,0 +1,67 @@
+"""`--config run.toml`: the options of a command, by their long names, in a file."""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kaizen_batch.errors import ConfigError, did_you_mean
+
+
+def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The options in a TOML file, by the names of the command's parameters.
+
+    `max-concurrent` and `max_concurrent` mean the same. `also` are keys of other commands, which share the file, and
+    are passed over. Raises: ConfigError for a file that cannot be read, an
+    unknown key, or a value that no option can have.
+    """
+    names = names_of(command.params)
+    foreign = set(also) - names.keys()
+    return {
+        _known(key, names, path): _value(key, value, path)
+        for key, value in _read(path).items()
+        if key.replace("-", "_") not in foreign
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no config file {str(path)!r}: give the path of a TOML file") from None
+    except OSError as error:
+        raise ConfigError(f"the config file {str(path)!r} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f'the config file {str(path)!r} is no TOML: {error}; a line reads model = "gpt-4o-mini"'
+        ) from None
+
+
+def names_of(parameters: Iterable[click.Parameter]) -> dict[str, str]:
+    """What a key may be -> the parameter's name."""
+    names: dict[str, str] = {}
+    for parameter in parameters:
+        if not parameter.name or parameter.is_eager:
+            continue
+        long = [flag.removeprefix("--") for flag in parameter.opts if flag.startswith("--")]
+        for spelling in long or [parameter.name]:
+            names[spelling.replace("-", "_")] = parameter.name
+    return names
+
+
+def _known(key: str, names: dict[str, str], path: Path) -> str:
+    spelling = key.replace("-", "_")
+    if spelling in names:
+        return names[spelling]
+    if spelling.endswith("api_key"):
+        raise ConfigError(f"the config file {str(path)!r} must not hold a key ({key!r}): set OPENAI_API_KEY instead")
+    hint = did_you_mean(spelling, names)
+    raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}known are {', '.join(names)}")
+
+
+def _value(key: str, value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        raise ConfigError(f"the config file {str(path)!r} has a table [{key}]: options stand at the top, without one")
+    return value

@@ -1,0 +1,60 @@
+"""`kaizen-batch doctor`: whether a run could work from here, before one is begun."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kaizen_batch.commands.checks import Check, check_disk, check_key
+from kaizen_batch.commands.command import Command, config_option, json_option, put_json
+from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.options import job_keys
+from kaizen_batch.commands.remote_checks import check_endpoint
+from kaizen_batch.config import BatchConfig
+
+_MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
+
+
+@click.command("doctor", cls=Command)
+@click.option("--model", default="gpt-4o-mini", show_default=True, help="Model that a run would ask.")
+@click.option("--base-url", metavar="URL", help="Endpoint, up to and with /v1.  [default: OPENAI_BASE_URL, OpenAI]")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    default=Path("run.db"),
+    show_default=True,
+    help="Where a journal would be: its disk is measured.",
+)
+@click.option("--no-call", is_flag=True, help="Do not ask the model: one question of one word, which is paid.")
+@config_option(also=job_keys())
+@json_option
+def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json: bool) -> None:
+    """Check what a run needs: the key, the endpoint, the model, its limits, the clock, the disk.
+
+    \b
+    Examples:
+      kaizen-batch doctor --model gpt-4o-mini
+      OPENAI_BASE_URL=http://127.0.0.1:8000/v1 kaizen-batch doctor --model my-model
+
+    One line for each check, with the mend where one is needed. The exit code is 1 if a run could not work.
+    """
+    where: dict[str, Any] = {"base_url": base_url} if base_url else {}
+    config = BatchConfig(model=model, max_tokens=16, timeout_s=30.0, **where)
+    checks = asyncio.run(_all(config, journal, call=not no_call))
+    if as_json:
+        put_json({"ok": _healthy(checks), "checks": [check.to_dict() for check in checks]})
+    else:
+        for check in checks:
+            click.echo(f"{_MARKS[check.state]}  {check.name:9s} {check.said}{f': {check.mend}' if check.mend else ''}")
+    click.get_current_context().exit(Exit.OK if _healthy(checks) else Exit.FAILED)
+
+
+async def _all(config: BatchConfig, journal: Path, *, call: bool) -> list[Check]:
+    key = check_key(config)
+    remote = await check_endpoint(config, call=call) if key.state != "fail" else []
+    return [key, *remote, await asyncio.to_thread(check_disk, journal)]
+
+
+def _healthy(checks: list[Check]) -> bool:
+    return all(check.state != "fail" for check in checks)

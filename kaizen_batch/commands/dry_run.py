@@ -1,0 +1,43 @@
+"""`--dry-run`: what would be asked, without a call and without a key."""
+
+from itertools import islice
+from typing import Any
+
+import click
+
+from kaizen_batch.commands.command import put_json, tell
+from kaizen_batch.commands.rows import records_of
+from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of
+from kaizen_batch.errors import InputError
+from kaizen_batch.templates import PromptTemplate, RowAgent
+
+SHOWN = 3
+
+
+def show_prompts(options: dict[str, Any], template: PromptTemplate | None) -> None:
+    """The first questions as they would be sent. Raises: ConfigError for a column that the rows lack."""
+    config = config_of(options, **WITHOUT_CALLS)
+    agent = RowAgent(agent_of(options, config), template)
+    with records_of(options, template) as records:
+        asked = [_messages(agent, row) for row in islice(records, min(SHOWN, options["limit"] or SHOWN))]
+    outputs = list(agent.output_fields)
+    if options["as_json"]:
+        put_json({"model": config.model, "outputs": outputs, "messages": asked})
+        return
+    for number, messages in enumerate(asked, start=1):
+        click.echo(f"--- row {number}")
+        for message in messages:
+            click.echo(f"[{message['role']}] {message['content']}")
+    tell(
+        f"dry run: no call was made. {config.model} would answer {', '.join(outputs)} for each row;"
+        " kaizen-batch estimate says what that costs"
+    )
+
+
+def _messages(agent: RowAgent, row: dict[str, Any]) -> list[dict[str, str]]:
+    try:
+        request = agent.prepare(row)
+    except InputError as error:
+        return [{"role": "not asked", "content": error.message}]
+    messages: list[dict[str, str]] | None = getattr(request, "messages", None)
+    return messages or [{"role": "arguments", "content": str(request)}]  # those of a function

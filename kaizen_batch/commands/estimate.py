@@ -1,0 +1,187 @@
+"""`kaizen-batch estimate`: what a run will take in tokens, money and time, before it is begun."""
+
+import asyncio
+import random
+from itertools import islice
+from typing import Any
+
+import click
+
+from kaizen_batch.commands.command import Command, own_words, put_json, usd
+from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.forecast import Call, Forecast, Pace, Sizes, from_canary, offline
+from kaizen_batch.commands.forecast_text import lines_of
+from kaizen_batch.commands.limits_of_rows import RowLimits
+from kaizen_batch.commands.options import job_options
+from kaizen_batch.commands.rows import records_of
+from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError, InputError
+from kaizen_batch.results import BatchResult
+from kaizen_batch.strategies import ParallelBatchStrategy
+from kaizen_batch.templates import RowAgent
+
+_SEED = 0  # the same rows each time: with a journal they are answered already
+
+
+@click.command("estimate", cls=Command)
+@job_options(output_required=False)
+@click.option(
+    "--canary", default=10, type=click.IntRange(1, 1000), show_default=True, help="Real calls to estimate from."
+)
+@click.option("--offline", "is_offline", is_flag=True, help="Make no call: from sizes and the price list alone.")
+def main(canary: int, is_offline: bool, **options: Any) -> None:
+    """Say what a run would take in tokens, money and time, as an interval, and warn of what cannot work.
+
+    \b
+    Examples:
+      kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --output labels.csv
+      kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --offline
+
+    It takes the options of `kaizen-batch run`. By default ten rows, drawn from all over the input, are really asked
+    (and paid); with a journal, which --output or --journal gives, `run` finds their answers there and does not ask
+    them again. --offline asks nothing and needs no key, and its figures are guesses.
+    """
+    config = config_of(options, **(WITHOUT_CALLS if is_offline else {}))
+    estimate = _Estimate(options, config)
+    estimate.read(canary)
+    forecast = estimate.offline() if is_offline else asyncio.run(estimate.ask())
+    notes, warnings = estimate.notes(), estimate.warnings(forecast)
+    if options["as_json"]:
+        put_json({**forecast.to_dict(), "canary": estimate.spent(), "notes": notes, "warnings": warnings})
+    else:
+        click.echo("\n".join([*lines_of(forecast, config.max_concurrent), *notes_as_lines(notes, warnings)]))
+    click.get_current_context().exit(Exit.OK)
+
+
+def notes_as_lines(notes: list[str], warnings: list[str]) -> list[str]:
+    """The notes and warnings as lines of the output."""
+    return [*(f"note      {note}" for note in notes), *(f"warning   {warning}" for warning in warnings)]
+
+
+class _Estimate:
+    """The rows of one input, their sizes, and the calls of a few of them."""
+
+    def __init__(self, options: dict[str, Any], config: BatchConfig) -> None:
+        self._options = options
+        self._config = config
+        self._template = template_of(options)
+        agent = agent_of(options, config)
+        if not hasattr(agent, "max_output"):
+            raise ConfigError(f"{config.llm_provider!r} is a function, of which nobody can say what it costs")
+        self._agent = RowAgent(agent, self._template)
+        self._limits = RowLimits(config, self._agent)
+        self.sizes = Sizes()
+        self._chosen: list[dict[str, Any]] = []
+        self._batch: BatchResult | None = None
+
+    def read(self, canary: int) -> None:
+        """Take the size of every row, and choose some at random in the same pass."""
+        dice = random.Random(_SEED)
+        with records_of(self._options, self._template) as records:
+            for number, row in enumerate(islice(records, self._options["limit"]), start=1):
+                if not self._measure(number, row):
+                    continue
+                # Reservoir sampling: each row is as likely to be among the chosen as any other.
+                if len(self._chosen) < canary:
+                    self._chosen.append(row)
+                elif (place := dice.randrange(self.sizes.rows)) < canary:
+                    self._chosen[place] = row
+        self.sizes.only(self._options["sample"])
+
+    def _measure(self, number: int, row: dict[str, Any]) -> bool:
+        try:
+            sent_bytes = self._bytes_of(row)
+        except InputError:
+            self.sizes.unusable += 1
+            return False
+        self.sizes.add(sent_bytes)
+        for reason in self._limits.exceeded(sent_bytes):
+            self.sizes.never_fit.setdefault(reason, []).append(number)
+        return True
+
+    def _bytes_of(self, row: dict[str, Any]) -> int:
+        return len(self._agent.body(self._agent.prepare(row)))
+
+    def offline(self) -> Forecast:
+        """The forecast without a call."""
+        return offline(self.sizes, self._config.max_tokens or 0, self._agent.price)
+
+    async def ask(self) -> Forecast:
+        """The forecast from the chosen rows, asked for real."""
+        if not self._chosen:
+            return self.offline()
+        strategy = ParallelBatchStrategy.from_config(self._config.with_options(on_error="collect"))
+        with own_words():
+            self._batch = await strategy.run_batch(self._agent, self._chosen)
+        answered = zip(self._chosen, self._batch.results, strict=True)
+        calls = [self._call(row, result) for row, result in answered if result["usage"]]
+        if self._batch.summary.stopped:
+            raise click.ClickException(self._batch.summary.stopped)
+        if not calls:
+            raise click.ClickException(_why_no_calls(self._batch))
+        pace = Pace(self._config.max_concurrent, self._config.requests_per_minute, self._config.tokens_per_minute)
+        return from_canary(self.sizes, calls, self._config.max_tokens or 0, self._agent.price, pace)
+
+    def _call(self, row: dict[str, Any], result: dict[str, Any]) -> Call:
+        usage = result["usage"]
+        return Call(self._bytes_of(row), usage["input_tokens"], usage["output_tokens"], result["latency_s"])
+
+    def spent(self) -> dict[str, Any] | None:
+        """What the canary took, or None without one."""
+        if self._batch is None:
+            return None
+        summary = self._batch.summary
+        return {"rows": summary.total, "failed": summary.failed, "calls": summary.calls, "cost_usd": summary.cost_usd}
+
+    def notes(self) -> list[str]:
+        """What of the forecast is a guess, and where the rest is from."""
+        if self._batch is None:
+            notes = [
+                "a guess: 0.15 to 0.5 tokens for each byte that is sent, and answers of 1 to max_tokens tokens",
+                "how long it takes cannot be said without a call: leave out --offline",
+            ]
+        else:
+            notes = [
+                f"from {self._canary()}: 95% intervals, if these rows are like the rest",
+                "retries, throttling and a busier endpoint are not in it",
+            ]
+        where = "--price" if self._config.price else "the price list of genai-prices, for the standard tier"
+        return [*notes, f"the price is from {where}"] if self._agent.price else notes
+
+    def _canary(self) -> str:
+        assert self._batch is not None
+        summary, journal = self._batch.summary, self._config.journal
+        kept = f", kept in {journal}" if journal else ""
+        return f"{summary.total} rows that were asked ({summary.calls} calls, {usd(summary.cost_usd)}{kept})"
+
+    def warnings(self, forecast: Forecast) -> list[str]:
+        """What cannot work, or may end before its end."""
+        sizes, budget = self.sizes, self._config.budget_usd
+        found = [f"{len(rows):,} rows {reason}: {_some(rows)}" for reason, rows in sizes.never_fit.items()]
+        if sizes.unusable:
+            found.append(f"{sizes.unusable:,} rows cannot be asked: a value that the question needs is missing")
+        if self._agent.price is None:
+            found.append(
+                f"nobody knows what {self._config.model} costs at {self._agent.endpoint}: give --price IN OUT, in USD"
+                " for a million tokens"
+            )
+        if budget is not None and forecast.cost_usd is not None and forecast.cost_usd.high > budget:
+            rows = int(budget / forecast.cost_usd.high * forecast.rows)
+            found.append(f"the budget of {usd(budget)} may end the run after some {rows:,} rows")
+        if self._batch is not None and self._batch.summary.failed:
+            failures = ", ".join(f"{code} {count}" for code, count in self._batch.summary.failures.items())
+            found.append(f"{self._batch.summary.failed} of the {self._batch.summary.total} rows failed: {failures}")
+        return found
+
+
+def _why_no_calls(batch: BatchResult) -> str:
+    errors = [result["error"]["message"] for result in batch.results if result["error"]]
+    if errors:
+        return f"none of the {len(batch.results)} rows was answered; the first failed because {errors[0]}"
+    return "the endpoint does not say how many tokens a call took: take --offline"
+
+
+def _some(rows: list[int]) -> str:
+    shown = ", ".join(f"{row:,}" for row in rows[:5])
+    return f"row {shown}" + (", ..." if len(rows) > 5 else "")

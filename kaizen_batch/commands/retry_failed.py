@@ -1,0 +1,79 @@
+"""`kaizen-batch retry-failed`: the command of a journal's last run, once more."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kaizen_batch.commands.command import Command, tell
+from kaizen_batch.commands.run import main as run
+from kaizen_batch.commands.status import JOURNAL
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.journal import Journal
+from kaizen_batch.records.names import STANDARD
+
+_BEGINNING = ["kaizen-batch", "run"]
+
+
+@click.command("retry-failed", cls=Command, passes_on=True)
+@JOURNAL
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]...")
+def main(journal: Path, more: tuple[str, ...]) -> None:
+    """Give the command of a journal's last run once more: it asks exactly what failed or is missing.
+
+    \b
+    Examples:
+      kaizen-batch retry-failed labels.csv.journal.db
+      kaizen-batch retry-failed labels.csv.journal.db --budget 20 --max-concurrent 5
+
+    Options of `kaizen-batch run` that are added win over those of then. What is answered comes from the journal and
+    costs nothing; the output is written anew, with all rows.
+    """
+    labels = _labels(journal)
+    arguments = _arguments(journal, labels)
+    folder = Path(labels.get("folder", "."))
+    if not folder.is_dir():
+        raise ConfigError(
+            f"the last run was in {str(folder)!r}, which is gone: give this in its new place: {labels['command']}"
+        )
+    path = journal.resolve()
+    os.chdir(folder)
+    tell(f"in {folder}: {labels['command']}")
+    # The journal is where it is found now, not where it was then.
+    run.main([*_without_journal(arguments), "--journal", str(path), *more], prog_name="kaizen-batch run")
+
+
+def _labels(journal: Path) -> dict[str, Any]:
+    for last in reversed(Journal(journal).runs()):
+        labels: dict[str, Any] = last.description.get("config", {}).get("labels", {})
+        if "command" in labels:
+            return labels
+    raise ConfigError(
+        f"no run in {str(journal)!r} was begun by this command, so there is none to repeat: give the same batch to your"
+        " own program again, with the same journal"
+    )
+
+
+def _arguments(journal: Path, labels: dict[str, Any]) -> list[str]:
+    words = shlex.split(labels["command"])
+    if words[:2] != _BEGINNING:
+        raise ConfigError(f"the command in {str(journal)!r} is not one of `kaizen-batch run`: {labels['command']}")
+    if labels.get("input") == STANDARD:
+        raise ConfigError(
+            f"the last run read standard input, which is gone: pipe the same rows into it again: {labels['command']}"
+        )
+    return words[2:]
+
+
+def _without_journal(arguments: list[str]) -> list[str]:
+    """The arguments but for the journal's name, in either spelling."""
+    kept: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--journal":
+            next(words, None)
+        elif not word.startswith("--journal="):
+            kept.append(word)
+    return kept

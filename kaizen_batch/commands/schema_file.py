@@ -1,0 +1,210 @@
+"""`--schema labels.json`: a JSON schema of the outputs becomes the pydantic model that a signature is made from.
+
+The common subset of JSON schema, and a clear error for the rest: what is not understood is not ignored, since an
+answer would pass that the schema forbids.
+"""
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from kaizen_batch.errors import ConfigError, did_you_mean
+
+_SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+_TYPES = (*_SCALARS, "array", "object")
+# JSON schema's name of each constraint -> pydantic's, by type.
+_NUMBER = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+}
+_CONSTRAINTS = {
+    "string": {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"},
+    "integer": _NUMBER,
+    "number": _NUMBER,
+    "array": {"minItems": "min_length", "maxItems": "max_length"},
+}
+# Words that forbid no answer.
+_NOTES = ("description", "title", "examples", "default", "$schema", "$id", "$comment", "$defs", "definitions")
+_STRUCTURE = ("type", "enum", "const", "anyOf", "$ref", "items", "properties", "required", "additionalProperties")
+_KNOWN = (*_STRUCTURE, *_NOTES, *dict.fromkeys(name for names in _CONSTRAINTS.values() for name in names))
+
+
+def read_schema(path: Path) -> type[BaseModel]:
+    """The model of the outputs that a JSON schema file describes.
+
+    The file holds an object schema: `{"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}`. Without
+    `required` every property is; one that is not in it may be null. A description of the whole is the instruction.
+    Raises: ConfigError that names the file and the place in it, what stands there, and what is supported.
+    """
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no schema file {str(path)!r}: give the path of a JSON schema") from None
+    except OSError as error:
+        raise ConfigError(f"the schema file {str(path)!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the schema file {str(path)!r} is not UTF-8: save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"the schema file {str(path)!r} is no JSON: {error.msg} in {where}; mend it there") from None
+    try:
+        return model_of(schema, name=_class_name(path))
+    except ConfigError as error:
+        raise ConfigError(f"the schema file {str(path)!r}: {error}") from None
+
+
+def model_of(schema: Any, *, name: str = "Outputs") -> type[BaseModel]:
+    """The pydantic model of an object schema. Raises: ConfigError.
+
+    >>> list(model_of({"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}).model_fields)
+    ['label']
+    """
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict) or not schema["properties"]:
+        raise ConfigError(
+            'it must describe an object, such as {"type": "object", "properties": {"label": {"type": "string"}}}'
+        )
+    definitions = {**_dict(schema, "definitions"), **_dict(schema, "$defs")}
+    return _Reader(definitions).model(schema, name, "")
+
+
+class _Reader:
+    """Turns schemas into types; `_open` are the references being resolved, so that a loop is seen."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._open: list[str] = []
+
+    def model(self, schema: dict[str, Any], name: str, place: str) -> type[BaseModel]:
+        """An object with properties."""
+        _check_words(schema, place)
+        if schema.get("type", "object") != "object":
+            raise ConfigError(f"{_at(place)}an object is needed here; given: type {schema['type']!r}")
+        properties = schema["properties"]
+        required = schema.get("required", list(properties))
+        _check_required(required, properties, place)
+        fields: dict[str, Any] = {
+            key: self._field(value, required=key in required, name=key, place=f"{place}.{key}".strip("."))
+            for key, value in properties.items()
+        }
+        with warnings.catch_warnings():
+            # An output called "json" or "copy" hides a method of pydantic's that nobody calls here.
+            warnings.filterwarnings("ignore", message="Field name .* shadows an attribute", category=UserWarning)
+            return create_model(
+                name, __config__=ConfigDict(extra="forbid"), __doc__=str(schema.get("description") or ""), **fields
+            )
+
+    def _field(self, schema: Any, *, required: bool, name: str, place: str) -> tuple[Any, Any]:
+        if name.startswith("_"):
+            raise ConfigError(f"{_at(place)}a name cannot begin with an underscore; choose another")
+        kind = self._type(schema, name, place)
+        described = schema.get("description")
+        if required:
+            return kind, Field(description=described)
+        return Union[kind, None], Field(default=None, description=described)  # noqa: UP007 - made at run time
+
+    def _type(self, schema: Any, name: str, place: str) -> Any:
+        if not isinstance(schema, dict):
+            raise ConfigError(f'{_at(place)}a schema is an object such as {{"type": "string"}}; given: {schema!r:.40}')
+        _check_words(schema, place)
+        if "$ref" in schema:
+            return self._referred(schema["$ref"], name, place)
+        if "enum" in schema or "const" in schema:
+            return _literal(schema.get("enum", [schema.get("const")]), place)
+        if "anyOf" in schema:
+            options = schema["anyOf"] if isinstance(schema["anyOf"], list) else []
+            return _union((self._type(each, name, place) for each in options), place)
+        kinds = schema.get("type")
+        if isinstance(kinds, list):
+            return _union((self._one({**schema, "type": kind}, name, place) for kind in kinds), place)
+        return self._one(schema, name, place)
+
+    def _one(self, schema: dict[str, Any], name: str, place: str) -> Any:
+        kind = schema.get("type", "object" if "properties" in schema else None)
+        if not isinstance(kind, str) or kind not in _TYPES:
+            hint = did_you_mean(kind, _TYPES) if isinstance(kind, str) else ""
+            raise ConfigError(f"{_at(place)}unknown type {kind!r}: {hint}allowed are {', '.join(_TYPES)}")
+        if kind == "object":
+            if not isinstance(schema.get("properties"), dict) or not schema["properties"]:
+                raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can hold to them")
+            return self.model(schema, name.title().replace("_", "") or "Inner", place)
+        if kind == "array":
+            inner: Any = list[self._type(schema.get("items"), name, f"{place}[]")]  # type: ignore[misc] # at run time
+        else:
+            inner = _SCALARS[kind]
+        return _constrained(inner, kind, schema)
+
+    def _referred(self, reference: Any, name: str, place: str) -> Any:
+        key = str(reference).removeprefix("#/$defs/").removeprefix("#/definitions/")
+        if key not in self._definitions:
+            raise ConfigError(f"{_at(place)}$ref {reference!r} leads nowhere: name one of this file's $defs")
+        if key in self._open:
+            raise ConfigError(f"{_at(place)}$ref {reference!r} refers to itself, which is not supported")
+        self._open.append(key)
+        try:
+            return self._type(self._definitions[key], name, place)
+        finally:
+            self._open.pop()
+
+
+def _constrained(kind: Any, name: str, schema: dict[str, Any]) -> Any:
+    given = {ours: schema[theirs] for theirs, ours in _CONSTRAINTS.get(name, {}).items() if theirs in schema}
+    return Annotated[kind, Field(**given)] if given else kind
+
+
+def _literal(values: Any, place: str) -> Any:
+    if not isinstance(values, list) or not values or not all(_fits_a_literal(value) for value in values):
+        raise ConfigError(f"{_at(place)}enum is a list of texts, whole numbers, true, false or null; given: {values!r}")
+    return Literal[tuple(values)]
+
+
+def _fits_a_literal(value: Any) -> bool:
+    return value is None or isinstance(value, str | int)
+
+
+def _union(kinds: Iterable[Any], place: str) -> Any:
+    options = tuple(kinds)
+    if not options:
+        raise ConfigError(f"{_at(place)}a choice of types needs at least one")
+    return Union[options]  # noqa: UP007 - made at run time
+
+
+def _check_words(schema: dict[str, Any], place: str) -> None:
+    for word in schema:
+        if word not in _KNOWN:
+            hint = did_you_mean(word, _KNOWN)
+            raise ConfigError(
+                f"{_at(place)}{word!r} is not supported: {hint}leave it out; known are {', '.join(_KNOWN)}"
+            )
+
+
+def _check_required(required: Any, properties: dict[str, Any], place: str) -> None:
+    if not isinstance(required, list):
+        raise ConfigError(f"{_at(place)}required is a list of names; given: {required!r}")
+    for name in required:
+        if name not in properties:
+            hint = did_you_mean(str(name), properties)
+            raise ConfigError(
+                f"{_at(place)}required names {name!r}, which is no property: {hint}add it, or take it out"
+            )
+
+
+def _dict(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    found = schema.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _at(place: str) -> str:
+    return f"at {place!r}: " if place else ""
+
+
+def _class_name(path: Path) -> str:
+    # It goes to the endpoint as the schema's name, which must be letters, digits and underscores.
+    name = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in path.name.partition(".")[0])
+    return name.strip("_") or "Outputs"

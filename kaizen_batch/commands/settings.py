@@ -1,0 +1,128 @@
+"""From the options of a command to what the engine takes: config, template, signature, journal."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from kaizen_batch.agents import create_agent
+from kaizen_batch.commands.command import arguments_of, value_of
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.records.names import STANDARD
+from kaizen_batch.templates import PromptTemplate
+
+Options = dict[str, Any]
+"""The parameters of `run` or `estimate`."""
+
+WITHOUT_CALLS: dict[str, Any] = {"api_key": "none"}
+"""For `config_of`, where no call is made: no key is needed, but a provider wants one."""
+
+_SAME_NAME = ("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after", "on_error")
+_OTHER_NAME = {
+    "provider": "llm_provider",
+    "system": "system_prompt",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "budget": "budget_usd",
+    "timeout": "timeout_s",
+    "deadline": "deadline_s",
+    "grace": "grace_s",
+}
+
+
+def config_of(options: Options, **more: Any) -> BatchConfig:
+    """The config of a run. Raises: ConfigError."""
+    given = {name: options[name] for name in _SAME_NAME}
+    given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
+    given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
+    given["journal"] = journal_of(options)
+    if options["price"]:
+        given["price"] = dict(zip(("input", "output"), options["price"], strict=True))
+    # What nobody said is left to BatchConfig, which asks the environment for the endpoint.
+    return BatchConfig(**{name: value for name, value in given.items() if value is not None}, **more)
+
+
+def journal_of(options: Options) -> Path | None:
+    """The journal: the one that was named, or the one beside the output; None for none."""
+    journal: Path | None = options["journal"]
+    if journal is not None and options["no_journal"]:
+        raise click.UsageError("--journal and --no-journal exclude each other: leave one out")
+    if journal is not None or options["no_journal"]:
+        return journal
+    output = options["output"]
+    return None if output in (None, STANDARD) else Path(f"{output}.journal.db")
+
+
+def template_of(options: Options) -> PromptTemplate | None:
+    """The prompt template, or None where the rows have a column `prompt` of their own."""
+    text, file = options["prompt"], options["prompt_file"]
+    if text is not None and file is not None:
+        raise click.UsageError("--prompt and --prompt-file exclude each other: leave one out")
+    if file is not None:
+        text = _text_of(file)
+    return None if text is None else PromptTemplate(text)
+
+
+def signature_of(options: Options) -> Any:
+    """The model of the outputs that `--schema` describes, or None for one text."""
+    from kaizen_batch.commands.schema_file import read_schema
+
+    return None if options["schema"] is None else read_schema(options["schema"])
+
+
+def agent_of(options: Options, config: BatchConfig) -> Any:
+    """The agent of a run. Raises: ConfigError, SignatureError."""
+    return create_agent(config, signature_of(options))
+
+
+def labels_of(ctx: click.Context) -> dict[str, str]:
+    """What the journal keeps of the command, so that it can be given again."""
+    command = shlex.join(["kaizen-batch", "run", *arguments_of(ctx), *_from_environment(ctx)])
+    given = {"input": ctx.params["input"], "output": ctx.params["output"]}
+    return {"command": command, "folder": str(Path.cwd()), **given}
+
+
+def again(ctx: click.Context) -> str:
+    """The command, as it was typed."""
+    return shlex.join(["kaizen-batch", "run", *arguments_of(ctx)])
+
+
+def _from_environment(ctx: click.Context) -> list[str]:
+    """The options that only the environment said, as flags: it may say something else the next time."""
+    flags: list[str] = []
+    for option in ctx.command.params:
+        if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
+            flags += _flags(option, value_of(ctx, option.name))
+    return flags
+
+
+def _flags(option: click.Parameter, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return option.opts[:1] if value else []
+    values = value if isinstance(value, tuple) else (value,)
+    if option.nargs > 1:
+        return [option.opts[0], *map(str, values)]
+    return [word for each in values for word in (option.opts[0], str(each))]
+
+
+def _fallback(text: str) -> str | dict[str, Any]:
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--fallback is no JSON: {error.msg} at column {error.colno}; mend it there") from None
+    return found
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig").rstrip("\n")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no prompt file {str(file)!r}: give the path of a text file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the prompt file {str(file)!r} is not UTF-8: save it as UTF-8") from None

@@ -1,0 +1,77 @@
+"""Figures as people read them: 1,234; $0.0123; 1.2 s; 38%."""
+
+from datetime import UTC, datetime
+
+
+def count(number: float) -> str:
+    """A whole number: 1,234."""
+    return f"{number:,.0f}"
+
+
+def rate(per_s: float) -> str:
+    """So many a second: 816/s, 8.2/s, 0.25/s."""
+    return f"{_digits(per_s)}/s"
+
+
+def usd(amount: float | None) -> str:
+    """US dollars: $1,234, $12.34, $0.0123; what is unknown says so."""
+    if amount is None:
+        return "unknown"
+    if not amount or amount >= 100:
+        return f"${amount:,.0f}"
+    return f"${amount:.2f}" if amount >= 1 else f"${_significant(amount)}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share: 38%, 0.4%; never 100% while something is missing, and never 0% of something."""
+    if not whole or part in (0, whole):
+        return "100%" if whole and part else "0%"
+    share = 100 * part / whole
+    if 1 <= share < 99:
+        return f"{share:.0f}%"
+    return f"{min(99.9, max(0.1, share)):.1f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """A time: 12 ms, 1.2 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 0.9995:
+        return f"{_digits(seconds * 1000)} ms"
+    if seconds < 59.95:
+        return f"{_digits(seconds)} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours_left = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours_left} h"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def moment(unix_s: float | None) -> str:
+    """A time of day with its date, where this is written: 2026-01-31 14:05:12 CET."""
+    return "unknown" if unix_s is None else f"{_local(unix_s):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def utc_offset_s(unix_s: float) -> float:
+    """How far the clocks here are ahead of UTC."""
+    offset = _local(unix_s).utcoffset()
+    return offset.total_seconds() if offset else 0.0
+
+
+def _local(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC).astimezone()
+
+
+def _digits(number: float) -> str:
+    if not number or number >= 9.95:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 0.995 else _significant(number, 2)
+
+
+def _significant(number: float, digits: int = 3) -> str:
+    """A number below 1 without an exponent, and without zeros at its end."""
+    if number < 1e-9:
+        return "0"
+    places = digits - 1 - int(f"{number:e}".partition("e")[2])
+    return f"{number:.{places}f}".rstrip("0").rstrip(".")

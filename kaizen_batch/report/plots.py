@@ -1,0 +1,80 @@
+"""The plots of the page, as the data that its script draws: numbers and labels of ours, no text of a row or model."""
+
+from typing import Any, NamedTuple
+
+from kaizen_batch.metrics import LatencyHistogram
+from kaizen_batch.report.facts import Facts
+from kaizen_batch.report.numbers import utc_offset_s
+from kaizen_batch.report.timeline import Timeline
+
+_BARS = 40
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+class _Plot(NamedTuple):
+    """One plot over time: its unit is one of `page.js`, its lines are a column, a label and a colour each."""
+
+    id: str
+    title: str
+    unit: str
+    blank: str
+    lines: tuple[tuple[str, str, str], ...]
+
+
+_SPEED = (("answered_per_s", "answered", "blue"), ("failed_per_s", "failed", "red"))
+_FLIGHT = (("in_flight", "in flight", "blue"), ("limit", "limit", "grey"))
+_THROTTLES = (("throttles_per_s", "throttled", "amber"),)
+_TOKENS = (("input_tokens_per_s", "input", "violet"), ("output_tokens_per_s", "output", "green"))
+_COST = (("cost_usd", "cost", "green"),)
+_OVER_TIME = (
+    _Plot("speed", "Items a second", "rate", "No item was answered by the endpoint yet.", _SPEED),
+    _Plot("flight", "Calls in flight", "count", "No call was made yet.", _FLIGHT),
+    _Plot("throttles", "Throttled calls a second", "rate", "No call was throttled.", _THROTTLES),
+    _Plot("tokens", "Tokens a second", "rate", "The endpoint told of no tokens.", _TOKENS),
+    _Plot(
+        "cost", "Cost so far", "usd", "Nothing was paid, as far as prices are known.", (("cost_usd", "cost", "green"),)
+    ),
+)
+
+
+def plots(facts: Facts) -> dict[str, Any]:
+    """Everything that is drawn, JSON-able."""
+    line = facts.timeline
+    return {
+        "at_s": [round(at_s, 3) for at_s in line.at_s],
+        "moment": [None if moment is None else round(moment, 1) for moment in line.moment],
+        "utc_offset_s": utc_offset_s(facts.now),
+        "begins_s": line.begins_s,
+        "over_time": [_over_time(line, plot) for plot in _OVER_TIME],
+        "latency": latency_plot(facts.details.latency),
+    }
+
+
+def latency_plot(histogram: LatencyHistogram) -> dict[str, Any]:
+    """The bars, each at its geometric middle, and the quantiles; seconds."""
+    bars = histogram.bars(_BARS)
+    return {
+        "at_s": [_rounded((from_s * to_s) ** 0.5) for from_s, to_s, _ in bars],
+        "edges_s": [bars[0][0], bars[-1][1]] if bars else [],
+        "counts": [count for *_, count in bars],
+        "blank": "No answer yet.",
+        "quantiles": {f"p{100 * q:g}": _rounded(histogram.quantile(q)) for q in _QUANTILES} if bars else {},
+    }
+
+
+def _over_time(line: Timeline, plot: _Plot) -> dict[str, Any]:
+    series = [
+        {"label": label, "colour": colour, "values": _column(line, column)} for column, label, colour in plot.lines
+    ]
+    says_something = any(any(each["values"]) for each in series)
+    return {"id": plot.id, "title": plot.title, "unit": plot.unit, "blank": plot.blank} | {
+        "series": series if says_something else []
+    }
+
+
+def _column(line: Timeline, name: str) -> list[float | None]:
+    return [None if value is None else _rounded(value) for value in getattr(line, name)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")

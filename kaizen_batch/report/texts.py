@@ -1,0 +1,68 @@
+"""What was asked and answered, as text for people; nothing here is HTML."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kaizen_batch.journal import Entry
+
+HEAD, MOST = 280, 20_000  # characters shown at once, and of one text in the page at all
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text with its beginning; `left_out` counts the characters that only the journal has."""
+
+    head: str
+    whole: str
+    left_out: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more than the beginning."""
+        return self.head != self.whole
+
+    @property
+    def length(self) -> int:
+        """Characters in all."""
+        return len(self.whole) + self.left_out
+
+
+def passage(text: str, head: int = HEAD) -> Passage:
+    """A text, its beginning cut at a space if there is one near."""
+    whole = text[:MOST]
+    if len(text) <= head * 1.2:
+        return Passage(whole, whole)
+    beginning = text[:head]
+    cut = beginning.rfind(" ", head * 3 // 4)
+    return Passage(beginning[: cut if cut > 0 else head].rstrip(), whole, len(text) - len(whole))
+
+
+def asked(entry: Entry) -> str:
+    """What a person would call the input: the last message of a chat, else the whole request."""
+    try:
+        body = json.loads(entry.request)
+    except ValueError:
+        return entry.request
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
+        return _content(messages[-1].get("content"))
+    return _shown(body)
+
+
+def answered(entry: Entry) -> str:
+    """What came back: a text, a refusal, or a value as JSON."""
+    answer = entry.answer
+    if answer is None:
+        return ""
+    return next((_shown(said) for said in (answer.text, answer.refusal, answer.value) if said is not None), "")
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, list):  # a message in parts, of which some may be pictures
+        return "\n".join(str(part.get("text") or f"[{part.get('type')}]") for part in content if isinstance(part, dict))
+    return _shown(content)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,0 +1,65 @@
+"""`--help`: quick, the same in docs/commands.md, and with the exit codes.
+
+`python -m tests.commands.test_help` writes the help texts into docs/commands.md anew.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kaizen_batch.cli import main
+from kaizen_batch.commands.exits import Exit
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+BLOCK = re.compile(r"```console\n\$ (kaizen-batch [\w -]*--help)\n(.*?)```", re.DOTALL)
+NAMES = main.list_commands(click.Context(main))
+
+
+def help_of(command: str) -> str:
+    arguments = command.split()[1:]
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(main, arguments, prog_name="kaizen-batch", terminal_width=100)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def renewed(text: str) -> str:
+    """The page with the help texts of today."""
+    return BLOCK.sub(lambda found: f"```console\n$ {found[1]}\n{help_of(found[1])}```", text)
+
+
+def test_the_page_has_the_help_of_every_command_word_for_word() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    shown = {command for command, _ in BLOCK.findall(text)}
+    assert shown == {"kaizen-batch --help", *(f"kaizen-batch {name} --help" for name in NAMES)}
+    assert renewed(text) == text, "run: python -m tests.commands.test_help"
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    heavy = ("kailash", "openai", "aiohttp", "rich", "pyarrow", "genai_prices", "opentelemetry")
+    code = (
+        "import sys; from kaizen_batch.cli import main; main(['--help'], standalone_mode=False);"
+        f" print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
+def test_the_exit_codes_stand_in_the_help() -> None:
+    for command in ("kaizen-batch --help", "kaizen-batch run --help"):
+        text = help_of(command)
+        for code in Exit:
+            assert re.search(rf"^ +{code.value} +\w", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["run", "estimate", "doctor", "status", "watch", "report", "export", "retry-failed"])
+def test_every_help_has_an_example(name: str) -> None:
+    assert f"kaizen-batch {name} " in help_of(f"kaizen-batch {name} --help").partition("Example")[2]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,154 @@
+"""A JSON schema file as the outputs of a signature."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kaizen_batch import ConfigError, InvalidOutputError
+from kaizen_batch.commands.schema_file import model_of, read_schema
+from kaizen_batch.signature import as_signature
+
+TICKET = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "description": "Decide which team a ticket belongs to.",
+    "properties": {
+        "team": {"enum": ["billing", "tech"], "description": "who should answer"},
+        "sure": {"type": "number", "minimum": 0, "maximum": 1},
+        "count": {"type": "integer"},
+        "urgent": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string", "maxLength": 5}, "maxItems": 3},
+        "note": {"type": ["string", "null"]},
+        "who": {"$ref": "#/$defs/Person"},
+        "other": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
+    "$defs": {"Person": {"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": False}},
+}
+ANSWER = {
+    "team": "tech",
+    "sure": 0.5,
+    "count": 2,
+    "urgent": True,
+    "tags": ["a"],
+    "note": None,
+    "who": {"name": "Ann"},
+    "other": 3,
+}
+
+
+def test_a_schema_becomes_a_signature_that_takes_the_right_answer() -> None:
+    signature = as_signature(model_of(TICKET))
+    assert signature.output_fields() == tuple(TICKET["properties"])  # type: ignore[arg-type]
+    assert signature.instructions == "Decide which team a ticket belongs to."
+    assert signature.parse(json.dumps(ANSWER)) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"team": "sales"},
+        {"sure": 1.5},
+        {"count": "many"},
+        {"tags": ["toolong"]},
+        {"tags": ["a", "b", "c", "d"]},
+        {"note": 7},
+        {"who": {"name": "Ann", "age": 3}},
+        {"other": "x"},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_wrong_answer_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOutputError):
+        as_signature(model_of(TICKET)).parse(json.dumps({**ANSWER, **change}))
+
+
+def test_what_goes_to_the_endpoint_says_what_the_file_says() -> None:
+    schema = as_signature(model_of(TICKET)).json_schema()
+    assert schema is not None and schema["additionalProperties"] is False
+    assert schema["required"] == list(TICKET["properties"])  # type: ignore[call-overload]
+    team = schema["properties"]["team"]
+    assert (team["enum"], team["description"]) == (["billing", "tech"], "who should answer")
+    assert schema["properties"]["sure"]["maximum"] == 1
+
+
+def test_a_property_that_is_not_required_may_be_null_or_missing() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a"]}
+    signature = as_signature(model_of(schema))
+    assert signature.parse('{"a": 1}') == {"a": 1, "b": None}
+    with pytest.raises(InvalidOutputError):
+        signature.parse('{"b": 1}')
+
+
+def test_names_that_pydantic_uses_itself_are_names_like_others() -> None:
+    signature = as_signature(model_of({"properties": {"json": {"type": "string"}, "copy": {"type": "integer"}}}))
+    assert signature.parse('{"json": "x", "copy": 1}') == {"json": "x", "copy": 1}
+
+
+@settings(max_examples=25)
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z][a-z_]{3,8}x", fullmatch=True), st.sampled_from(["string", "integer"]), min_size=1
+    )
+)
+def test_any_flat_schema_takes_its_own_answers(kinds: dict[str, str]) -> None:
+    signature = as_signature(model_of({"properties": {name: {"type": kind} for name, kind in kinds.items()}}))
+    answer = {name: "x" if kind == "string" else 1 for name, kind in kinds.items()}
+    if not signature.is_text():
+        assert signature.parse(json.dumps(answer)) == answer
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ([], "it must describe an object"),
+        ({"type": "string"}, "it must describe an object"),
+        ({"properties": {"a": {"type": "strng"}}}, "at 'a': unknown type 'strng': did you mean 'string'?"),
+        ({"properties": {"a": {}}}, "at 'a': unknown type None"),
+        ({"properties": {"a": "string"}}, "at 'a': a schema is an object such as"),
+        ({"properties": {"a": {"type": "string", "format": "date"}}}, "at 'a': 'format' is not supported"),
+        ({"properties": {"a": {"type": "string", "maxlength": 3}}}, "did you mean 'maxLength'?"),
+        ({"properties": {"a": {"type": "object"}}}, "at 'a': an object needs properties"),
+        ({"properties": {"a": {"type": "array"}}}, "at 'a[]': a schema is an object such as"),
+        ({"properties": {"a": {"enum": [1.5]}}}, "at 'a': enum is a list of texts"),
+        ({"properties": {"a": {"enum": []}}}, "at 'a': enum is a list of texts"),
+        ({"properties": {"a": {"anyOf": []}}}, "at 'a': a choice of types needs at least one"),
+        ({"properties": {"a": {"$ref": "#/$defs/B"}}}, "at 'a': $ref '#/$defs/B' leads nowhere"),
+        ({"properties": {"_a": {"type": "string"}}}, "at '_a': a name cannot begin with an underscore"),
+        ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "required names 'b', which is no property"),
+        (
+            {
+                "properties": {"a": {"$ref": "#/$defs/B"}},
+                "$defs": {"B": {"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}}},
+            },
+            "at 'a.b': $ref '#/$defs/B' refers to itself",
+        ),
+    ],
+)
+def test_what_is_not_supported_is_named_with_its_place(schema: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        model_of(schema)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_no_json_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text('{\n"type": object}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"labels.json' is no JSON: .* in line 2, column 9; mend it there"):
+        read_schema(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        read_schema(path)
+    with pytest.raises(ConfigError, match="there is no schema file"):
+        read_schema(tmp_path / "none.json")
+
+
+def test_the_name_that_goes_to_the_endpoint_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ticket-labels.v2.json"
+    path.write_text(json.dumps(TICKET), encoding="utf-8")
+    assert read_schema(path).__name__ == "ticket_labels"
