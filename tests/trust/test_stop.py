@@ -61,7 +61,11 @@ def test_a_second_signal_ends_at_once_and_the_journal_knows_what_was_in_flight(
         process.send_signal(stop)
         code, _ = end_of(process, 8)  # less than the grace period
     assert code in CODES[stop]
-    assert kept(journal) in ({"in_flight": 5}, {"unknown": 5})
+    # Python raises the second Ctrl-C wherever the program is, be it in the middle of a note that a call in line was
+    # not sent: such a row stays in flight, so that the journal may count too much, never too little.
+    left = kept(journal)
+    assert left.keys() <= {"in_flight", "unknown"}
+    assert 5 <= sum(left.values()) <= 10
 
 
 @both
