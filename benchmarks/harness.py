@@ -23,7 +23,7 @@ from typing import Any, Self
 ROOT = Path(__file__).parent.parent
 WARM_UP = 50
 _PREFIX, _READY = "benchmarks: ", "ready"
-_OUR_OWN = ("benchmarks", "kaizen_batch")
+OUR_OWN = ("benchmarks", "kaizen_batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def main(where: str, parameters: str) -> None:
     try:
         function = getattr(import_module(f"benchmarks.{module}"), name)
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] in _OUR_OWN:
+        if str(error.name).partition(".")[0] in OUR_OWN:
             raise
         _say(f"{error.name} is not installed")
         return

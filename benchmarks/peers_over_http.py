@@ -34,7 +34,7 @@ def at_10_ms(plan: Plan) -> list[Target]:
         arms = [*_pair(plan, given), *(_peer(plan, label, given) for label in PEERS)]
         samples = compare(arms, rounds=plan.rounds)
     title = f"Over HTTP, {LATENCY_S * 1000:g} ms, {AT_ONCE} at once"
-    return report("peers", samples, base=OURS, targets=_faster_than(samples), title=title)
+    return report("peers", samples, base=OURS, targets=faster_than(samples), title=title)
 
 
 def at_no_latency(plan: Plan) -> list[Target]:
@@ -59,7 +59,7 @@ def _peer(plan: Plan, label: str, given: dict[str, Any]) -> Arm:
     return Arm(label, where, given)
 
 
-def _faster_than(samples: Samples) -> list[Target]:
+def faster_than(samples: Samples) -> list[Target]:
     return [
         Target(f"times {label}", ratio(samples, OURS, label), wanted, form=".1f")
         for label, (_, _, wanted) in PEERS.items()
