@@ -59,9 +59,14 @@ def median(samples: Sequence[Sample], figure: str = "items_per_s") -> float | No
 
 
 def ratio(samples: Samples, label: str, base: str) -> float | None:
-    """How many times the items/s of `base` the arm `label` does; None if either was not measured."""
-    ours, theirs = median(samples[label]), median(samples[base])
-    return ours / theirs if ours is not None and theirs else None
+    """How many times the items/s of `base` the arm `label` does; None if either was not measured.
+
+    The median of the ratios within each round: what slows a whole round down, slows both.
+    """
+    rounds = [
+        ours.items_per_s / theirs.items_per_s for ours, theirs in zip(samples[label], samples[base], strict=False)
+    ]
+    return statistics.median(rounds) if rounds else None
 
 
 def table(samples: Samples, *, base: str) -> list[str]:
