@@ -14,6 +14,7 @@ OURS, BARE = "ours", "bare aiohttp"
 # What each does in some two seconds, and how many times as fast ours is to be.
 PEERS: dict[str, tuple[str, int, float | None]] = {
     "official SDK, gather": ("peers.sdk:batch", 1_000, 5.0),
+    "official SDK over aiohttp": ("peers.sdk:over_aiohttp", 1_000, None),
     "LangChain abatch": ("peers.langchain:batch", 600, 8.0),
     "LiteLLM acompletion": ("peers.litellm:batch", 400, 12.0),
     "OpenAI cookbook's script": ("peers.cookbook:batch", 1_000, None),

@@ -1,6 +1,6 @@
 """LangChain: `abatch` with `max_concurrency` in the config.
 
-https://python.langchain.com/docs/how_to/lcel_cheatsheet/ and the reference of `Runnable.abatch`
+https://reference.langchain.com/python/langchain-core/runnables/base/Runnable/abatch
 """
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
