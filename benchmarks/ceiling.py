@@ -28,7 +28,7 @@ def run(plan: Plan) -> list[Target]:
             Arm(label, "bare:raw", {"items": plan.items(ITEMS), "url": url, "at_once": AT_ONCE})
             for label, url in urls.items()
         ]
-        samples = compare(arms, rounds=plan.at_most(3))
+        samples = compare(arms, rounds=plan.at_most(2))
         by_wrk = {label: wrk(url, 1 if plan.quick else WRK_S) for label, url in urls.items()}
     title = f"The endpoint's ceiling: a raw protocol, {AT_ONCE} at once"
     report("ceiling", samples, base="lean endpoint", title=title, wrk=by_wrk)

@@ -71,18 +71,19 @@ def ratio(samples: Samples, label: str, base: str) -> float | None:
 
 def table(samples: Samples, *, base: str) -> list[str]:
     """The lines of a table of medians; the ratio is to the arm `base`."""
-    head = f"{'':36}{'items/s':>10}{'(min..max)':>20}{'ratio':>8}{'CPU s/1,000':>13}{'peak MB':>9}"
-    return [head, *(_row(label, taken, ratio(samples, label, base)) for label, taken in samples.items())]
+    width = max(map(len, samples)) + 2
+    head = f"{'':{width}}{'items/s':>10}{'(min..max)':>20}{'ratio':>8}{'CPU s/1,000':>13}{'peak MB':>9}"
+    return [head, *(f"{label:{width}}{_row(taken, ratio(samples, label, base))}" for label, taken in samples.items())]
 
 
-def _row(label: str, taken: Sequence[Sample], to_base: float | None) -> str:
+def _row(taken: Sequence[Sample], to_base: float | None) -> str:
     rate, cpu_s, peak_mb = (median(taken, figure) for figure in ("items_per_s", "cpu_s", "peak_mb"))
     if rate is None:
-        return f"{label:36}{'not installed':>30}"
+        return f"{'not installed':>30}"
     rates = [each.items_per_s for each in taken]
     spread = f"({min(rates):,.0f}..{max(rates):,.0f})"
     shown = f"{to_base:.2f}" if to_base is not None else "-"
-    return f"{label:36}{rate:>10,.0f}{spread:>20}{shown:>8}{cpu_s:>13.3f}{peak_mb:>9.0f}"
+    return f"{rate:>10,.0f}{spread:>20}{shown:>8}{cpu_s:>13.3f}{peak_mb:>9.0f}"
 
 
 def report(

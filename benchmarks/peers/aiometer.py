@@ -1,7 +1,5 @@
 """aiometer: `amap` with `max_at_once`, as its README has it. https://github.com/florimondmanca/aiometer"""
 
-from typing import Any
-
 import aiometer
 
 from benchmarks.bare import prompts
@@ -12,10 +10,6 @@ async def amap(items: int, at_once: int) -> int:
     """An agent that does nothing; results as they come."""
     done = 0
     async with aiometer.amap(nothing, list(prompts(items)), max_at_once=at_once) as results:
-        async for _ in _typed(results):
+        async for _ in results:
             done += 1
     return done
-
-
-def _typed(results: Any) -> Any:
-    return results
