@@ -39,8 +39,9 @@ def many_at_once(plan: Plan) -> list[Target]:
             )
         ]
         samples = compare(arms, rounds=plan.at_most(ROUNDS))
+    bare = {label: f"{label.partition(', ')[0]}, bare" for label in samples}
     title = f"Over HTTP, {LATENCY_S * 1000:g} ms, by calls at once"
-    return report("many-at-once", samples, base="1,000, bare", targets=_targets(samples), title=title)
+    return report("many-at-once", samples, base=bare, targets=_targets(samples), title=title)
 
 
 def _targets(samples: Samples) -> list[Target]:

@@ -69,11 +69,15 @@ def ratio(samples: Samples, label: str, base: str) -> float | None:
     return statistics.median(rounds) if rounds else None
 
 
-def table(samples: Samples, *, base: str) -> list[str]:
-    """The lines of a table of medians; the ratio is to the arm `base`."""
+def table(samples: Samples, *, base: str | Mapping[str, str]) -> list[str]:
+    """The lines of a table of medians; the ratio is to the arm `base`, or to the one that it names for each."""
+    bases = dict.fromkeys(samples, base) if isinstance(base, str) else base
     width = max(map(len, samples)) + 2
     head = f"{'':{width}}{'items/s':>10}{'(min..max)':>20}{'ratio':>8}{'CPU s/1,000':>13}{'peak MB':>9}"
-    return [head, *(f"{label:{width}}{_row(taken, ratio(samples, label, base))}" for label, taken in samples.items())]
+    return [
+        head,
+        *(f"{label:{width}}{_row(taken, ratio(samples, label, bases[label]))}" for label, taken in samples.items()),
+    ]
 
 
 def _row(taken: Sequence[Sample], to_base: float | None) -> str:
@@ -87,7 +91,13 @@ def _row(taken: Sequence[Sample], to_base: float | None) -> str:
 
 
 def report(
-    name: str, samples: Samples, *, base: str, targets: Iterable[Target] = (), title: str = "", **more: Any
+    name: str,
+    samples: Samples,
+    *,
+    base: str | Mapping[str, str],
+    targets: Iterable[Target] = (),
+    title: str = "",
+    **more: Any,
 ) -> list[Target]:
     """Print the table and what became of the targets, write everything to `results/<name>.json`; gives the targets."""
     targets = list(targets)

@@ -38,6 +38,11 @@ def test_a_peer_that_is_not_installed_says_so_and_harms_no_other_row() -> None:
     assert rows[1].split() == ["ours", "200", "(100..300)", "-", "0.200", "60"]
 
 
+def test_each_row_may_have_a_base_of_its_own() -> None:
+    _, ours, theirs, _ = table(SAMPLES, base={"ours": "theirs", "theirs": "theirs", "absent": "ours"})
+    assert (ours.split()[3], theirs.split()[3]) == ("3.00", "1.00")
+
+
 @pytest.mark.parametrize(
     ("value", "wanted", "at_most", "reached"),
     [
