@@ -1,9 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. They need Python >= 3.11 and make.
+# Two commands do everything: `make demo` and `make test`. They need Python >= 3.11 and make. `make bench` measures;
+# give it options by BENCH='--quick', BENCH='--only engine,headline --rounds 3'.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/kaizen-batch demo
@@ -15,8 +16,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+bench: .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks $(BENCH)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-bench build dist *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,3 +34,9 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# A venv of its own: the peers' versions are theirs, and what they pull in is no business of the tests.
+.venv-bench/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --editable '.[bench]'
+	@touch $@

@@ -1,6 +1,6 @@
 """What adaptive concurrency finds: an endpoint that slows down beyond a hidden knee, and one with a brown-out.
 
-    python -m benchmarks.adaptive [rounds] [items]
+    python -m benchmarks --only adaptive [--rounds 3]
 
 For each knee the fixed values are tried first, for a few seconds each; the best of them and the adaptive limit, which
 is told the ceiling only, then do the same batch in turns. The latencies keep the endpoint slower than the client.
@@ -8,16 +8,18 @@ is told the ceiling only, then do the same batch in turns. The latencies keep th
 
 import asyncio
 import bisect
-import sys
 import time
 
 from pydantic import SecretStr
 
-from benchmarks.harness import arm, compare, endpoint, median, report, sample
+from benchmarks.harness import Arm, Plan, compare, sample, simulator
+from benchmarks.tables import Target, ratio, report
 from kaizen_batch import BatchConfig, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import Event, ItemFinished
 
+ROUNDS, ITEMS = 3, 3_000
+OF_BEST = 0.9
 CEILING = 64
 KNEES = {4: 0.018, 12: 0.05, 40: 0.15}  # and the latency in seconds
 FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of the knee: the fixed values tried, besides the ceiling
@@ -52,7 +54,6 @@ async def finish_times(url: str, items: int, at_once: int, adaptive: bool, deadl
     return ends
 
 
-@arm
 async def batch(url: str, items: int, at_once: int, adaptive: bool = False, deadline_s: float | None = None) -> int:
     """One batch of short prompts; with a deadline, what of it was done by then."""
     return len(await finish_times(url, items, at_once, adaptive, deadline_s))
@@ -65,34 +66,35 @@ def best_fixed(knee: int, latency_s: float) -> tuple[int, dict[int, float]]:
     rates = {}
     for value in values:
         # An endpoint for each: what the one before has left under way would count against the knee.
-        with endpoint(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
+        with simulator(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
             given = {"url": url, "items": most, "at_once": value, "deadline_s": SCAN_S}
-            rates[value] = sample("adaptive", "batch", **given).items_per_s
+            taken = sample(Arm(str(value), "adaptive:batch", given))
+            rates[value] = taken.items_per_s if taken else 0.0
     return max(values, key=rates.__getitem__), rates
 
 
-def hidden_knee(knee: int, latency_s: float, *, rounds: int, items: int) -> float:
+def hidden_knee(knee: int, latency_s: float, *, rounds: int, items: int) -> list[Target]:
     """Throughput of the adaptive limit, as a share of what the best fixed value does."""
     best, rates = best_fixed(knee, latency_s)
     print(f"\nknee {knee}, ceiling {CEILING}, {latency_s} s, {items:,} items")
     print("fixed:", ", ".join(f"{value}: {rate:,.0f}/s" for value, rate in rates.items()))
     label = f"best fixed value ({best})"
-    with endpoint(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
+    with simulator(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
         given = {"url": url, "items": items}
         arms = [
-            (label, "batch", {**given, "at_once": best}),
-            ("adaptive", "batch", {**given, "at_once": CEILING, "adaptive": True}),
+            Arm(label, "adaptive:batch", {**given, "at_once": best}),
+            Arm("adaptive", "adaptive:batch", {**given, "at_once": CEILING, "adaptive": True}),
         ]
-        samples = compare("adaptive", arms, rounds=rounds)
-    report(f"adaptive-knee-{knee}", samples, base=label, fixed=rates)
-    return median(samples["adaptive"]) / median(samples[label])
+        samples = compare(arms, rounds=rounds)
+    share = Target(f"knee {knee}, of the best fixed value", ratio(samples, "adaptive", label), OF_BEST, form=".0%")
+    return report(f"adaptive-knee-{knee}", samples, base=label, targets=[share], fixed=rates)
 
 
 def brownout() -> None:
     """One batch through a time in which every call takes a multiple of its time."""
     start, end, factor = BROWNOUT
     knee = BROWNOUT_KNEE
-    with endpoint(latency_s=KNEES[knee], latency_sigma=0.2, knee=knee, brownout=BROWNOUT) as url:
+    with simulator(latency_s=KNEES[knee], latency_sigma=0.2, knee=knee, brownout=BROWNOUT) as url:
         zero = time.perf_counter()
         ends = [at - zero for at in asyncio.run(finish_times(url, BROWNOUT_ITEMS, CEILING, True, None))]
     before = rate(ends, start / 2, start)
@@ -115,14 +117,9 @@ def items_until(ends: list[float], start: float, wanted: float) -> int | None:
     return next((n - first for n in back), None)
 
 
-def main(rounds: int = 3, items: int = 3000) -> None:
+def run(plan: Plan) -> list[Target]:
     """Three knees, then the brown-out."""
-    ratios = {knee: hidden_knee(knee, latency_s, rounds=rounds, items=items) for knee, latency_s in KNEES.items()}
+    rounds, items = plan.at_most(ROUNDS), plan.items(ITEMS)
+    shares = [hidden_knee(knee, latency_s, rounds=rounds, items=items) for knee, latency_s in KNEES.items()]
     brownout()
-    print("\nof the best fixed value's throughput (wanted: 90%):")
-    for knee, ratio in ratios.items():
-        print(f"knee {knee}: {ratio:.0%}, {'reached' if ratio >= 0.9 else 'missed'}")
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    return [target for share in shares for target in share]

@@ -1,105 +1,216 @@
-"""What every benchmark needs: an endpoint in a process of its own, arms in processes of their own, medians, a table.
+"""What every benchmark needs: arms in processes of their own, samples in turns, an endpoint in another process.
 
-An arm is an async function `(endpoint, **parameters) -> items done`. It runs in a fresh process for each sample, so
-that memory and CPU are its own; the samples of all arms alternate, so that a noisy moment hits them alike.
+An arm is a function `(items, **parameters) -> items done`, async or not, in a module of this package. It runs in a
+fresh process for each sample, so that memory and CPU are its own; the samples of all arms alternate, so that a noisy
+moment hits them alike. A small batch goes before: what a library imports or builds on first use is no part of a sample.
 """
 
 import asyncio
 import json
 import resource
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from inspect import iscoroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
+WARM_UP = 50
+_PREFIX, _READY = "benchmarks: ", "ready"
+OUR_OWN = ("benchmarks", "kaizen_batch")
 
-ARMS: dict[str, Callable[..., Awaitable[int]]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One contestant: `where` is "module:function" below `benchmarks`, `processes` how many share its items."""
+
+    label: str
+    where: str
+    parameters: dict[str, Any]
+    processes: int = 1
 
 
-def arm(function: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
-    """Register an async function under its name."""
-    ARMS[function.__name__] = function
-    return function
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process did; CPU in seconds, memory at its peak in MB."""
+
+    items: int
+    elapsed_s: float
+    cpu_s: float
+    peak_mb: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of an arm. `peak_mb` is the process's most resident memory, `cpu_ms` CPU milliseconds for each item."""
+    """One run of an arm; `cpu_s` is CPU seconds for 1,000 items, `peak_mb` the largest process's memory."""
 
     items_per_s: float
-    cpu_ms: float
+    cpu_s: float
     peak_mb: float
 
-
-@contextmanager
-def endpoint(**options: float | str) -> Iterator[str]:
-    """The simulator in a process of its own; gives its base URL."""
-    flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    command = [sys.executable, "-m", "kaizen_batch.simulator", "--port", "0", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip().partition("=")[2]
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Self:
+        """What processes that started together did: the last to end is when the work was done."""
+        items = sum(run.items for run in runs)
+        return cls(
+            items_per_s=items / max(run.elapsed_s for run in runs),
+            cpu_s=sum(run.cpu_s for run in runs) / items * 1000,
+            peak_mb=max(run.peak_mb for run in runs),
+        )
 
 
-def sample(module: str, name: str, **parameters: Any) -> Sample:
-    """Run one arm of a benchmark's module once, in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.harness", module, name, json.dumps(parameters)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
-    return Sample(**json.loads(done.stdout.splitlines()[-1]))
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to do: `quick` is one round of a fiftieth of the items, to see that it works."""
+
+    rounds: int = 5
+    quick: bool = False
+
+    def items(self, wanted: int) -> int:
+        """How many items to take where so many are wanted."""
+        return max(WARM_UP, wanted // 50) if self.quick else wanted
+
+    def at_most(self, rounds: int) -> int:
+        """Rounds of a part that takes long."""
+        return min(rounds, self.rounds)
 
 
-def compare(module: str, arms: Sequence[tuple[str, str, dict[str, Any]]], *, rounds: int) -> dict[str, list[Sample]]:
-    """Samples of several arms, `(label, arm, parameters)`, taken in turns."""
-    samples: dict[str, list[Sample]] = {label: [] for label, _, _ in arms}
+def compare(arms: Sequence[Arm], *, rounds: int) -> dict[str, list[Sample]]:
+    """Samples of several arms, taken in turns; none for an arm whose package is not installed."""
+    samples: dict[str, list[Sample]] = {arm.label: [] for arm in arms}
     for _ in range(rounds):
-        for label, name, parameters in arms:
-            samples[label].append(sample(module, name, **parameters))
+        for arm in arms:
+            taken = sample(arm)
+            samples[arm.label] += [taken] if taken else []
     return samples
 
 
-def median(samples: Sequence[Sample], field: str = "items_per_s") -> float:
-    """The median of one figure."""
-    return statistics.median(getattr(each, field) for each in samples)
+def sample(arm: Arm) -> Sample | None:
+    """Run one arm once; None if a package that it needs is not installed. Raises: SystemExit if it fails."""
+    share = {**arm.parameters, "items": max(1, arm.parameters["items"] // arm.processes)}
+    with ExitStack() as stack:
+        started = [stack.enter_context(_Process(arm.where, share)) for _ in range(arm.processes)]
+        if any(process.line() != _READY for process in started):
+            return None
+        for process in started:
+            process.go()
+        return Sample.of([Run(**json.loads(process.line())) for process in started])
 
 
-def report(name: str, samples: dict[str, list[Sample]], *, base: str, **more: Any) -> None:
-    """Print the table of medians, with ratios to the arm `base`, and write everything as JSON."""
-    print(f"{'':34}{'items/s':>10}{'(min..max)':>18}{'ratio':>8}{'CPU s/1,000':>13}{'peak MB':>9}")
-    for label, taken in samples.items():
-        rates = [each.items_per_s for each in taken]
-        spread = f"({min(rates):,.0f}..{max(rates):,.0f})"
-        ratio = median(taken) / median(samples[base])
-        figures = f"{ratio:>8.2f}{median(taken, 'cpu_ms'):>13.2f}{median(taken, 'peak_mb'):>9.0f}"
-        print(f"{label:34}{median(taken):>10,.0f}{spread:>18}{figures}")
-    RESULTS.mkdir(exist_ok=True)
-    written = {label: [asdict(each) for each in taken] for label, taken in samples.items()}
-    (RESULTS / f"{name}.json").write_text(json.dumps({"samples": written, **more}, indent=1) + "\n")
+class _Process:
+    """The process of an arm: says that it is ready or what it misses, waits for the word, does the items, says how."""
+
+    def __init__(self, where: str, parameters: dict[str, Any]) -> None:
+        self._where = where
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.harness", where, json.dumps(parameters)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            cwd=ROOT,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._stderr.close()
+
+    def go(self) -> None:
+        """Let it begin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def line(self) -> str:
+        """The next line that it says to us; whatever else a library prints is passed over."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(_PREFIX):
+                return line.removeprefix(_PREFIX).strip()
+        self._stderr.seek(0)
+        raise SystemExit(f"{self._where} failed:\n{self._stderr.read()[-3000:]}")
 
 
-def _run_arm(module: str, name: str, parameters: str) -> None:
-    __import__(f"benchmarks.{module}")
-    started, cpu = time.perf_counter(), time.process_time()
-    items = asyncio.run(ARMS[name](**json.loads(parameters)))  # type: ignore[arg-type]
-    elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(asdict(Sample(items / elapsed, cpu / items * 1000, peak_mb))))
+@contextmanager
+def endpoint(module: str = "benchmarks.endpoint", **options: float | str | Sequence[float]) -> Iterator[str]:
+    """An endpoint in a process of its own; gives its base URL."""
+    flags = [text for name, value in options.items() for text in _flag(name, value)]
+    command = [sys.executable, "-m", module, *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip().partition("=")[2]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def simulator(**options: float | str | Sequence[float]) -> Any:
+    """The package's own simulator as the endpoint: it knows knees, brown-outs and limits."""
+    return endpoint("kaizen_batch.simulator", **options)
+
+
+def _flag(name: str, value: float | str | Sequence[float]) -> list[str]:
+    values = [value] if isinstance(value, int | float | str) else value
+    return [f"--{name.replace('_', '-')}", *map(str, values)]
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had resident, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: after fork and exec that still knows the size of the process that started this one.
+        return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if "VmHWM" in line)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def measure(function: Callable[..., Any], parameters: dict[str, Any], wait: Callable[[], object]) -> Run:
+    """Call an arm for its first batch, `wait`, then call it for all items, on the same loop if it is async."""
+    with asyncio.Runner() as runner:
+
+        def call(items: int) -> int:
+            made: int | Coroutine[Any, Any, int] = function(**{**parameters, "items": items})
+            return runner.run(made) if iscoroutine(made) else made  # type: ignore[return-value]
+
+        call(min(WARM_UP, parameters["items"]))
+        wait()
+        started, cpu = time.perf_counter(), time.process_time()
+        items = call(parameters["items"])
+        return Run(items, time.perf_counter() - started, time.process_time() - cpu, peak_mb())
+
+
+def _say(text: str) -> None:
+    print(f"\n{_PREFIX}{text}", flush=True)
+
+
+def _wait_for_the_others() -> None:
+    _say(_READY)
+    sys.stdin.readline()
+
+
+def main(where: str, parameters: str) -> None:
+    """What runs in the process of an arm."""
+    module, _, name = where.partition(":")
+    try:
+        function = getattr(import_module(f"benchmarks.{module}"), name)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] in OUR_OWN:
+            raise
+        _say(f"{error.name} is not installed")
+        return
+    _say(json.dumps(asdict(measure(function, json.loads(parameters), _wait_for_the_others))))
 
 
 if __name__ == "__main__":
-    from benchmarks import harness  # the module that the arms register with, not this `__main__`
-
-    harness._run_arm(*sys.argv[1:])
+    main(*sys.argv[1:])

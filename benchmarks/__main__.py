@@ -1,0 +1,62 @@
+"""All benchmarks, or some: `python -m benchmarks [--rounds 5] [--only engine,headline] [--quick]`."""
+
+import time
+from importlib import import_module
+
+import click
+
+from benchmarks.harness import Plan
+from benchmarks.tables import RESULTS, Target, machine
+
+PARTS = {
+    "ceiling": "ceiling:run",
+    "engine": "engine:run",
+    "memory": "engine:memory",
+    "peers": "peers_over_http:run",
+    "headline": "headline:run",
+    "latencies": "latencies:run",
+    "everything": "everything:run",
+    "imports": "imports:run",
+    "cores": "cores:run",
+    "graph": "graph:run",
+    "adaptive": "adaptive:run",
+}
+BY_NAME_ONLY = ("adaptive",)  # takes minutes, and moves only with the adaptive limit
+
+
+def chosen(only: str | None) -> list[str]:
+    """The parts to run. Raises: click.BadParameter for one that there is not."""
+    if only is None:
+        return [name for name in PARTS if name not in BY_NAME_ONLY]
+    names = [name.strip() for name in only.split(",")]
+    for name in names:
+        if name not in PARTS:
+            raise click.BadParameter(f"there is no part {name!r}; there are {', '.join(PARTS)}")
+    return names
+
+
+def run(name: str, plan: Plan) -> list[Target]:
+    """One part; it prints its tables itself."""
+    module, _, function = PARTS[name].partition(":")
+    targets: list[Target] = getattr(import_module(f"benchmarks.{module}"), function)(plan)
+    return targets
+
+
+@click.command("benchmarks")
+@click.option("--rounds", default=5, type=click.IntRange(1), show_default=True, help="Samples of each arm.")
+@click.option("--only", metavar="A,B", help=f"Some parts: {', '.join(PARTS)}.")
+@click.option("--quick", is_flag=True, help="One round of a fiftieth of the items: to see that it works.")
+def main(rounds: int, only: str | None, quick: bool) -> None:
+    """Measure, side by side, in turns; medians. What is not installed is left out."""
+    plan = Plan(rounds=1 if quick else rounds, quick=quick)
+    names, started = chosen(only), time.perf_counter()
+    print(f"{machine()}\n{plan.rounds} rounds of {', '.join(names)}")
+    targets = {name: run(name, plan) for name in names}
+    print(f"\nTargets, after {time.perf_counter() - started:.0f} s (figures: {RESULTS})")
+    for name, some in targets.items():
+        for target in some:
+            print(f"{name:12}{target}")
+
+
+if __name__ == "__main__":
+    main()

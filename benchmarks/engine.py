@@ -1,0 +1,52 @@
+"""The engine alone, with nothing to wait for: what an item costs before it costs anything. And flat memory.
+
+Peers get fewer items where they are slow; the figures are items a second.
+"""
+
+from benchmarks.harness import Arm, Plan, Sample, compare
+from benchmarks.tables import Target, median, report
+
+AT_ONCE = 50
+ITEMS = 200_000
+FEW, MANY = 1_000, 1_000_000
+RATE, GROWTH_MB = 100_000, 10
+
+FUNCTION, MODEL = "ours, a function", "ours, a signature and a provider"
+ARMS = (
+    (FUNCTION, "ours:function", ITEMS),
+    (MODEL, "ours:model", ITEMS),
+    ("gather and a semaphore", "peers.plain:gather", ITEMS),
+    ("aiometer.amap", "peers.aiometer:amap", 20_000),
+    ("LangChain abatch", "peers.langchain:function", 5_000),
+)
+
+
+def run(plan: Plan) -> list[Target]:
+    """Items a second."""
+    arms = [Arm(label, where, {"items": plan.items(items), "at_once": AT_ONCE}) for label, where, items in ARMS]
+    samples = compare(arms, rounds=plan.rounds)
+    targets = [Target(f"{label}, items/s", median(samples[label]), RATE) for label in (FUNCTION, MODEL)]
+    title = f"The engine alone, an agent that does nothing, {AT_ONCE} at once"
+    return report("engine", samples, base="gather and a semaphore", targets=targets, title=title)
+
+
+def memory(plan: Plan) -> list[Target]:
+    """A million streamed items against a thousand: the peak must not grow with the batch."""
+    arms = [
+        Arm(f"{label}: {items:,}", where, {"items": items, "at_once": AT_ONCE})
+        for label, where in ((FUNCTION, "ours:function"), (MODEL, "ours:model"))
+        for items in (FEW, plan.items(MANY))
+    ]
+    samples = compare(arms, rounds=1)
+    growths = [growth(samples[few.label], samples[many.label]) for few, many in zip(arms[::2], arms[1::2], strict=True)]
+    targets = [
+        Target(f"{label}, growth of the peak in MB", grown, GROWTH_MB, at_most=True, form=".1f")
+        for label, grown in zip((FUNCTION, MODEL), growths, strict=True)
+    ]
+    return report("memory", samples, base=arms[0].label, targets=targets, title="Flat memory, streamed items")
+
+
+def growth(few: list[Sample], many: list[Sample]) -> float | None:
+    """MB that the peak of many items is above that of few."""
+    less, more = median(few, "peak_mb"), median(many, "peak_mb")
+    return more - less if less is not None and more is not None else None

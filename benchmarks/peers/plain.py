@@ -1,0 +1,17 @@
+"""asyncio alone: a task for each item, a semaphore, gather."""
+
+import asyncio
+
+from benchmarks.bare import prompts
+from benchmarks.ours import nothing
+
+
+async def gather(items: int, at_once: int) -> int:
+    """The lines that everybody has written once."""
+    semaphore = asyncio.Semaphore(at_once)
+
+    async def one(prompt: str) -> dict[str, str]:
+        async with semaphore:
+            return await nothing(prompt)
+
+    return len(await asyncio.gather(*(one(prompt) for prompt in prompts(items))))

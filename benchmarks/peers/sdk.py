@@ -1,0 +1,40 @@
+"""The official SDK: one AsyncOpenAI for all, a semaphore, gather; over its own HTTP client, or over aiohttp.
+
+https://github.com/openai/openai-python#async-usage and #with-aiohttp
+"""
+
+import asyncio
+
+from openai import AsyncOpenAI, DefaultAioHttpClient
+
+from benchmarks.bare import MAX_TOKENS, MODEL, TEMPERATURE, prompts
+
+
+async def batch(items: int, url: str, at_once: int) -> int:
+    """Chat completions over HTTP, as the SDK comes."""
+    async with AsyncOpenAI(api_key="none", base_url=url) as client:
+        return await _gather(client, items, at_once)
+
+
+async def over_aiohttp(items: int, url: str, at_once: int) -> int:
+    """The same over aiohttp, which its documentation advises for many calls at once."""
+    async with AsyncOpenAI(api_key="none", base_url=url, http_client=DefaultAioHttpClient()) as client:
+        return await _gather(client, items, at_once)
+
+
+async def _gather(client: AsyncOpenAI, items: int, at_once: int) -> int:
+    semaphore = asyncio.Semaphore(at_once)
+
+    async def one(prompt: str) -> str | None:
+        async with semaphore:
+            completion = await client.chat.completions.create(
+                model=MODEL,
+                messages=[{"role": "user", "content": prompt}],
+                temperature=TEMPERATURE,
+                max_tokens=MAX_TOKENS,
+            )
+        return completion.choices[0].message.content
+
+    answers = await asyncio.gather(*(one(prompt) for prompt in prompts(items)))
+    assert all(answers)
+    return len(answers)
