@@ -101,11 +101,12 @@ async def run_job(
     """Carry every row of the input through the agent, in constant memory.
 
     The agent is what ParallelBatchStrategy takes, `config` says how it is run. A file is read twice: before the first
-    call its rows are counted and checked, so that a row that cannot be read costs nothing. The output has the columns
-    of the input, then the output fields (`<name>_result` where the input has one of that name), in the order of the
-    input, and appears when all is done; until then, and when the job is interrupted, an older one stays. With a journal
-    the same job goes on where it ended. An input named `*.failed.*` that ends with the columns `error_code` and
-    `error` is taken for what an earlier job left, and is read without them.
+    call its rows are counted and checked, so that a row that cannot be read costs nothing; a stream is read once, and
+    such a row ends the job when it comes. The output has the columns of the input, then the output fields
+    (`<name>_result` where the input has one of that name), in the order of the input, and appears when all is done;
+    until then, and when the job is interrupted, an older one stays. With a journal the same job goes on where it ended.
+    An input named `*.failed.*` that ends with the columns `error_code` and `error` is taken for what an earlier job
+    left, and is read without them.
 
     `on_event` is told that the run is finished when the output is in its place; `on_start` gets the run.
 

@@ -36,7 +36,10 @@ def read_jsonl(text: TextIO) -> Iterator[dict[str, Any]]:
 
 
 class JsonlEncoder:
-    """Rows as JSONL: every type of JSON survives; dates are ISO, bytes text or base64, other things their text."""
+    """Rows as JSONL: every type of JSON survives; dates are ISO, bytes text or base64, other things their text.
+
+    What is not a number is `NaN`, as Python's own json has it: it is read again, though JSON has no such thing.
+    """
 
     def __init__(self, output: Output) -> None:
         self._write = output.open_text().write
