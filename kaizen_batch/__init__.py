@@ -52,7 +52,6 @@ from kaizen_batch.events import (
     SinkOfRuns,
     Throttled,
 )
-from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.journal import Answer, Entry, Journal
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
@@ -64,7 +63,6 @@ from kaizen_batch.providers import (
     Request,
     register_provider,
 )
-from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
 from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
 from kaizen_batch.retries import RetryPolicy
 from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
@@ -73,9 +71,11 @@ from kaizen_batch.templates import PromptTemplate
 from kaizen_batch.usage import Usage
 
 if TYPE_CHECKING:
+    from kaizen_batch.jobs import FileJob, JobResult, run_job
     from kaizen_batch.logs import logging_sink
     from kaizen_batch.nodes import BaseAgent, BatchProcessorAgent, JoinResultsNode, PromptTemplateNode
     from kaizen_batch.progress import progress_sink
+    from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
     from kaizen_batch.telemetry import TelemetrySink
 
 __version__ = "0.1.0"
@@ -83,11 +83,18 @@ __version__ = "0.1.0"
 _ON_FIRST_USE = {
     "BaseAgent": "kaizen_batch.nodes",
     "BatchProcessorAgent": "kaizen_batch.nodes",
+    "FileJob": "kaizen_batch.jobs",
+    "JobResult": "kaizen_batch.jobs",
     "JoinResultsNode": "kaizen_batch.nodes",
     "PromptTemplateNode": "kaizen_batch.nodes",
+    "RecordWriter": "kaizen_batch.records",
+    "Records": "kaizen_batch.records",
     "TelemetrySink": "kaizen_batch.telemetry",
     "logging_sink": "kaizen_batch.logs",
+    "open_records": "kaizen_batch.records",
     "progress_sink": "kaizen_batch.progress",
+    "record_writer": "kaizen_batch.records",
+    "run_job": "kaizen_batch.jobs",
 }
 
 

@@ -81,7 +81,7 @@ class RetryPolicy(BaseModel):
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     attempts: int = Field(default=5, ge=1, le=100)
     throttles: int = Field(default=20, ge=0, le=1000)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -41,6 +41,9 @@ def InputField(description: str = "", *, default: Any = ...) -> Any:
 def OutputField(description: str = "", **constraints: Any) -> Any:
     """An output of a signature; `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
     return _OutputField(Field(description=description or None, **constraints))
+
+
+_PLAIN_TYPES = (str, int, float, bool)
 
 
 class Signature:
@@ -140,8 +143,11 @@ def as_signature(signature: Any) -> type[Signature]:
         return type(signature)
     if isinstance(signature, type) and issubclass(signature, Signature):
         return signature
-    if isinstance(signature, type) and issubclass(signature, BaseModel) and not issubclass(signature, RootModel):
-        return _from_model(signature)
+    if isinstance(signature, type) and issubclass(signature, BaseModel):
+        from pydantic import RootModel  # a tenth of this package's import time, and nobody hands one over
+
+        if not issubclass(signature, RootModel):
+            return _from_model(signature)
     raise SignatureError(
         f"a signature is a subclass of Signature or of pydantic.BaseModel with fields; given: {signature!r}"
     )
@@ -181,7 +187,9 @@ def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseM
         if isinstance(mark, _OutputField):
             fields[name] = (hints[name], mark.info)
     try:
-        return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+        # Where no type can be wrong, it is built on first use: importing the default signature must cost nothing.
+        deferred = all(type_ in _PLAIN_TYPES for type_, _ in fields.values())
+        return create_model(cls.__name__, __config__=ConfigDict(extra="forbid", defer_build=deferred), **fields)
     except (PydanticUserError, NameError) as error:
         raise SignatureError(f"{cls.__name__}: an output cannot be built: {error}") from error
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
-from kaizen_batch.records.values import as_text, plain_row
+from kaizen_batch.values import as_text, plain_row
 
 
 class PromptTemplate:

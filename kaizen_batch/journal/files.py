@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock, Timeout
-
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, schema
 
@@ -55,6 +53,8 @@ def write_lock(path: Path) -> Iterator[None]:
         raise faults.unwritable(path, "it is a folder")
     if not path.parent.is_dir():
         raise faults.unwritable(path, f"the folder {str(path.parent)!r} does not exist")
+    from filelock import FileLock, Timeout  # only a run with a journal needs it
+
     lock = FileLock(f"{path}.lock", blocking=False, mode=0o600)
     try:
         lock.acquire()

@@ -2,13 +2,14 @@
 
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def environment_proxy(url: str) -> str | None:
     """The proxy for an address, from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; None for a direct connection."""
+    from urllib.request import getproxies  # it loads an HTTP client, which is not needed until there is an endpoint
+
     parts = urlsplit(url)
     found = getproxies()
     proxy = found.get(parts.scheme) or found.get("all")

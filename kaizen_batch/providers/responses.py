@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -142,9 +141,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 < seconds < math.inf:  # False for a NaN too
             return seconds
+    if "retry-after" not in headers:
+        return None
+    from email.utils import parsedate_to_datetime  # a date is rare
+
     try:
         moment = parsedate_to_datetime(headers["retry-after"])
-    except (KeyError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds()) or None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kaizen_batch.records.values import as_text
+from kaizen_batch.values import as_text
 
 _MISFITS = (pa.ArrowException, OverflowError, UnicodeError, ValueError, TypeError)
 

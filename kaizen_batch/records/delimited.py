@@ -10,7 +10,7 @@ from kaizen_batch.errors import RecordError
 from kaizen_batch.records.faults import BadRow
 from kaizen_batch.records.output import Output
 from kaizen_batch.records.streams import marks
-from kaizen_batch.records.values import as_text
+from kaizen_batch.values import as_text
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from kaizen_batch.records.faults import BadRow
 from kaizen_batch.records.output import Output
 from kaizen_batch.records.streams import marks
-from kaizen_batch.records.values import plain
+from kaizen_batch.values import plain
 
 _encode = json.JSONEncoder(ensure_ascii=False, default=plain).encode
 
