@@ -121,6 +121,8 @@ class ModelAgent:
         return self.signature.parse(text)
 
 
+_TELLING = {*ENVELOPE, "success"}  # keys that are not just outputs
+
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments of a call."""
 
@@ -176,7 +178,7 @@ class FunctionAgent:
         """Call the function."""
         args, kwargs = request
         value = await self._call(*args, **kwargs)
-        return Completion(value=value if isinstance(value, dict) else {"result": value}, finish_reason=None)
+        return Completion(None, None, None, None, None, value if isinstance(value, dict) else {"result": value})
 
     @property
     def endpoint(self) -> str:
@@ -198,6 +200,8 @@ class FunctionAgent:
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
         """The function's own dict."""
         value = completion.value or {}
+        if value.keys().isdisjoint(_TELLING):
+            return value
         error = value.get("error")
         outputs = {_own_name(key, value): v for key, v in value.items() if key != "error"}
         if error or value.get("success") is False:

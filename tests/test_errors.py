@@ -85,7 +85,7 @@ def test_the_class_says_whether_the_whole_run_is_over(name: str) -> None:
     assert make(DEFINED[name]).fatal is (name in FATAL)
 
 
-@pytest.mark.parametrize("name", FATAL_AT_THE_ENDPOINT)
+@pytest.mark.parametrize("name", sorted(FATAL_AT_THE_ENDPOINT))
 def test_a_fatal_error_is_below_fatal_error(name: str) -> None:
     assert issubclass(DEFINED[name], FatalError)
 

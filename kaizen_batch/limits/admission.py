@@ -63,6 +63,10 @@ class Line:
     def __init__(self, admission: Admission, limits: tuple[Limit, ...]) -> None:
         self._admission = admission
         self._limits = limits
+        # Bound once: this is on every item's way.
+        self._delays = tuple(limit.delay for limit in limits)
+        self._takes = tuple(limit.take for limit in limits)
+        self._settles = tuple(limit.settle for limit in limits)
         self.waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._error: KaizenBatchError | None = None
@@ -104,14 +108,14 @@ class Line:
             return False
         now = self._admission.clock()
         try:
-            for limit in self._limits:
-                if limit.delay(ticket, now) > 0:
+            for delay in self._delays:
+                if delay(ticket, now) > 0:
                     return False
         except KaizenBatchError:
             self._check(ticket)  # that a call can never fit is worth more than what it has met first
             raise
-        for limit in self._limits:
-            limit.take(ticket, now)
+        for take in self._takes:
+            take(ticket, now)
         return True
 
     def only_crowded(self, ticket: Ticket) -> bool:
@@ -128,8 +132,8 @@ class Line:
         """The call is over; what it used is on the ticket."""
         admission = self._admission
         now = admission.clock()
-        for limit in self._limits:
-            limit.settle(ticket, now)
+        for settle in self._settles:
+            settle(ticket, now)
         for line in admission.lines:
             if line.waiters:
                 line.pump()

@@ -1,7 +1,7 @@
 """One call: let in by the limits, sent, timed, and booked, whatever its end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from kaizen_batch.config import RunConfig
@@ -54,19 +54,23 @@ class Calls:
         self._watched = watched
         self._hedge = HedgeDelay(config.hedge_after, tally.latency) if config.hedge_after else None
 
-    async def call(self, item: Item, lane: Lane, request: Any) -> Completion:
-        """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours."""
+    def call(self, item: Item, lane: Lane, request: Any) -> Coroutine[Any, Any, Completion]:
+        """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours.
+
+        What it gives must be awaited at once: it may hold its place in the line already.
+        """
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
         ticket = lane.ticket(request, item.body)
-        if item.record is not None or not lane.line.try_enter(ticket):
-            await self._enter(item, lane, ticket)
+        if item.record is None and self._hedge is None and lane.line.try_enter(ticket):
+            return self._send(item, lane, request, ticket)
+        return self._admitted(item, lane, request, ticket)
+
+    async def _admitted(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+        await self._enter(item, lane, ticket)
         delay_s = self._hedge.seconds if self._hedge is not None else None
         if delay_s is None:
-            try:
-                return await self._send(item, lane, request, ticket)
-            finally:
-                lane.line.leave(ticket)
+            return await self._send(item, lane, request, ticket)
         first = self._first(item, lane, request, ticket)
         return await hedged(first, lambda: asyncio.create_task(self._second(item, lane, request)), delay_s)
 
@@ -101,32 +105,37 @@ class Calls:
         """The hedge of a call: it takes the next place, before calls that have not begun."""
         ticket = lane.ticket(request, item.body)
         await lane.line.enter(ticket, ahead=True)
-        _unsent(ticket)
         try:
-            self._tally.hedges += 1
-            item.hedged = True
-            return await self._send(item, lane, request, ticket, begun=False)
-        finally:
+            if item.record is not None:
+                await self._begin(item.record, ticket)
+        except BaseException:
+            _unsent(ticket)
             lane.line.leave(ticket)
+            raise
+        self._tally.hedges += 1
+        item.hedged = True
+        return await self._send(item, lane, request, ticket)
 
     def _first(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
-        _unsent(ticket)
+        sent = item.calls
         task = asyncio.create_task(self._send(item, lane, request, ticket))
-        # Not a `finally` inside: a task that is cancelled before its first step never gets there.
-        task.add_done_callback(lambda _: lane.line.leave(ticket))
+
+        def ended(_: Any) -> None:
+            if item.calls == sent:  # cancelled before its first step, and so before its `finally`
+                _unsent(ticket)
+                lane.line.leave(ticket)
+
+        task.add_done_callback(ended)
         return task
 
-    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, *, begun: bool = True) -> Completion:
-        """One call that has been let in, and the books about it."""
-        if item.record is not None and not begun:
-            await self._begin(item.record, ticket)
-        ticket.used_tokens = ticket.used_usd = None
+    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+        """One call that has been let in, and the books about it; leaves the line at its end."""
         clock = self.limits.loop.time
         item.calls = attempt = item.calls + 1
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
-        seconds = self._time_left(sent_at)
         try:
+            seconds = self._config.timeout_s if self.cut_at is None else self._time_left(sent_at)
             if seconds is None:
                 completion = await lane.agent.complete(request)
             else:
@@ -134,6 +143,8 @@ class Calls:
                     completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
+            now = clock()
+            self._answered(item, lane, ticket, completion, sent_at, now)
         except asyncio.CancelledError:
             item.latency_s = clock() - sent_at
             failure: KaizenBatchError = NoAnswerError("the call was cancelled", code="cancelled")
@@ -148,7 +159,8 @@ class Calls:
             self._tell(item, lane, request, attempt, sent_at, failure)
             failure = self._call_failed(item, lane, ticket, failure, sent_at, clock())
             raise failure from (error if failure is not error else error.__cause__)
-        self._answered(item, lane, ticket, completion, sent_at, clock())
+        finally:
+            lane.line.leave(ticket)
         if self._watched:
             self._tell(item, lane, request, attempt, sent_at, completion, ticket.used_usd)
         return completion
@@ -236,10 +248,9 @@ class Calls:
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure
 
-    def _time_left(self, now: float) -> float | None:
+    def _time_left(self, now: float) -> float:
         """Seconds that a call may take."""
-        if self.cut_at is None:
-            return self._config.timeout_s
+        assert self.cut_at is not None
         left = max(0.0, self.cut_at - now)
         return left if self._config.timeout_s is None else min(left, self._config.timeout_s)
 
