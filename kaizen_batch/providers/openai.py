@@ -15,6 +15,7 @@ from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, Prov
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
 from kaizen_batch.providers.encoding import body_of, payload_of
+from kaizen_batch.providers.proxies import environment_proxy
 from kaizen_batch.providers.responses import (
     Answer,
     completion_from_answer,
@@ -68,6 +69,7 @@ class OpenAIProvider(Provider):
         self._api_key = _checked_key(api_key, self._base_url)
         self._target = Target(self.endpoint, self._api_key, timeout_s, max_concurrent)
         self._fast, reason = wants_fast(transport, self.endpoint)
+        self._proxy = environment_proxy(self.endpoint) if self._fast else None
         if reason:
             logger.info("calls go through the SDK: %s", reason)
         self._refused: set[tuple[str, str]] = set()
@@ -108,14 +110,23 @@ class OpenAIProvider(Provider):
                 await client.transport.close()
 
     def _open(self) -> Transport:
-        # Imported on first use: either client takes longer to import than the rest of the package.
-        if self._fast:
-            from kaizen_batch.providers.wire import FastTransport
+        # Imported on first use: any client takes longer to import than the rest of the package.
+        if not self._fast:
+            from kaizen_batch.providers.sdk import SdkTransport
 
-            return FastTransport(self._target)
-        from kaizen_batch.providers.sdk import SdkTransport
+            return SdkTransport(self._target)
+        if self._proxy is not None:
+            return self._open_aiohttp()
+        from kaizen_batch.providers.direct import DirectTransport
+        from kaizen_batch.providers.headers import ssl_context
 
-        return SdkTransport(self._target)
+        tls = ssl_context() if self.endpoint.lower().startswith("https:") else None
+        return DirectTransport(self._target, tls=tls, rare=self._open_aiohttp)
+
+    def _open_aiohttp(self) -> Transport:
+        from kaizen_batch.providers.wire import AiohttpTransport
+
+        return AiohttpTransport(self._target)
 
     async def complete(self, request: Request) -> Completion:
         """One POST to `/chat/completions`."""

@@ -30,6 +30,7 @@ _MENDS = {
 }
 
 _TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
+_TOLD_BY_BYTES = tuple(prefix.encode() for prefix in _TOLD_BY)
 
 
 class Answer(NamedTuple):
@@ -48,6 +49,11 @@ def telling_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         if lower.startswith(_TOLD_BY):
             told.setdefault(lower, value)
     return told
+
+
+def is_telling(name: bytes) -> bool:
+    """Whether a header, its name in lower case, is one of those."""
+    return name.startswith(_TOLD_BY_BYTES)
 
 
 def json_of(body: bytes) -> Any:

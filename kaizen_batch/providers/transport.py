@@ -65,7 +65,7 @@ def why_sdk(base_url: str) -> str:
     """What in the settings or the environment only the SDK can do; empty if nothing."""
     url = urlsplit(base_url)
     host = url.hostname or ""
-    if url.scheme not in ("http", "https") or not host or "@" in url.netloc or url.query:
+    if url.scheme not in ("http", "https") or not host or "@" in url.netloc or url.query or not base_url.isascii():
         return "base_url is not a plain http or https address"
     if host.endswith(_AZURE):
         return "base_url is an Azure endpoint"

@@ -1,0 +1,288 @@
+"""The straight way to an endpoint: one POST over a kept connection, written and read by hand."""
+
+# Why no HTTP client at all: 50 calls at once of 10 ms each leave 0.20 ms of CPU for a call, and aiohttp takes as much
+# for itself (see `wire` for the figures). Here httptools (llhttp, the parser of Node.js and uvicorn) reads the answers,
+# and what is rare goes through aiohttp: redirects, proxies.
+
+import asyncio
+import ssl
+import zlib
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httptools
+
+from kaizen_batch.limits import Slots
+from kaizen_batch.providers.headers import endpoint_headers
+from kaizen_batch.providers.responses import Answer, is_telling
+from kaizen_batch.providers.transport import Target, Transport, no_answer, not_connected, too_late
+
+# Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close
+# on the wire, where nobody could tell whether it was read.
+_KEEP_ALIVE_S = 4.0
+_BUFFER = 2**16
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Cut(ConnectionError):
+    """The connection ended before the answer did."""
+
+
+class _Connection(asyncio.BufferedProtocol):
+    """One connection; it carries one call at a time.
+
+    `answer` is the future of the call under way; `free` says that the next one may be written.
+    """
+
+    def __init__(self, buffer: memoryview, closed: Callable[["_Connection"], None]) -> None:
+        self._buffer = buffer
+        self._closed = closed
+        self._transport: asyncio.Transport
+        self.answer: asyncio.Future[Answer] | None = None
+        self.free = False
+        self.idle_since = 0.0
+
+    def ask(self, head: bytes, body: bytes, answer: "asyncio.Future[Answer]") -> None:
+        """Write a request; `answer` gets what comes, or an OSError or HttpParserError."""
+        self.answer, self.free = answer, False
+        self._begin()
+        self._transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+
+    def abort(self) -> None:
+        """Close at once; nothing that still comes is read."""
+        self.answer, self.free = None, False
+        self._transport.abort()
+
+    def connection_made(self, transport: Any) -> None:
+        """asyncio: it is open."""
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where the next bytes go to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """asyncio: so many bytes came in."""
+        if self.answer is None:  # nobody has asked
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(self._buffer[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(error)
+
+    def eof_received(self) -> None:
+        """asyncio: nothing more will come."""
+        if self.answer is not None and self._until_close and not self._has_length:
+            self._finish(keep=False)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """asyncio: it is gone."""
+        self.free = False
+        if self.answer is not None:
+            self._fail(error or Cut("the connection was closed"))
+        self._closed(self)
+
+    # httptools calls these.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: one header."""
+        name = name.lower()
+        if is_telling(name):
+            self._told.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        elif name == b"content-encoding":
+            self._encoding = value.strip().lower()
+        elif name in (b"content-length", b"transfer-encoding"):
+            self._has_length = True
+
+    def on_headers_complete(self) -> None:
+        """httptools: the headers are over."""
+        self._until_close = True
+
+    def on_body(self, body: bytes) -> None:
+        """httptools: a part of the body."""
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """httptools: the whole answer is there."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:  # a hint before the answer
+            self._begin(keep_parser=True)
+        else:
+            self._finish(keep=self._parser.should_keep_alive())
+
+    def _begin(self, *, keep_parser: bool = False) -> None:
+        self._told: dict[str, str] = {}
+        self._parts: list[bytes] = []
+        self._encoding = b""
+        self._has_length = self._until_close = False
+        if not keep_parser:
+            self._parser = httptools.HttpResponseParser(self)
+
+    def _finish(self, *, keep: bool) -> None:
+        answer, self.answer = self.answer, None
+        self.free = keep
+        if not keep:
+            self._transport.close()
+        if answer is None or answer.done():
+            return
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        try:
+            decoded = _decoded(body, self._encoding) if self._encoding else body
+            answer.set_result(Answer(self._parser.get_status_code(), self._told, decoded))
+        except zlib.error as error:
+            answer.set_exception(Cut(str(error)))
+
+    def _fail(self, error: Exception) -> None:
+        answer, self.answer, self.free = self.answer, None, False
+        self._transport.abort()
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+
+class DirectTransport:
+    """A client without proxy; make it on the loop that it is for. `rare` makes the one that follows redirects."""
+
+    def __init__(self, target: Target, *, tls: ssl.SSLContext | None, rare: Callable[[], Transport]) -> None:
+        url = urlsplit(target.base_url)
+        self._target = target
+        self._host = url.hostname or ""
+        self._port = url.port or (443 if tls else 80)
+        self._tls = tls
+        self._rare = rare
+        self._rare_transport: Transport | None = None
+        self._head = _head(target)
+        self._loop = asyncio.get_running_loop()
+        # One buffer for all: what is read into it is parsed before the next read. A plain protocol gets 256 KiB of
+        # fresh memory for each.
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._open: set[_Connection] = set()
+        self._idle: deque[_Connection] = deque()
+        self._ends: dict[asyncio.Future[Answer], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._places = Slots(target.max_concurrent)
+
+    async def post(self, body: bytes) -> Answer:
+        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+        if not self._places.try_acquire():
+            await self._places.acquire()
+        try:
+            answer = await self._post(body)
+        finally:
+            self._places.release()
+        return answer if answer.status not in _REDIRECTS else await self._redirected(body)
+
+    async def _post(self, body: bytes) -> Answer:
+        started_at = self._loop.time()
+        connection = self._kept(started_at)
+        if connection is None:
+            connection = await self._connect()
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._limit(future, started_at)
+        try:
+            connection.ask(self._head, body, future)
+            answer = await future
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        except TimeoutError:
+            connection.abort()
+            raise too_late(self._target) from None
+        except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise no_answer(self._target, type(error).__name__) from None
+        finally:
+            self._ends.pop(future, None)
+        if connection.free:
+            connection.idle_since = self._loop.time()
+            self._idle.append(connection)
+        return answer
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._rare_transport is not None:
+            await self._rare_transport.close()
+        for connection in list(self._open):
+            connection.abort()
+        while self._open:  # noqa: ASYNC110 - asyncio says so in its next rounds, and to each connection by itself
+            await asyncio.sleep(0)
+
+    def _kept(self, now: float) -> _Connection | None:
+        """The connection used last, if any is left: so that those beyond the need grow old."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.free and now - connection.idle_since < _KEEP_ALIVE_S:
+                return connection
+            if connection.free:
+                connection.abort()
+        return None
+
+    async def _connect(self) -> _Connection:
+        try:
+            async with asyncio.timeout(self._target.connect_timeout_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: _Connection(self._buffer, self._open.discard),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError as error:
+            raise not_connected(self._target, type(error).__name__, timeout=True) from None
+        except (OSError, ValueError) as error:
+            raise not_connected(self._target, type(error).__name__) from None
+        self._open.add(connection)
+        return connection
+
+    def _limit(self, future: "asyncio.Future[Answer]", now: float) -> None:
+        """End the call when its time is over: one timer for all calls, which end in the order of their beginnings."""
+        if self._target.timeout_s is not None:
+            self._ends[future] = now + self._target.timeout_s
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._ends[future], self._expire)
+
+    def _expire(self) -> None:
+        self._timer, now = None, self._loop.time()
+        for future, ends_at in list(self._ends.items()):
+            if ends_at > now:
+                self._timer = self._loop.call_at(ends_at, self._expire)
+                return
+            del self._ends[future]
+            if not future.done():
+                future.set_exception(TimeoutError())
+
+    async def _redirected(self, body: bytes) -> Answer:
+        # Followed by the client that knows how: it makes the call anew.
+        if self._rare_transport is None:
+            self._rare_transport = self._rare()
+        return await self._rare_transport.post(body)
+
+
+def _head(target: Target) -> bytes:
+    """The request's head up to the length of its body."""
+    url = urlsplit(target.base_url)
+    host = url.netloc
+    default = {"http": 80, "https": 443}[url.scheme]
+    if url.port == default:
+        host = host.rpartition(":")[0]
+    path = quote(url.path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
+    lines = [f"POST {path}/chat/completions HTTP/1.1", f"Host: {host}"]
+    headers = {**endpoint_headers(target.api_key), "Accept-Encoding": "gzip, deflate"}
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("latin-1")
+
+
+def _decoded(body: bytes, encoding: bytes) -> bytes:
+    """A body as it was before it was compressed. Raises: zlib.error."""
+    if encoding in (b"gzip", b"x-gzip"):
+        return zlib.decompress(body, wbits=31)
+    if encoding == b"deflate":
+        with suppress(zlib.error):
+            return zlib.decompress(body)
+        return zlib.decompress(body, wbits=-15)
+    return body
