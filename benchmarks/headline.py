@@ -8,6 +8,7 @@ LATENCY_S = 0.01
 WANTED = {1: 0.97, 5: 0.97, 10: 0.97, 50: 0.93}
 OF_IDEAL_AT_50 = 0.85
 SECONDS = 2.0
+AIOHTTP = "bare, over aiohttp"
 
 
 def run(plan: Plan) -> list[Target]:
@@ -22,8 +23,10 @@ def run(plan: Plan) -> list[Target]:
             for at_once in WANTED
             for who in ("ours", "bare")
         ]
+        given = {"items": plan.items(_items(50)), "url": url, "at_once": 50}
+        arms.append(Arm(_label(AIOHTTP, 50), "bare:over_aiohttp", given))
         samples = compare(arms, rounds=plan.rounds)
-    bare = {_label(who, at_once): _label("bare", at_once) for at_once in WANTED for who in ("ours", "bare")}
+    bare = {_label(who, at_once): _label("bare", at_once) for at_once in WANTED for who in ("ours", "bare", AIOHTTP)}
     title = f"Over HTTP, {LATENCY_S * 1000:g} ms, by calls at once (ideal: 100 items/s for each)"
     return report("headline", samples, base=bare, targets=_targets(samples), title=title)
 

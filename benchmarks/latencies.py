@@ -20,10 +20,10 @@ def long_tail(plan: Plan) -> list[Target]:
     """A lognormal latency: some calls take five times as long as others, and must not hold those up."""
     with endpoint(latency_s=TAIL_MEDIAN_S, latency_sigma=TAIL_SIGMA) as url:
         given = {"items": plan.items(TAIL_ITEMS), "url": url, "at_once": TAIL_AT_ONCE}
-        arms = [Arm("ours", "ours:batch", given), Arm("bare aiohttp", "bare:batch", given)]
+        arms = [Arm("ours", "ours:batch", given), Arm("bare client", "bare:batch", given)]
         samples = compare(arms, rounds=plan.at_most(TAIL_ROUNDS))
     title = f"Lognormal, median {TAIL_MEDIAN_S * 1000:g} ms, sigma {TAIL_SIGMA}, {TAIL_AT_ONCE} at once"
-    return report("long-tail", samples, base="bare aiohttp", title=title)
+    return report("long-tail", samples, base="bare client", title=title)
 
 
 def many_at_once(plan: Plan) -> list[Target]:
@@ -35,6 +35,7 @@ def many_at_once(plan: Plan) -> list[Target]:
             for who, where, items in (
                 ("ours", "ours:batch", fast),
                 ("bare", "bare:batch", fast),
+                ("bare, over aiohttp", "bare:over_aiohttp", fast),
                 ("SDK", "peers.sdk:batch", slow),
             )
         ]

@@ -10,7 +10,7 @@ from benchmarks.tables import Samples, Target, ratio, report
 
 AT_ONCE = 50
 LATENCY_S = 0.01
-OURS, BARE = "ours", "bare aiohttp"
+OURS, BARE = "ours", "bare client"
 # What each does in some two seconds, and how many times as fast ours is to be.
 PEERS: dict[str, tuple[str, int, float | None]] = {
     "official SDK, gather": ("peers.sdk:batch", 1_000, 5.0),
@@ -41,7 +41,9 @@ def at_10_ms(plan: Plan) -> list[Target]:
 def at_no_latency(plan: Plan) -> list[Target]:
     """The bare client."""
     with endpoint() as url:
-        samples = compare(_pair(plan, {"url": url, "at_once": AT_ONCE}), rounds=plan.rounds)
+        given = {"url": url, "at_once": AT_ONCE}
+        usual = Arm("bare, over aiohttp", "bare:over_aiohttp", {**given, "items": plan.items(ITEMS)})
+        samples = compare([*_pair(plan, given), usual], rounds=plan.rounds)
     share = Target("of the bare client, no latency", ratio(samples, OURS, BARE), OF_BARE, form=".0%")
     title = f"Over HTTP, no latency, {AT_ONCE} at once"
     return report("no-latency", samples, base=BARE, targets=[share], title=title)

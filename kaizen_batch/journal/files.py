@@ -98,9 +98,6 @@ def _set_up(connection: sqlite3.Connection, path: Path, creator: str, now: float
             connection.execute(schema.SET_META, ("creator", creator))
         connection.execute(schema.RECOVER)
         connection.execute(schema.SET_META, ("owner", owner))
-    connection.execute("PRAGMA temp_store = MEMORY")
-    for part in schema.operations():
-        connection.execute(part)
 
 
 @contextmanager

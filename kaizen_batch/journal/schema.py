@@ -77,89 +77,55 @@ ENTRY_COLUMNS = (
 )
 _ENTRY = ", ".join(ENTRY_COLUMNS)
 
-# A begin on a row in flight (a hedge, or a run that forgot): the earlier call counts as unanswered from here on, so
-# that the bound holds whichever of the two answers.
-_BEGIN = """
-    state = excluded.state, attempts = attempts + 1, begun_at = excluded.begun_at, at_risk_usd = excluded.at_risk_usd,
-    unanswered = unanswered + (state = 'in_flight'), unanswered_usd = unanswered_usd + at_risk_usd
-"""
-# A late error takes nothing away from an answer, nor the doubt from a call that may have been billed.
-_END = """
-    state = iif(state IN ('done', 'unknown'), state, excluded.state), ended_at = excluded.ended_at,
-    error = iif(state = 'done', error, excluded.error), spent_usd = spent_usd + excluded.spent_usd, at_risk_usd = 0
-"""
-_LOST = """
-    state = iif(state = 'done', state, excluded.state), ended_at = excluded.ended_at,
-    error = iif(state = 'done', error, excluded.error), spent_usd = spent_usd + excluded.spent_usd, at_risk_usd = 0,
-    unanswered = unanswered + (state = 'in_flight'), unanswered_usd = unanswered_usd + at_risk_usd
-"""
-_KEEP = "state = 'done' AND excluded.state <> 'done'"
-_RENEWED = ("state", "ended_at", "error", *ANSWER_COLUMNS)
-_ANSWERED = ", ".join(
-    [f"{name} = iif({_KEEP}, {name}, excluded.{name})" for name in _RENEWED]
-    + ["spent_usd = spent_usd + excluded.spent_usd", "at_risk_usd = 0"]
-)
+# Kinds of operation: on one call, and on the run itself, whose row is its id, a moment and some JSON.
+LOOK_UP, CALL, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED = range(5)
 
-# Kinds of operation: on one call, and on the run itself, whose `key` is its id and whose `request` some JSON.
-LOOK_UP, BEGIN, END, LOST, ANSWERED, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED = range(8)
-_KINDS: tuple[tuple[int, dict[str, str]], ...] = (
-    (BEGIN, {"begun_at": "NEW.moment", "item": "NEW.item", "request": "NEW.request", "at_risk_usd": "NEW.at_risk_usd"}),
-    (END, {}),
-    (LOST, {"unanswered": "1"}),
-    (ANSWERED, {name: f"NEW.{name}" for name in ANSWER_COLUMNS}),
-)
-_CHANGES = {BEGIN: _BEGIN, END: _END, LOST: _LOST, ANSWERED: _ANSWERED}
-_ENDED = {"ended_at": "NEW.moment", "error": "NEW.error", "spent_usd": "NEW.spent_usd"}
-
-_ON_RUN = {
-    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (NEW.key, NEW.moment, NEW.request)",
-    RUN_SAMPLED: "INSERT INTO samples VALUES (NEW.key, NEW.moment, NEW.request)",
-    RUN_ENDED: "UPDATE runs SET ended_at = NEW.moment, summary = NEW.request WHERE id = NEW.key",
+ON_RUN = {
+    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (?, ?, ?)",
+    RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
+    RUN_ENDED: "UPDATE runs SET ended_at = ?2, summary = ?3 WHERE id = ?1",
 }
 
-OPERATION_COLUMNS = (
-    "kind",
-    "key",
-    "state",
-    "moment",
-    "item",
-    "request",
-    "at_risk_usd",
-    "error",
-    "spent_usd",
-    *ANSWER_COLUMNS,
-)
+CALL_CELLS = ("key", "state", "moment", "item", "request", "at_risk_usd", "error", "spent_usd", *ANSWER_COLUMNS)
+NO_ANSWER = (None,) * len(ANSWER_COLUMNS)
 
-
-def operations() -> list[str]:
-    """The view into which operations are inserted, and the triggers that do them; temporary, not part of the file.
-
-    So any number of operations of any kind is one statement. Every statement gives up the interpreter several times,
-    and each time must win it back from a busy loop, which can take as long as Python's switch interval (5 ms).
-    """
-    cells = ", ".join(f"NULL AS {name}" for name in OPERATION_COLUMNS)
-    view = f"CREATE TEMP VIEW operations AS SELECT {cells}"
-    return [
-        view,
-        *(_trigger(kind, _on_call(kind, own)) for kind, own in _KINDS),
-        *(_trigger(kind, statement) for kind, statement in _ON_RUN.items()),
-    ]
-
-
-def _trigger(kind: int, statement: str) -> str:
-    return (
-        f"CREATE TEMP TRIGGER operation_{kind} INSTEAD OF INSERT ON operations WHEN NEW.kind = {kind} BEGIN"
-        f" {statement}; END"
-    )
-
-
-def _on_call(kind: int, own: dict[str, str]) -> str:
-    cells = {"key": "NEW.key", "state": "NEW.state", **({} if kind == BEGIN else _ENDED), **own}
-    return (
-        f"INSERT INTO calls ({', '.join(cells)}) VALUES ({', '.join(cells.values())})"
-        f" ON CONFLICT (key) DO UPDATE SET {_CHANGES[kind]}"
-    )
-
+# What a row of cells says is told by its state and by whether it has an answer:
+# in flight: a call begins. On a row in flight (a hedge, or a run that forgot) the earlier call counts as unanswered
+#   from here on, so that the bound holds whichever of the two answers.
+# done; failed, with an answer: a call was answered.
+# failed or unknown, without: a call failed; the unknown may have been billed.
+# A late error takes nothing away from an answer, nor the doubt from a call that may have been billed.
+_BEGINS = "excluded.state = 'in_flight'"
+_ANSWERS = "excluded.latency_s IS NOT NULL"
+_DOUBTED = f"({_BEGINS} OR excluded.state = 'unknown')"
+_FINAL = "(state = 'done' AND excluded.state <> 'done')"
+_CHANGES = {
+    "state": f"iif({_BEGINS} OR excluded.state = 'done', excluded.state, iif(state = 'done' OR (state = 'unknown'"
+    f" AND NOT {_ANSWERS}), state, excluded.state))",
+    "attempts": f"attempts + ({_BEGINS})",
+    "begun_at": f"iif({_BEGINS}, excluded.begun_at, begun_at)",
+    "ended_at": f"iif({_BEGINS} OR ({_ANSWERS} AND {_FINAL}), ended_at, excluded.ended_at)",
+    "error": f"iif({_BEGINS} OR {_FINAL}, error, excluded.error)",
+    "spent_usd": "spent_usd + excluded.spent_usd",
+    "at_risk_usd": "excluded.at_risk_usd",
+    "unanswered": f"unanswered + (state = 'in_flight' AND {_DOUBTED})",
+    "unanswered_usd": f"unanswered_usd + iif({_DOUBTED}, at_risk_usd, 0)",
+    **{name: f"iif(NOT {_ANSWERS} OR {_FINAL}, {name}, excluded.{name})" for name in ANSWER_COLUMNS},
+}
+_BEGUN = "column2 = 'in_flight'"
+_INSERTED = {
+    "key": "column1",
+    "state": "column2",
+    "begun_at": f"iif({_BEGUN}, column3, NULL)",
+    "ended_at": f"iif({_BEGUN}, NULL, column3)",
+    "item": "coalesce(column4, -1)",
+    "request": "coalesce(column5, 'null')",
+    "at_risk_usd": "coalesce(column6, 0)",
+    "error": "column7",
+    "spent_usd": "coalesce(column8, 0)",
+    "unanswered": "column2 = 'unknown'",
+    **{name: f"column{CALL_CELLS.index(name) + 1}" for name in ANSWER_COLUMNS},
+}
 
 RECOVER = """
 UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,
@@ -187,9 +153,18 @@ def look_up(rows: int) -> str:
 
 @lru_cache
 def write(rows: int) -> str:
-    """The statement that does so many operations, in their order."""
-    row = f"({', '.join('?' * len(OPERATION_COLUMNS))})"
-    return f"INSERT INTO operations VALUES {', '.join([row] * rows)}"
+    """The statement that notes so many rows of CALL_CELLS, in their order; a row without a key is none.
+
+    One for all that can happen to a call: each statement gives up the interpreter several times, and each time must
+    win it back from a busy loop, which can take as long as Python's switch interval (5 ms).
+    """
+    row = f"({', '.join('?' * len(CALL_CELLS))})"
+    changes = ", ".join(f"{name} = {value}" for name, value in _CHANGES.items())
+    return (
+        f"INSERT INTO calls ({', '.join(_INSERTED)}) SELECT {', '.join(_INSERTED.values())}"
+        f" FROM (VALUES {', '.join([row] * rows)}) WHERE column1 IS NOT NULL"
+        f" ON CONFLICT (key) DO UPDATE SET {changes}"
+    )
 
 
 def page(states: int) -> str:

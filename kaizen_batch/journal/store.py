@@ -4,6 +4,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,13 +12,12 @@ from kaizen_batch.journal import faults, schema
 from kaizen_batch.journal.files import open_writer, transaction, write_lock
 from kaizen_batch.journal.records import Entry, as_bytes, entry_of
 
-# Rows of a statement: few sizes, which stay in the connection's cache; what is left of one is filled up with nothing.
-_SIZES = (1, 4, 16, 64, 256)
-_WIDTH = len(schema.OPERATION_COLUMNS)
-_NOTHING = (None,) * _WIDTH
+# Rows of a statement: some sizes, which stay in the connection's cache; what is left of one is filled up with nothing.
+_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 256)
+_NOTHING = (None,) * len(schema.CALL_CELLS)
 
-# One thing to do to one key: its kind (of `schema`), the key, and its cells of `schema.OPERATION_COLUMNS` from the key
-# on, as far as it has any. A plain tuple, for the loop makes two of them for each item.
+# One thing to do to one key: its kind (of `schema`), the key, and its cells: those of `schema.CALL_CELLS`, or of
+# `schema.ON_RUN`. A plain tuple, for the loop makes two of them for each item.
 Operation: TypeAlias = tuple[int, bytes, tuple[Any, ...]]
 _Rounds: TypeAlias = list[tuple[int, list[int]]]
 
@@ -27,7 +27,7 @@ class Store:
 
     >>> store = Store(Path("run.db"))
     >>> store.open(creator="1.0", now=0.0)
-    >>> store.apply([(schema.BEGIN, key, row)], {})
+    >>> store.apply([(schema.CALL, key, row)], {})
     >>> store.close()
 
     `commits` counts the transactions that wrote.
@@ -55,6 +55,7 @@ class Store:
         with faults.translated(self.path):
             rounds = _rounds(operations)
             writes = sum(-(-len(places) // _SIZES[-1]) for number, places in rounds if number % 2)
+            writes += sum(kind in schema.ON_RUN for kind, _, _ in operations)
             # One statement is a transaction by itself, and three calls fewer.
             with transaction(connection) if writes > 1 else nullcontext():
                 self._steps(connection, operations, rounds, found)
@@ -115,17 +116,20 @@ def _size(rows: int) -> int:
 
 
 def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> None:
-    size = _size(len(operations))
-    cells: list[Any] = []
+    calls = [row for kind, _, row in operations if kind == schema.CALL]
+    if calls:
+        size = _size(len(calls))
+        _execute(connection, schema.write(size), [*chain.from_iterable(calls), *_NOTHING * (size - len(calls))])
     for kind, _, row in operations:
-        cells.append(kind)
-        cells.extend(row)
-        cells.extend(_NOTHING[len(row) + 1 :])
-    cells.extend(_NOTHING * (size - len(operations)))
+        if kind in schema.ON_RUN:
+            _execute(connection, schema.ON_RUN[kind], row)
+
+
+def _execute(connection: sqlite3.Connection, statement: str, cells: Sequence[Any]) -> None:
     try:
-        connection.execute(schema.write(size), cells)
+        connection.execute(statement, cells)
     except UnicodeEncodeError:  # raised while binding, before anything was done
-        connection.execute(schema.write(size), [as_bytes(cell) for cell in cells])
+        connection.execute(statement, [as_bytes(cell) for cell in cells])
 
 
 def _look_up(connection: sqlite3.Connection, keys: set[bytes]) -> dict[bytes, Entry]:

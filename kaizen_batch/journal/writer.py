@@ -89,13 +89,13 @@ class JournalWriter:
 
         `request` is the body as JSON text, `at_risk_usd` what the call can cost at most.
         """
-        row = (key, "in_flight", self._clock(), item, request, at_risk_usd)
-        return self._waiting((schema.BEGIN, key, row))
+        row = (key, "in_flight", self._clock(), item, request, at_risk_usd, None, None, *schema.NO_ANSWER)
+        return self._waiting((schema.CALL, key, row))
 
     def done(self, key: bytes, answer: Answer, *, spent_usd: float = 0.0) -> "asyncio.Future[None]":
         """The call was answered and its answer is final; `spent_usd` is what this one call cost."""
         row = (key, "done", self._clock(), None, None, None, None, spent_usd, *answer_columns(answer))
-        return self._waiting((schema.ANSWERED, key, row))
+        return self._waiting((schema.CALL, key, row))
 
     def failed(
         self,
@@ -145,7 +145,7 @@ class JournalWriter:
     def _note(self, kind: int, about: dict[str, Any]) -> None:
         if self._refusal is not None:
             raise _again(self._refusal)
-        self._put((kind, self._run, (self._run, None, self._clock(), None, json.dumps(about))), None)
+        self._put((kind, self._run, (self._run, self._clock(), json.dumps(about))), None)
 
     async def aclose(self) -> None:
         """Writes what is waiting, closes the file and gives the lock back; a cancellation waits until that is done."""
@@ -175,11 +175,7 @@ class JournalWriter:
     ) -> Operation:
         state = "unknown" if may_be_billed and answer is None else "failed"
         row = (key, state, self._clock(), None, None, None, error_column(error), spent_usd)
-        if answer is not None:
-            return schema.ANSWERED, key, (*row, *answer_columns(answer))
-        if may_be_billed:
-            return schema.LOST, key, row
-        return schema.END, key, row
+        return schema.CALL, key, (*row, *(schema.NO_ANSWER if answer is None else answer_columns(answer)))
 
     def _hand_over(self) -> None:
         if self._pending and self._worker is not None:

@@ -72,7 +72,7 @@ def test_two_processes_over_http_do_all_items_between_them() -> None:
 
 
 def test_an_arm_that_fails_says_why() -> None:
-    with pytest.raises(SystemExit, match=r"bare:batch failed:[\s\S]*Cannot connect"):
+    with pytest.raises(SystemExit, match=r"bare:batch failed:[\s\S]*Connect call failed"):
         sample(Arm("x", "bare:batch", {"items": 1, "url": "http://127.0.0.1:1/v1", "at_once": 1}))
 
 
