@@ -1,5 +1,6 @@
 """What an agent is, and the two that ship with the engine: a model behind a signature, and any async function."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator, Coroutine
@@ -207,6 +208,29 @@ class FunctionAgent:
         if error or value.get("success") is False:
             raise AgentError(str(error or "the agent said that it failed"), outputs=outputs)
         return outputs
+
+
+def prepared(agent: Any, inputs: Any) -> Any:
+    """The agent's request for one item. A cancellation that `prepare` itself raises would end more than the item."""
+    try:
+        return agent.prepare(inputs)
+    except asyncio.CancelledError:
+        raise _cancelled("prepare") from None
+
+
+def parsed(agent: Any, request: Any, completion: Completion) -> dict[str, Any]:
+    """What the agent reads from an answer; anything but a dict is its fault."""
+    try:
+        outputs: Any = agent.parse(request, completion)
+    except asyncio.CancelledError:
+        raise _cancelled("parse") from None
+    if not isinstance(outputs, dict):
+        raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+    return outputs
+
+
+def _cancelled(step: str) -> AgentError:
+    return AgentError(f"{step} was cancelled from within", code="cancelled")
 
 
 def session_of(agent: Any) -> AbstractAsyncContextManager[Any]:

@@ -14,7 +14,8 @@ class Item:
     """What one item has gone through so far.
 
     `body` is its request as it goes over the wire, where anybody needs it; `used` counts what has failed on
-    the present lane, all else is of all of them. `call_usd` is what the last answered call cost, or at most.
+    the present lane, all else is of all of them. `answered_by` is the model that gave `completion`, `call_usd`
+    what the last answered call cost, or at most.
     """
 
     # The defaults stand in the class: of most items few of them ever change, and there are millions of items.
@@ -25,6 +26,7 @@ class Item:
     sent_at = 0.0
     latency_s = 0.0
     completion: Completion | None = None
+    answered_by: str | None = None
     usage: Usage | None = None
     call_usd = 0.0
     cost_usd: float | None = None
@@ -36,17 +38,12 @@ class Item:
         self.index = index
         self.lane = lane
 
-    @property
-    def answered_by(self) -> str | None:
-        """The model that gave the answer."""
-        return self.lane.name if self.completion is not None else None
-
     def result(self, outputs: dict[str, Any], error: ItemError | None, *, batch: bool, from_model: bool) -> ItemResult:
         """What the item has come to."""
         completion = self.completion
-        text = reason = answered_by = None
+        text = reason = None
         if completion is not None:
-            text, reason, answered_by = completion.text, completion.finish_reason, self.lane.name
+            text, reason = completion.text, completion.finish_reason
         return ItemResult(
             self.index,
             outputs,
@@ -57,7 +54,7 @@ class Item:
             self.calls,
             self.latency_s,
             self.cost_usd,
-            answered_by,
+            self.answered_by,
             error is None and self.lane.is_fallback,
             False,
             self.unanswered,

@@ -37,18 +37,19 @@ class Outcomes:
     def failed_before(self, item: Item, entry: Entry, error: ItemError) -> ItemResult:
         """The result of an item that asks what has just been refused for good: it is not asked again."""
         if entry.answer is not None:
-            item.completion = completion_of(entry.answer)
+            item.completion, item.answered_by = completion_of(entry.answer), entry.answer.answered_by
         return self._failed(item, error, {}, None)
 
     def replayed(self, item: Item, entry: Entry, outputs: dict[str, Any], *, priced: bool) -> ItemResult:
         """The result of an item that an earlier run, or an earlier item of this one, has paid for."""
         answer = entry.answer
         assert answer is not None
-        item.completion, item.latency_s, item.usage = completion_of(answer), answer.latency_s, answer.usage
+        item.completion, item.answered_by = completion_of(answer), answer.answered_by
+        item.latency_s, item.usage = answer.latency_s, answer.usage
         item.cost_usd = entry.spent_usd if priced else None
         item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
         result = self._result(item, outputs, None)
-        return self._told(result._replace(from_journal=True, answered_by=answer.answered_by))
+        return self._told(result._replace(from_journal=True))
 
     def shared(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item that asks the very same as one that was under way: one call serves both."""

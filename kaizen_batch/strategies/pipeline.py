@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Any
 
+from kaizen_batch.agents import parsed, prepared
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import (
-    AgentError,
     DeadlineError,
     JournalError,
     KaizenBatchError,
@@ -78,7 +78,7 @@ class Pipeline:
         lane = self._lanes[0]
         item = Item(index, lane)
         try:
-            request = lane.agent.prepare(inputs)
+            request = prepared(lane.agent, inputs)
             if self.journal is None:
                 return self._fresh(item, inputs, request, parked)
             item.body = lane.agent.body(request)
@@ -109,13 +109,17 @@ class Pipeline:
         """End the run: no call is started any more, those in flight are let finish."""
         if self.reason is None:
             self.reason = reason
-            self.stopped.set()
-            self.admission.close(self._not_attempted())
+            self.halt()
 
     def drain(self, reason: KaizenBatchError) -> None:
         """End the run from outside: what still comes home is saved, and its failures raise no more."""
         self._outcomes.raises = False
         self.stop(reason)
+
+    def halt(self) -> None:
+        """The run is being torn down: no call is started any more, and nobody reads why."""
+        self.stopped.set()
+        self.admission.close(self._not_attempted())
 
     def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
         """Run on this loop; gives the time limits of its calls, to be closed at the end."""
@@ -168,18 +172,16 @@ class Pipeline:
     async def _look_up(
         self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
     ) -> ItemResult:
-        item.record = record = Record(journal, key, item.index, item.body or b"")
         try:
+            item.record = record = Record(journal, key, item.index, item.body or b"")
             entry = await record.look_up()
-        except JournalError as error:
-            return await self._lost(item, error)
-        if entry is not None and entry.state == "done" and entry.answer is not None:
-            try:
-                outputs = self._lanes[0].agent.parse(request, completion_of(entry.answer))
-            except OutputError:
-                pass  # the signature asks for more than it did then: the answer must be a new one
-            else:
-                return self._outcomes.replayed(item, entry, outputs, priced=self.priced)
+            if entry is not None and entry.state == "done" and entry.answer is not None:
+                # Where the signature asks for more than it did then, the answer must be a new one.
+                with suppress(OutputError):
+                    outputs = parsed(self._lanes[0].agent, request, completion_of(entry.answer))
+                    return self._outcomes.replayed(item, entry, outputs, priced=self.priced)
+        except Exception as error:
+            return await self._lost(item, as_batch_error(error))
         if entry is not None:
             item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
             if (refusal := record.refused_in_this_run(entry)) is not None:
@@ -207,7 +209,7 @@ class Pipeline:
             if lane.error is not None and self.reason is None:
                 continue
             try:
-                request = lane.agent.prepare(inputs)
+                request = prepared(lane.agent, inputs)
                 item.lane, item.used, item.body = lane, None, None
                 return await self._on_lane(item, request, parked)
             except (NotAttemptedError, StoppedError, JournalError):
@@ -221,7 +223,8 @@ class Pipeline:
         lane, failure = item.lane, None
         while True:
             try:
-                item.completion = completion = await self._calls.call(item, lane, request)
+                completion = await self._calls.call(item, lane, request)
+                item.completion, item.answered_by = completion, lane.name
                 return self._parsed(item, request, completion)
             except NotAttemptedError as error:
                 raise failure or error from None
@@ -240,10 +243,7 @@ class Pipeline:
 
     def _parsed(self, item: Item, request: Any, completion: Completion) -> dict[str, Any]:
         try:
-            outputs: Any = item.lane.agent.parse(request, completion)
-            if isinstance(outputs, dict):
-                return outputs
-            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+            return parsed(item.lane.agent, request, completion)
         except Exception as error:
             if item.record is not None:
                 item.record.unusable(as_batch_error(error), item)

@@ -133,6 +133,7 @@ class Workers:
         except asyncio.CancelledError:
             interrupted = True
         if not self._closing:  # else the workers are gone, and their connections are being closed
+            self._halt()
             supervisor.cancel()
         while not supervisor.done():
             try:
@@ -167,6 +168,11 @@ class Workers:
                 await asyncio.wait({idle, supervisor}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 idle.cancel()
+
+    def _halt(self) -> None:
+        # An agent may keep its cancellation to itself: then its worker goes on, and must find nothing to do.
+        self._source.exhausted = True
+        self._pipeline.halt()
 
     async def _supervise(self) -> None:
         try:
@@ -220,7 +226,7 @@ class Workers:
         window, source, pipeline, parked = self._window, self._source, self._pipeline, self._parked
         pull_ready = None if source.is_async else source.pull_ready
         try:
-            while self._active <= self._workers:
+            while self._active <= self._workers and not source.exhausted:
                 if not window.try_acquire():
                     await window.acquire()
                 pulled = pull_ready() if pull_ready is not None else await source.pull()
@@ -237,6 +243,9 @@ class Workers:
                     if not self._carried:
                         self._idle.set()
                 window.put(result)
+        except BaseException:
+            self._halt()
+            raise
         finally:
             self._active -= 1
 
