@@ -112,14 +112,18 @@ class Tally:
 
     def finished(self, result: ItemResult) -> None:
         """Book an item's result."""
-        self.attempted += result.attempts > 0
-        self.from_journal += result.from_journal
-        self.by_fallbacks += result.by_fallback
-        if not result.from_journal:
+        if result.attempts:
+            self.attempted += 1
+        if result.from_journal:
+            self.from_journal += 1
+        elif result.unanswered:
             self._maybe_paid_twice(result)
+        if result.by_fallback:
+            self.by_fallbacks += 1
         if result.error is None:
             self.ok += 1
-            self.truncated += result.finish_reason == "length"
+            if result.finish_reason == "length":
+                self.truncated += 1
         elif result.error.code == "not_attempted":
             self.not_attempted += 1
         else:

@@ -46,13 +46,20 @@ class Calls:
         watched: bool,
     ) -> None:
         self.cut_at: float | None = None
-        self.limits: TimeLimits
+        self._limits: TimeLimits
+        self._clock: Callable[[], float]
         self._config = config
         self._tally = tally
         self._emit = emit
         self._give_up = give_up
         self._watched = watched
         self._hedge = HedgeDelay(config.hedge_after, tally.latency) if config.hedge_after else None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
+        """Run on this loop; gives the time limits of the calls, to be closed at the end."""
+        self._clock = loop.time
+        self._limits = TimeLimits(loop)
+        return self._limits
 
     def call(self, item: Item, lane: Lane, request: Any) -> Coroutine[Any, Any, Completion]:
         """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours.
@@ -130,7 +137,7 @@ class Calls:
 
     async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
         """One call that has been let in, and the books about it; leaves the line at its end."""
-        clock = self.limits.loop.time
+        clock = self._clock
         item.calls = attempt = item.calls + 1
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
@@ -139,7 +146,7 @@ class Calls:
             if seconds is None:
                 completion = await lane.agent.complete(request)
             else:
-                with self.limits.of(seconds, sent_at):
+                with self._limits.of(seconds, sent_at):
                     completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
@@ -186,7 +193,7 @@ class Calls:
                 model=lane.name,
                 endpoint=lane.endpoint,
                 started_at=sent_at,
-                latency_s=self.limits.loop.time() - sent_at,
+                latency_s=self._clock() - sent_at,
                 cost_usd=cost_usd,
                 request=request,
                 **how,
@@ -243,7 +250,7 @@ class Calls:
 
     def _told_apart(self, error: Exception) -> KaizenBatchError:
         failure = as_batch_error(error)
-        late = self.cut_at is not None and self.limits.loop.time() >= self.cut_at
+        late = self.cut_at is not None and self._clock() >= self.cut_at
         if late and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure

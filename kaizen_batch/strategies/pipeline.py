@@ -29,7 +29,7 @@ from kaizen_batch.strategies.calls import Calls
 from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.outcomes import Outcomes
-from kaizen_batch.strategies.record import Record, completion_of, request_key
+from kaizen_batch.strategies.record import Record, completion_of, describe, request_key
 from kaizen_batch.strategies.sinks import Sinks
 from kaizen_batch.strategies.timeouts import TimeLimits
 
@@ -71,6 +71,7 @@ class Pipeline:
         self._calls = Calls(
             config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
         )
+        self.description = describe(agent, config)
         self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
 
     def process(self, index: int, inputs: Any, parked: Parked) -> Coroutine[Any, Any, ItemResult]:
@@ -124,8 +125,7 @@ class Pipeline:
     def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
         """Run on this loop; gives the time limits of its calls, to be closed at the end."""
         self.admission.clock = loop.time
-        self._calls.limits = TimeLimits(loop)
-        return self._calls.limits
+        return self._calls.start(loop)
 
     def end_in(self, seconds: float) -> asyncio.TimerHandle:
         """End the run after so long; calls that are in flight then have the grace period left."""
@@ -138,15 +138,6 @@ class Pipeline:
         self.journal = journal
         if self.budget is not None:
             self.budget.book(totals.spent_usd + totals.unanswered_usd)
-
-    def describe(self) -> dict[str, Any]:
-        """What the journal keeps of this run: its options, without any secret."""
-        agent = self._lanes[0].agent
-        config = getattr(agent, "config", self._config)
-        return {
-            "endpoint": getattr(agent, "endpoint", None),
-            "config": config.model_dump(mode="json", exclude={"provider_options"}),
-        }
 
     def report(self, total: int | None, elapsed_s: float, *, last: bool = False) -> None:
         """Tell the sinks, and the journal, how far the run is."""
@@ -189,19 +180,29 @@ class Pipeline:
         return await self._fresh(item, inputs, request, parked)
 
     async def _fresh(self, item: Item, inputs: Any, request: Any, parked: Parked) -> ItemResult:
+        lane = item.lane
         try:
-            try:
-                outputs = await self._on_lane(item, request, parked)
-            except (NotAttemptedError, StoppedError, JournalError):
-                raise
+            try:  # nearly always this is all there is to do
+                item.completion = completion = await self._calls.call(item, lane, request)
+                item.answered_by = lane.name
+                outputs = self._parsed(item, request, completion)
             except Exception as error:
-                outputs = await self._fall_back(item, inputs, parked, as_batch_error(error))
+                outputs = await self._recover(item, inputs, request, parked, error)
             if item.record is not None and item.completion is not None:
                 await item.record.done(item)
         except Exception as error:
             return await self._lost(item, as_batch_error(error))
         self._retries.earn(item.used)
         return self._outcomes.ok(item, outputs)
+
+    async def _recover(self, item: Item, inputs: Any, request: Any, parked: Parked, error: Exception) -> dict[str, Any]:
+        """The outputs after all, of an item whose first attempt has failed."""
+        try:
+            return await self._on_lane(item, request, parked, error)
+        except (NotAttemptedError, StoppedError, JournalError):
+            raise
+        except Exception as last:
+            return await self._fall_back(item, inputs, parked, as_batch_error(last))
 
     async def _fall_back(self, item: Item, inputs: Any, parked: Parked, failure: KaizenBatchError) -> dict[str, Any]:
         """The outputs from the next lane that can serve this item; the last failure if none can."""
@@ -218,20 +219,24 @@ class Pipeline:
                 failure = as_batch_error(error)
         raise failure
 
-    async def _on_lane(self, item: Item, request: Any, parked: Parked) -> dict[str, Any]:
-        """Attempt after attempt, as the retry policy decides."""
+    async def _on_lane(
+        self, item: Item, request: Any, parked: Parked, failed: Exception | None = None
+    ) -> dict[str, Any]:
+        """Attempt after attempt, as the retry policy decides; `failed` is how one ended that was made already."""
         lane, failure = item.lane, None
         while True:
             try:
-                completion = await self._calls.call(item, lane, request)
-                item.completion, item.answered_by = completion, lane.name
+                if failed is not None:
+                    raise failed
+                item.completion = completion = await self._calls.call(item, lane, request)
+                item.answered_by = lane.name
                 return self._parsed(item, request, completion)
             except NotAttemptedError as error:
                 raise failure or error from None
             except (StoppedError, JournalError, NeverFitsError):
                 raise
             except Exception as error:
-                failure = as_batch_error(error)
+                failure, failed = as_batch_error(error), None
             if failure is lane.error:
                 raise failure  # it has closed the lane, or was sent away from its line
             wait_s = self._judge(item, lane, failure)

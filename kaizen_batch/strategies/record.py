@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import JournalError, KaizenBatchError
 from kaizen_batch.journal import Answer, Entry, JournalWriter
 from kaizen_batch.limits import Ticket
@@ -24,6 +25,15 @@ def request_key(endpoint: str, body: bytes) -> bytes:
     """
     where = endpoint.encode()
     return sha256(len(where).to_bytes(4, "big") + where + body).digest()
+
+
+def describe(agent: Any, config: RunConfig) -> dict[str, Any]:
+    """What the journal keeps of a run: its options, without any secret."""
+    own = getattr(agent, "config", config)
+    return {
+        "endpoint": getattr(agent, "endpoint", None),
+        "config": own.model_dump(mode="json", exclude={"provider_options"}),
+    }
 
 
 class Record:

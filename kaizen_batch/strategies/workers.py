@@ -53,7 +53,7 @@ class Workers:
         self._window = window
         self._active = 0
         self._carried = 0
-        self._idle = asyncio.Event()
+        self._idle: asyncio.Event | None = None
         self._group: asyncio.TaskGroup | None = None
         self.reading = False
         self._supervisor: asyncio.Task[None] | None = None
@@ -162,7 +162,7 @@ class Workers:
         self._source.exhausted = True
         self._pipeline.drain(StoppedError("the run was ended before its last item"))
         if self._carried:
-            self._idle.clear()
+            self._idle = asyncio.Event()
             idle = asyncio.ensure_future(self._idle.wait())
             try:
                 await asyncio.wait({idle, supervisor}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
@@ -201,7 +201,7 @@ class Workers:
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
         self._pipeline.attach(writer, await asyncio.to_thread(journal.totals))
-        writer.begin_run({"total": self._source.size, **self._pipeline.describe()})
+        writer.begin_run({"total": self._source.size, **self._pipeline.description})
         stack.callback(self._end_run, writer)
 
     def _end_run(self, writer: JournalWriter) -> None:
@@ -240,7 +240,7 @@ class Workers:
                     result = await pipeline.process(index, inputs, parked)
                 finally:
                     self._carried -= 1
-                    if not self._carried:
+                    if not self._carried and self._idle is not None:
                         self._idle.set()
                 window.put(result)
         except BaseException:
