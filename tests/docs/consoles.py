@@ -1,0 +1,56 @@
+"""Blocks of commands, given to a shell as they stand, and what came of each."""
+
+import os
+import re
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from tests.docs.pages import Block
+
+_MARK = "the-next-command-begins"
+
+
+def commands_of(block: Block) -> list[tuple[str, str]]:
+    """The commands of a block (`$ `, and `> ` for the lines that go on) and what stands under each."""
+    found: list[tuple[str, str]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif line.startswith("> "):
+            found[-1] = (f"{found[-1][0]}\n{line[2:]}", "")
+        else:
+            found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
+    return found
+
+
+def outputs_of(commands: list[str], folder: Path, **environment: str) -> list[str]:
+    """What one shell in this folder says to each of the commands, errors included. The first that fails ends it."""
+    script = "\n".join(["set -e", *(f"echo {_MARK}\n{command}" for command in commands)])
+    shell = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = shell.communicate(timeout=100)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, said
+    return said.split(f"{_MARK}\n")[1:]
+
+
+def normalized(text: str) -> str:
+    """Without times, places, and what else differs from run to run."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text.replace("\a", ""))
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
+    text = re.sub(r"\d+(\.\d+)? (ms|s|GB)\b", r"N \2", text)
+    text = re.sub(r"\d+:\d\d( \([\d.,]+ items/s\))?:", "N:", text)
+    text = re.sub(r"(/[\w.-]+)+/(?=[\w-]+\.html)|(?<=disk      )\S+(?=:)", "PLACE/", text)
+    return text.strip()
