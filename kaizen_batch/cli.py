@@ -54,12 +54,7 @@ class _Commands(click.Group):
 
 
 def _import_command(module: str) -> click.Command:
-    try:
-        command: click.Command = import_module(module).main
-    except ModuleNotFoundError as error:
-        if error.name != "httptools":
-            raise
-        raise click.ClickException("the simulator needs its extra: pip install 'kaizen-batch[simulator]'") from None
+    command: click.Command = import_module(module).main
     return command
 
 

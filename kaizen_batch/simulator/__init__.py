@@ -7,8 +7,8 @@
 1
 
 It answers `/v1/chat/completions` and `/v1/models`, limits and slows down its calls, fails as often as it is told to,
-and keeps a ledger of every call (`GET /ledger`, `GET /ledger?entries=0`, `POST /ledger/reset`). Needs the extra:
-`pip install 'kaizen-batch[simulator]'`. From a shell: `python -m kaizen_batch.simulator --port 0`.
+and keeps a ledger of every call (`GET /ledger`, `GET /ledger?entries=0`, `POST /ledger/reset`).
+From a shell: `python -m kaizen_batch.simulator --port 0`.
 """
 
 from kaizen_batch.simulator.ledger import Entry, Ledger

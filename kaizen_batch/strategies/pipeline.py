@@ -71,7 +71,6 @@ class Pipeline:
         self._calls = Calls(
             config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
         )
-        self.description = describe(agent, config)
         self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
 
     def process(self, index: int, inputs: Any, parked: Parked) -> Coroutine[Any, Any, ItemResult]:
@@ -138,6 +137,11 @@ class Pipeline:
         self.journal = journal
         if self.budget is not None:
             self.budget.book(totals.spent_usd + totals.unanswered_usd)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the journal keeps of this run."""
+        return describe(self._lanes[0].agent, self._config)
 
     def report(self, total: int | None, elapsed_s: float, *, last: bool = False) -> None:
         """Tell the sinks, and the journal, how far the run is."""
@@ -280,11 +284,9 @@ class Pipeline:
 
     async def _sleep(self, seconds: float) -> None:
         """Wait out a delay, or less if the run ends meanwhile."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stopped.wait()
-        except TimeoutError:
-            pass
 
     def _not_attempted(self) -> NotAttemptedError:
         why = self.reason.message if self.reason else "no endpoint is left"
