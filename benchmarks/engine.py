@@ -12,9 +12,14 @@ FEW, MANY = 1_000, 1_000_000
 RATE, GROWTH_MB = 100_000, 10
 
 FUNCTION, MODEL = "ours, a function", "ours, a signature and a provider"
+# Everything: both limits, budget, price, adaptive concurrency, progress; what an item may cost of it, in ms of CPU.
+SAFE, SAVED = "ours, everything but a journal", "ours, everything"
+WANTED_MS = {SAFE: 0.025, SAVED: 0.040}
 ARMS = (
     (FUNCTION, "ours:function", ITEMS),
     (MODEL, "ours:model", ITEMS),
+    (SAFE, "ours:safe_model", 50_000),
+    (SAVED, "ours:safe_model_with_journal", 20_000),
     ("gather and a semaphore", "peers.plain:gather", ITEMS),
     ("aiometer.amap", "peers.aiometer:amap", 20_000),
     ("LangChain abatch", "peers.langchain:function", 5_000),
@@ -26,6 +31,10 @@ def run(plan: Plan) -> list[Target]:
     arms = [Arm(label, where, {"items": plan.items(items), "at_once": AT_ONCE}) for label, where, items in ARMS]
     samples = compare(arms, rounds=plan.rounds)
     targets = [Target(f"{label}, items/s", median(samples[label]), RATE) for label in (FUNCTION, MODEL)]
+    targets += [
+        Target(f"{label}, CPU ms an item", median(samples[label], "cpu_s"), most, at_most=True, form=".3f")
+        for label, most in WANTED_MS.items()
+    ]
     title = f"The engine alone, an agent that does nothing, {AT_ONCE} at once"
     return report("engine", samples, base="gather and a semaphore", targets=targets, title=title)
 

@@ -1,14 +1,25 @@
 """Our arms: the engine alone, over HTTP, and with everything on."""
 
+import os
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp  # noqa: F401 - the engine takes it on first use; every arm has its client imported before the start
+import httptools  # noqa: F401 - the engine takes it on first use; every arm has its client imported before the start
 
 from benchmarks.bare import prompts
-from kaizen_batch import BatchConfig, Completion, Event, ParallelBatchStrategy, Price, Provider, Request, Usage
+from kaizen_batch import (
+    BatchConfig,
+    Completion,
+    ParallelBatchStrategy,
+    Price,
+    Provider,
+    Request,
+    Usage,
+    progress_sink,
+)
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
 
@@ -53,6 +64,41 @@ async def model(items: int, at_once: int = 50) -> int:
     return await stream(create_agent(config, provider=NoOp()), config, items)
 
 
+def safety(folder: str | None) -> dict[str, Any]:
+    """The options that keep a run safe: limits and a budget that do not bind, and a journal if there is a folder."""
+    return {
+        "requests_per_minute": NO_LIMIT,
+        "tokens_per_minute": NO_LIMIT,
+        "budget_usd": BUDGET_USD,
+        "price": Price(input=0.5, output=1.5),
+        "journal": Path(folder) / "run.db" if folder else None,
+    }
+
+
+async def safe_model(items: int, at_once: int = 50) -> int:
+    """The same with everything on but the journal."""
+    return await _safe_model(items, at_once, None)
+
+
+async def safe_model_with_journal(items: int, at_once: int = 50) -> int:
+    """The same with everything on."""
+    with tempfile.TemporaryDirectory() as folder:
+        return await _safe_model(items, at_once, folder)
+
+
+async def _safe_model(items: int, at_once: int, folder: str | None) -> int:
+    config = BatchConfig(llm_provider="mock", max_concurrent=at_once, adaptive=True, **safety(folder))
+    with quiet_progress() as sink:
+        return await stream(create_agent(config, provider=NoOp()), config, items, on_event=sink)
+
+
+@contextmanager
+def quiet_progress() -> Iterator[EventSink]:
+    """The progress display, written to nowhere."""
+    with Path(os.devnull).open("w") as nowhere, progress_sink("lines", stream=nowhere) as sink:
+        yield sink
+
+
 async def batch(items: int, url: str, at_once: int, **options: Any) -> int:
     """One batch over HTTP."""
     config = BatchConfig(base_url=url, max_concurrent=at_once, **options)
@@ -66,22 +112,7 @@ async def with_journal(items: int, url: str, at_once: int) -> int:
 
 
 async def everything(items: int, url: str, at_once: int) -> int:
-    """Journal, both limits (which do not bind), budget, price, and a sink that sees every event."""
-    seen: Counter[str] = Counter()
-
-    def note(event: Event) -> None:
-        seen[type(event).__name__] += 1
-
-    with tempfile.TemporaryDirectory() as folder:
-        config = BatchConfig(
-            base_url=url,
-            max_concurrent=at_once,
-            journal=Path(folder) / "run.db",
-            requests_per_minute=NO_LIMIT,
-            tokens_per_minute=NO_LIMIT,
-            budget_usd=BUDGET_USD,
-            price=Price(input=0.5, output=1.5),
-        )
-        done = await stream(create_agent(config), config, items, on_event=note)
-    assert seen["ItemFinished"] == items
-    return done
+    """Journal, both limits (which do not bind), budget, price, progress."""
+    with tempfile.TemporaryDirectory() as folder, quiet_progress() as sink:
+        config = BatchConfig(base_url=url, max_concurrent=at_once, **safety(folder))
+        return await stream(create_agent(config), config, items, on_event=sink)

@@ -305,23 +305,29 @@ def test_the_placeholder_of_a_serialised_workflow_is_refused(name: str) -> None:
         BatchProcessorAgent(**{name: "***REDACTED***"})
 
 
-# Large batches.
+# Large batches, over the lean client and over the official SDK.
+
+BOTH = pytest.mark.parametrize("transport", ["fast", "sdk"])
 
 
-def test_a_thousand_documents_come_back_in_order_for_a_thousand_calls() -> None:
+@BOTH
+def test_a_thousand_documents_come_back_in_order_for_a_thousand_calls(transport: str) -> None:
     documents = [f"document {n}" for n in range(1000)]
+    over = {"provider_options": {"transport": transport}}
     with Simulator(latency_s=0.002) as simulator:
-        out = execute(by_name(simulator, max_concurrent=50), batch=documents)
+        out = execute(by_name(simulator, max_concurrent=50, **over), batch=documents)
     assert answers(out) == [f"mock answer to: {text}" for text in documents]
     assert simulator.ledger.billed == simulator.ledger.calls == out["summary"]["calls"] == 1000
     assert simulator.ledger.peak_in_flight <= 50
     assert out["summary"]["peak_in_flight"] <= 50
 
 
-def test_a_thousand_documents_survive_a_stumbling_endpoint() -> None:
+@BOTH
+def test_a_thousand_documents_survive_a_stumbling_endpoint(transport: str) -> None:
     documents = [f"document {n}" for n in range(1000)]
+    over = {"provider_options": {"transport": transport}}
     with Simulator(latency_s=0.002, rate_429=0.02, rate_500=0.02, rate_torn=0.01, retry_after_s=0.005) as simulator:
-        out = execute(by_name(simulator, max_concurrent=50), batch=documents)
+        out = execute(by_name(simulator, max_concurrent=50, **over), batch=documents)
     assert answers(out) == [f"mock answer to: {text}" for text in documents]
     assert simulator.ledger.billed == 1000 < simulator.ledger.calls == out["summary"]["calls"]
     assert simulator.ledger.peak_in_flight <= 50
