@@ -52,9 +52,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
 
     def abort(self) -> None:
-        """Close at once; nothing that still comes is read."""
-        self.answer, self.free = None, False
-        self._transport.abort()
+        """Close at once; who still waits for an answer is told so."""
+        self._fail(Cut("the client was closed"))
 
     def connection_made(self, transport: Any) -> None:
         """asyncio: it is open."""
@@ -76,6 +75,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """asyncio: nothing more will come."""
+        self.free = False
         if self.answer is not None and self._until_close and not self._has_length:
             self._finish(keep=False)
 

@@ -399,3 +399,30 @@ async def _all(calls: list[Any]) -> list[Any]:
 async def _ends(tasks: list[Any]) -> list[Any]:
     await asyncio.wait(tasks)
     return [asyncio.CancelledError() if task.cancelled() else task.exception() or task.result() for task in tasks]
+
+
+async def test_a_client_that_is_closed_amid_a_call_says_so() -> None:
+    async with RawServer(hang) as server:
+        ours = provider(server.url)
+        async with ours.session():
+            call = asyncio.create_task(ours.complete(request()))
+            await server.until(lambda: bool(server.seen))
+            await ours._clients[asyncio.get_running_loop()].transport.close()
+            end = await ending(call)
+    assert end[:3] == (NoAnswerError, "connection", None)
+
+
+async def test_what_comes_unasked_is_no_answer_to_the_next_call() -> None:
+    async def twice(seen: Seen, writer: Writer) -> bytes:
+        writer.write(response())
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        return response(200, CHAT.replace(b"hi", b"stray"))
+
+    async with RawServer(twice) as server:
+        ours = provider(server.url)
+        async with ours.session():
+            assert (await ours.complete(request())).text == "hi"
+            await server.until(lambda: not server.open_now)
+            assert (await ours.complete(request())).text == "hi"
+    assert server.opened == 2
