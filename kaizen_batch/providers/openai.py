@@ -66,8 +66,8 @@ class OpenAIProvider(Provider):
         transport: TransportName = "auto",
     ) -> None:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        self._api_key = _checked_key(api_key, self._base_url)
-        self._target = Target(self.endpoint, self._api_key, timeout_s, max_concurrent)
+        self._secret = api_key or ""
+        self._target = Target(self.endpoint, _checked_key(api_key, self._base_url), timeout_s, max_concurrent)
         self._fast, reason = wants_fast(transport, self.endpoint)
         self._proxy = environment_proxy(self.endpoint) if self._fast else None
         if reason:
@@ -169,11 +169,7 @@ class OpenAIProvider(Provider):
         if parameter in ("max_tokens", "temperature") and parameter in sent:
             self._learn(str(sent["model"]), parameter)
             return AdaptedError(f"the model refused {parameter!r}", status=answer.status)
-        ours = error_from_response(answer.status, body, answer.headers)
-        # An endpoint may quote the key that it refuses.
-        ours.message = ours.message.replace(self._api_key, "***") if self._api_key != "none" else ours.message
-        ours.args = (ours.message,)
-        return ours
+        return error_from_response(answer.status, body, answer.headers, secret=self._secret)
 
     def _learn(self, model: str, parameter: str) -> None:
         if (model, parameter) not in self._refused:

@@ -29,6 +29,8 @@ _MENDS = {
     QuotaExhaustedError: "top up or raise the account's limit",
 }
 
+_MOST_TOKENS = 10**12  # of one call; more is nonsense, and would not fit the journal in the end
+_LONGEST_MESSAGE, _LONGEST_PAGE = 2_000, 200  # characters of an error; it stands in every failed row
 _TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
 _TOLD_BY_BYTES = tuple(prefix.encode() for prefix in _TOLD_BY)
 
@@ -85,14 +87,16 @@ def error_body(body: bytes) -> Any:
         return body.decode("utf-8", "replace").strip()
 
 
-def error_from_response(status: int, body: Any, headers: Mapping[str, str]) -> ProviderError:
+def error_from_response(status: int, body: Any, headers: Mapping[str, str], *, secret: str = "") -> ProviderError:
     """The error that an HTTP answer other than 2xx stands for.
 
     `body` is the parsed JSON, or the text where it is none; `headers` in lower case. `x-should-retry` decides
-    over the status, except that a fatal error stays fatal.
+    over the status, except that a fatal error stays fatal. An endpoint may quote the key that it refuses: `secret`
+    is shown nowhere.
     """
-    code, message = _code_and_message(body)
+    code, message = _code_and_message(body, secret)
     kind = _kind(status, code)
+    code = _shown(code, secret) or None
     text = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     if kind in _MENDS:
         text = f"{text} ({_MENDS[kind]})"
@@ -120,14 +124,19 @@ def _is_exhausted(code: str | None) -> bool:
     return code is not None and (code in _EXHAUSTED_CODES or code.endswith(_EXHAUSTED_ENDINGS))
 
 
-def _code_and_message(body: Any) -> tuple[str | None, str]:
+def _code_and_message(body: Any, secret: str) -> tuple[str | None, str]:
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, dict):
         # Some compatible servers put the cause into `type` and leave `code` empty, or the status into `code`.
         named = (error.get("code"), error.get("type"))
         code = next((name for name in named if isinstance(name, str) and name), None)
-        return code, str(error.get("message") or "")
-    return None, str(error or "")[:200]
+        return code, _shown(error.get("message"), secret)
+    return None, _shown(error, secret)[:_LONGEST_PAGE]
+
+
+def _shown(said: Any, secret: str) -> str:
+    text = str(said or "")
+    return (text.replace(secret, "***") if secret else text)[:_LONGEST_MESSAGE]
 
 
 def refused_parameter(body: Any) -> str | None:
@@ -167,17 +176,17 @@ def completion_from_body(body: Any, headers: Mapping[str, str]) -> Completion:
     try:
         choice = body["choices"][0]
         message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
+        text, refusal = message.get("content"), message.get("refusal") or None
     except (KeyError, IndexError, TypeError, AttributeError):
         raise bad_answer(body) from None
-    if text is not None and not isinstance(text, str):
+    if not isinstance(text, str | None) or not isinstance(refusal, str | None):
         raise bad_answer(body)
     return Completion(
         text=text,
         usage=_usage(body.get("usage")),
-        finish_reason=choice.get("finish_reason"),
-        refusal=refusal or None,
-        model=body.get("model"),
+        finish_reason=_name(choice.get("finish_reason")),
+        refusal=refusal,
+        model=_name(body.get("model")),
         headers=dict(headers),
     )
 
@@ -193,14 +202,17 @@ def bad_answer(body: Any) -> ServerError:
 def _usage(usage: Any) -> Usage | None:
     if not isinstance(usage, dict):
         return None
+    asked, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if asked is None or answered is None:
+        return None  # half a count is none: taken for nothing, it would make the call look free
     details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(cached),
-    )
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    return Usage(asked, answered, min(cached or 0, asked))
 
 
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else None
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

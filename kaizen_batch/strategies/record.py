@@ -5,11 +5,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from kaizen_batch.config import RunConfig
-from kaizen_batch.errors import JournalError, KaizenBatchError
+from kaizen_batch.errors import AgentError, JournalError, KaizenBatchError
 from kaizen_batch.journal import Answer, Entry, JournalWriter
 from kaizen_batch.limits import Ticket
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
+from kaizen_batch.usage import Usage
+
+_MOST = 2**63 - 1
 
 if TYPE_CHECKING:
     from kaizen_batch.strategies.item import Item
@@ -83,6 +86,7 @@ class Record:
 def _answer(item: "Item") -> Answer:
     completion = item.completion
     assert completion is not None
+    _check(completion, item.usage)
     return Answer(
         text=completion.text,
         finish_reason=completion.finish_reason,
@@ -93,6 +97,15 @@ def _answer(item: "Item") -> Answer:
         usage=completion.usage,
         latency_s=item.latency_s,
     )
+
+
+def _check(completion: Completion, usage: Usage | None) -> None:
+    """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
+    texts = (completion.text, completion.finish_reason, completion.refusal, completion.model)
+    if not all(isinstance(text, str | None) for text in texts):
+        raise AgentError("text, finish_reason, refusal and model of a Completion must be texts or None")
+    if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
+        raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")
 
 
 def completion_of(answer: Answer) -> Completion:

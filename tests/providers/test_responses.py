@@ -101,16 +101,40 @@ def test_a_malformed_body_is_a_server_error(bad: Any) -> None:
     assert (caught.value.code, caught.value.may_be_billed) == ("bad_response", True)
 
 
-@pytest.mark.parametrize("tokens", ["many", [1], float("inf")])
-def test_usage_that_makes_no_sense_raises_nothing_foreign(tokens: Any) -> None:
-    with contextlib.suppress(e.ServerError):
-        completion_from_body({**GOOD, "usage": {"prompt_tokens": tokens}}, {})
+@pytest.mark.parametrize("tokens", [None, "many", [1], -1, 10**13, float("inf")])
+def test_usage_that_makes_no_sense_is_unknown_and_not_nothing(tokens: Any) -> None:
+    for name, other in (("prompt_tokens", "completion_tokens"), ("completion_tokens", "prompt_tokens")):
+        assert completion_from_body({**GOOD, "usage": {name: tokens, other: 3}}, {}).usage is None
+
+
+def test_names_that_are_no_texts_are_unknown() -> None:
+    choice = {"message": {"content": "hi", "refusal": False}, "finish_reason": {"type": "stop"}}
+    completion = completion_from_body({"choices": [choice], "model": ["m"]}, {})
+    assert (completion.text, completion.refusal, completion.finish_reason, completion.model) == ("hi", None, None, None)
 
 
 @given(BODIES)
-def test_any_json_is_a_completion_or_a_server_error(anything: Any) -> None:
+def test_any_json_is_a_completion_that_a_journal_can_keep_or_a_server_error(anything: Any) -> None:
     with contextlib.suppress(e.ServerError):
-        completion_from_body(anything, {})
+        done = completion_from_body(anything, {})
+        texts = (done.text, done.refusal, done.finish_reason, done.model)
+        assert all(isinstance(text, str | None) for text in texts)
+        assert done.usage is None or 0 <= done.usage.cached_tokens <= done.usage.input_tokens < 2**63
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "no sk-secret", "code": "bad sk-secret", "type": "sk-secret"},
+        {"message": "x" * 10_000, "type": "Bearer sk-secret"},
+        "sk-secret",
+        "x" * 195 + "sk-secret",
+    ],
+)
+def test_a_secret_that_the_endpoint_quotes_is_shown_nowhere(error: Any) -> None:
+    failure = error_from_response(400, {"error": error}, {}, secret="sk-secret")
+    assert "sk-" not in f"{failure!r} {failure.message} {failure.code}"
+    assert len(failure.message) < 2_100
 
 
 @given(st.integers(400, 599), JSON)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from kaizen_batch import BatchConfig, BatchError, Completion, MockProvider, ParallelBatchStrategy
+from kaizen_batch import BatchConfig, BatchError, Completion, Journal, MockProvider, ParallelBatchStrategy, Usage
 from kaizen_batch.agents import create_agent
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -108,6 +108,21 @@ async def test_a_body_that_is_no_text_fails_its_item(tmp_path: Path) -> None:
 
     [result] = await ParallelBatchStrategy(2, journal=tmp_path / "run.db").execute_batch(Binary(), [1])
     assert result["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"text": 5}, {"finish_reason": ["stop"]}, {"model": {}}, {"refusal": b""}, {"usage": Usage(2**70, 1)}]
+)
+async def test_an_answer_that_the_journal_cannot_hold_fails_its_item_and_no_other(tmp_path: Path, wrong: Any) -> None:
+    class Wrong(Steps):
+        async def complete(self, request: Any) -> Completion:
+            return Completion(**{"text": "x", **(wrong if request == 2 else {})})
+
+    strategy = ParallelBatchStrategy(2, journal=tmp_path / "run.db")
+    results = await strategy.execute_batch(Wrong(), range(5))
+    assert [result["status"] for result in results] == ["ok", "ok", "error", "ok", "ok"]
+    assert results[2]["error"]["type"] == "AgentError"
+    assert Journal(tmp_path / "run.db").count()["in_flight"] == 0
 
 
 class Team(BaseModel):
