@@ -32,7 +32,7 @@ from kill_worker import PRICE, prompts  # noqa: E402 - found only now
 from kaizen_batch.journal import Journal  # noqa: E402
 
 LATENCY_S = 0.02
-STARTUP_S = 2.0  # a kill that is due before the run has asked anything comes somewhere in here
+STARTUP_S = 0.6  # a kill that is due before the run has asked anything comes somewhere in here
 PATIENCE_S = 120.0
 HTTP = build_opener(ProxyHandler({}))
 
@@ -149,7 +149,7 @@ def play(kills: int, items: int, seed: int, folder: Path) -> Tally:
         assert serving.stdout is not None
         endpoint = Endpoint(serving.stdout.readline().strip().removeprefix("OPENAI_BASE_URL="))
         worker = [str(HERE / "kill_worker.py"), endpoint.url, str(journal), str(results), str(items)]
-        for at in sorted(dice.randrange(int(items * 0.95)) for _ in range(kills)):
+        for at in sorted(dice.randrange(int(items * 0.8)) for _ in range(kills)):
             kill = kill_once(worker, endpoint, journal, at, dice)
             if kill is None:
                 raise SystemExit("the run ended before its last kill: give it more items")

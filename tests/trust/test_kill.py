@@ -15,7 +15,7 @@ RUN = "asyncio.run(strategy.run_batch(agent, ITEMS))"
 
 
 def test_a_run_killed_three_times_loses_nothing_and_pays_nothing_twice_but_what_was_in_flight() -> None:
-    command = [sys.executable, str(ROOT / "tests" / "trust" / "kill_test.py"), "--kills", "3", "--items", "400"]
+    command = [sys.executable, str(ROOT / "tests" / "trust" / "kill_test.py"), "--kills", "3", "--items", "1000"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True) as play:
         try:
