@@ -104,7 +104,8 @@ async def run_job(
     call its rows are counted and checked, so that a row that cannot be read costs nothing; a stream is read once, and
     such a row ends the job when it comes. The output has the columns of the input, then the output fields
     (`<name>_result` where the input has one of that name), in the order of the input, and appears when all is done;
-    until then, and when the job is interrupted, an older one stays. With a journal the same job goes on where it ended.
+    until then, when the job is interrupted, and when not one row was answered, an older one stays. With a journal the
+    same job goes on where it ended.
     An input named `*.failed.*` that ends with the columns `error_code` and `error` is taken for what an earlier job
     left, and is read without them.
 
@@ -127,6 +128,7 @@ async def run_job(
                     on_start(run)
                 async for result in run:
                     target.write(rows.in_flight.popleft(), result)
+            target.keep_old()
         target.remove_old()
         events.complete = True
     return target.result(run.summary)
@@ -187,6 +189,11 @@ class _Target:
             columns = joined(dict.fromkeys(self._rows.columns), dict.fromkeys(ERROR_COLUMNS))
             self._failed = self._open(self._job.failed or "", columns)
         self._failed.write(failed)
+
+    def keep_old(self) -> None:
+        """An output in which no row would stand does not take the place of one that is there."""
+        if self._failed is not None and not self._writer.rows_written and Path(path_text(self._job.output)).is_file():
+            self._writer.abandon()
 
     def remove_old(self) -> None:
         """An earlier job's failed rows are no more; those who look would take them for this one's."""

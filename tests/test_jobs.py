@@ -249,6 +249,16 @@ async def test_when_nothing_fails_an_older_file_of_failed_rows_is_gone(source: A
     assert names(tmp_path) == {"in.csv", "out.csv"}
 
 
+async def test_an_output_without_any_row_does_not_replace_one_that_has_some(source: Any, tmp_path: Path) -> None:
+    job = FileJob(source(texts=3), tmp_path / "out.csv", template=TEMPLATE)
+    await run_job(job, agent(), MOCK)
+    before = read(tmp_path / "out.csv")
+    done = await run_job(job, agent(Picky({"Say": AuthenticationError("no")})), MOCK)
+    assert (done.rows_written, done.rows_failed) == (0, 3)
+    assert read(tmp_path / "out.csv") == before
+    assert len(read(tmp_path / "out.failed.csv")) == 3
+
+
 async def test_a_row_that_lacks_a_column_fails_alone_and_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"other": 1}\n{"text": "a"}\n{"text": null}\n')
     provider = Picky()

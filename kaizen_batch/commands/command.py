@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,18 @@ from kaizen_batch.errors import KaizenBatchError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_FLAGS = (
+    (r"or pass api_key=\.\.\.; base_url=\.\.\. for", "or give --base-url for"),
+    (r'or try llm_provider="mock"', "or try --provider mock"),
+    (r"\bencoding='([^']+)'", r"--encoding \1"),
+    (r'price=\{"input": \.\.\., "output": \.\.\.\}, in USD', "--price IN OUT, in USD"),
+    (r"\bjournal='([^']+)'", r"--journal \1"),
+    (r"\bjournal=\.\.\.", "--journal"),
+    (r"\bbudget_usd\b", "--budget"),
+    (r"\bllm_provider\b", "--provider"),
+    (r"\brequests_per_minute\b", "--rpm"),
+    (r"\btokens_per_minute\b", "--tpm"),
+)
 _ARGUMENTS = "kaizen_batch.arguments"
 _CONFIG_FILE = "kaizen_batch.config_file"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
@@ -65,12 +78,23 @@ def in_one_line() -> Iterator[None]:
     try:
         yield
     except KaizenBatchError as error:
-        raise click.ClickException(error.message) from error
+        raise click.ClickException(in_flags(error.message)) from error
     except BrokenPipeError:
         raise  # click's own: whoever read our output has left
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+def in_flags(message: str) -> str:
+    """What the engine says to who writes Python, for who types a command.
+
+    >>> in_flags("pass encoding='cp1252', or raise budget_usd")
+    'pass --encoding cp1252, or raise --budget'
+    """
+    for python, flags in _FLAGS:
+        message = re.sub(python, flags, message)
+    return message
 
 
 def value_of(ctx: click.Context, name: str) -> Any:

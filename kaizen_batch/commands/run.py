@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, own_words, put_json, tell
+from kaizen_batch.commands.command import Command, in_flags, own_words, put_json, tell
 from kaizen_batch.commands.dry_run import show_prompts
 from kaizen_batch.commands.exits import EXIT_CODES, Exit
 from kaizen_batch.commands.options import job_options
@@ -107,7 +107,7 @@ class _Run:
         except KaizenBatchError as error:
             if self._summary is None or not self._summary.total:  # nothing was begun
                 raise
-            tell(f"Error: {error.message}")
+            tell(f"Error: {in_flags(error.message)}")
             self._say_how_to_go_on()
             self._ctx.exit(Exit.SOME_FAILED if isinstance(error, BatchError) else Exit.FAILED)
         self._say_what_was_done(result)
@@ -148,13 +148,16 @@ class _Run:
         summary = result.summary
         if self._options["progress"] == "none":  # else the display has said it
             tell("; ".join(totals_of(summary)))
-        tell(f"wrote    {result.rows_written:,} rows to {_named(result.output)}")
+        if result.rows_failed and not result.rows_written:
+            tell(f"wrote    no row to {_named(result.output)}: none was answered, and an older file stays as it was")
+        else:
+            tell(f"wrote    {result.rows_written:,} rows to {_named(result.output)}")
         if result.rows_failed:
             tell(f"failed   {result.rows_failed:,} rows to {result.failed_output}, with the reason of each")
         if summary.maybe_paid_twice:
             tell(f"twice?   {summary.maybe_paid_twice:,} calls may have been paid twice: their answers never came")
         if summary.stopped:
-            tell(f"stopped  {_HOW_TO_RESUME.sub('', summary.stopped)}")
+            tell(f"stopped  {in_flags(_HOW_TO_RESUME.sub('', summary.stopped))}")
         if (result.rows_failed or summary.stopped) and self._config.journal is not None:
             first = _FIRST.get((summary.stopped or "").partition(":")[0], "")
             tell(f"again    {first}what is missing, and nothing else, is asked by:\n  {again(self._ctx)}")

@@ -1,6 +1,7 @@
 """From the options of a command to what the engine takes: config, template, signature, journal."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,9 @@ def _from_environment(ctx: click.Context) -> list[str]:
     for option in ctx.command.params:
         if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
             flags += _flags(option, value_of(ctx, option.name))
+    endpoint = os.environ.get("OPENAI_BASE_URL")
+    if endpoint and ctx.params.get("base_url") is None and ctx.params.get("provider") == "openai":
+        flags += ["--base-url", endpoint]  # a part of what names a request: elsewhere all would be asked anew
     return flags
 
 

@@ -1,9 +1,11 @@
 """CSV and TSV: every cell is a text; the first line names the columns."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, TextIO
 
 from kaizen_batch.errors import RecordError
@@ -15,19 +17,36 @@ from kaizen_batch.values import as_text
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _LONGEST_CELL = 2**28
+_SAID = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
 
 def read_delimited(text: TextIO, delimiter: str) -> tuple[tuple[str, ...], Iterator[dict[str, Any]]]:
     """The columns, and the rows. Raises: BadRow, here for the header and from the iterator for a row."""
     # For the process, and never less than it was: Python knows no limit for one reader.
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    delimiter, lines = _as_written(text, delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     with _explained(reader):
         columns = next(filter(None, reader), None)
     if columns is None:
         raise BadRow("it is empty; such a file begins with a line of column names", code="empty_file")
     _check_header(columns, reader.line_num, text.encoding)
     return tuple(columns), _rows(reader, tuple(columns), text.encoding)
+
+
+def _as_written(text: TextIO, delimiter: str) -> tuple[str, Iterator[str]]:
+    """What delimits the cells, and the lines.
+
+    Where the comma is a decimal sign, Excel writes semicolons into its CSV; some programs say so in a first line
+    `sep=;`.
+    """
+    first = next(text, "")
+    said = _SAID.fullmatch(first)
+    if said is not None:
+        return said[1], iter(text)
+    if delimiter == "," and "," not in first and ";" in first:
+        delimiter = ";"
+    return delimiter, chain([first] if first else [], text)
 
 
 def check_names(columns: Iterable[str]) -> None:

@@ -46,6 +46,7 @@ class RecordWriter:
         self._like = like
         self._output = Output(target, kind)
         self._encoder: Encoder | None = None
+        self._abandoned = False
 
     def __enter__(self) -> Self:
         with self._all_or_nothing():
@@ -62,10 +63,14 @@ class RecordWriter:
             raise faults.while_writing(self._output.name, error) from error
         self.rows_written += 1
 
+    def abandon(self) -> None:
+        """Write nothing after all: what stands in the file's place stays."""
+        self._abandoned = True
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is not None or self._abandoned:
             self._discard()
             return
         with self._all_or_nothing():

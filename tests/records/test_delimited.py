@@ -157,3 +157,19 @@ def test_a_column_that_comes_late_is_empty_in_the_rows_before(write: Any, read: 
 
 def test_half_a_surrogate_pair_is_written_as_its_escape(write: Any, read: Any) -> None:
     assert read(write("out.csv", [{"a": "\ud83d!"}])) == [{"a": "\\ud83d!"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("id;text\n1;a, b\n", [{"id": "1", "text": "a, b"}]),
+        ("sep=;\r\nid;text\r\n1;x\r\n", [{"id": "1", "text": "x"}]),
+        ("sep=|\nid|text\n1|x;y\n", [{"id": "1", "text": "x;y"}]),
+        ('"a;b",c\n1,2\n', [{"a;b": "1", "c": "2"}]),
+        ("text\na;b\n", [{"text": "a;b"}]),
+    ],
+)
+def test_the_semicolons_of_an_excel_that_writes_decimal_commas(
+    tmp_path: Path, read: Any, text: str, rows: list[Any]
+) -> None:
+    assert read(given_text(tmp_path, text)) == rows
