@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -152,6 +153,9 @@ class DirectTransport:
         self._host = url.hostname or ""
         self._port = url.port or (443 if tls else 80)
         self._tls = tls
+        # A name may have several addresses, of which some lead nowhere. With one there is nothing to race, and asyncio's
+        # race leaves its socket open when it is cancelled in the last moment.
+        self._race_s = None if _is_address(self._host) else 0.25
         self._rare = rare
         self._rare_transport: Transport | None = None
         self._head = _head(target)
@@ -230,7 +234,7 @@ class DirectTransport:
                     self._port,
                     ssl=self._tls,
                     server_hostname=self._host if self._tls else None,
-                    happy_eyeballs_delay=0.25,
+                    happy_eyeballs_delay=self._race_s,
                 )
         except TimeoutError as error:
             raise not_connected(self._target, type(error).__name__, timeout=True) from None
@@ -261,6 +265,14 @@ class DirectTransport:
         if self._rare_transport is None:
             self._rare_transport = self._rare()
         return await self._rare_transport.post(body)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _head(target: Target) -> bytes:

@@ -193,7 +193,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(cli: Cli, folder:
     assert run.description["config"]["max_concurrent"] == 2
     assert run.description["config"]["fallbacks"] == ["other"]
     assert run.description["config"]["labels"]["command"] == (
-        "kaizen-batch run --config run.toml --max-tokens 13 --model environment"
+        f"kaizen-batch run --config run.toml --max-tokens 13 --model environment --base-url {simulator.base_url}"
     )
 
 
@@ -223,7 +223,7 @@ def test_a_budget_ends_the_run_early_and_a_larger_one_goes_on(cli: Cli, simulato
     limited = (*RUN, "--price", "1", "1", "--max-tokens", "50", "--max-concurrent", "2")
     stopped = cli(*limited, "--budget", "0.0003")
     assert stopped.exit_code == 4, stopped.output
-    assert "stopped  BudgetExhaustedError: of budget_usd=0.0003" in stopped.stderr
+    assert "stopped  BudgetExhaustedError: of --budget=0.0003" in stopped.stderr
     asked = simulator.ledger.calls
     assert 0 < asked < 20
     assert "again    with a higher --budget, what is missing" in stopped.stderr
