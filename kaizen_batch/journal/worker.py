@@ -19,7 +19,7 @@ Written: TypeAlias = Callable[[Sequence[Ticket], dict[int, Entry], JournalError 
 
 # A sync to the disk costs as much CPU as forty rows, and a wake-up of the loop more than that. So groups are written
 # at most so often; what comes after a silence is written at once.
-_LINGER_S = 0.003
+_LINGER_S = 0.001
 
 
 class Worker:

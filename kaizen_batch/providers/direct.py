@@ -153,8 +153,8 @@ class DirectTransport:
         self._host = url.hostname or ""
         self._port = url.port or (443 if tls else 80)
         self._tls = tls
-        # A name may have several addresses, of which some lead nowhere. With one there is nothing to race, and asyncio's
-        # race leaves its socket open when it is cancelled in the last moment.
+        # A name may have several addresses, of which some lead nowhere. With one there is nothing to race, and
+        # asyncio's race leaves its socket open when it is cancelled in the last moment.
         self._race_s = None if _is_address(self._host) else 0.25
         self._rare = rare
         self._rare_transport: Transport | None = None
