@@ -29,28 +29,29 @@ class Admission:
     def __init__(self, shared: Sequence[Limit]) -> None:
         self.clock: Callable[[], float] = _running_time  # a run puts its own loop's here, which is quicker
         self._shared = tuple(shared)
-        self.lines: list[Line] = []
+        self._lines: list[Line] = []
 
     def line(self, own: Sequence[Limit]) -> "Line":
         """A line that obeys its own limits and the shared ones."""
         line = Line(self, (*own, *self._shared))
-        self.lines.append(line)
+        self._lines.append(line)
         return line
 
     def pump(self) -> None:
         """Let through whatever may go now."""
-        for line in self.lines:
-            line.pump()
+        for line in self._lines:
+            if line.waiters:
+                line.pump()
 
     def close(self, error: KaizenBatchError) -> None:
         """Let nobody through any more; see Line.close."""
-        for line in self.lines:
+        for line in self._lines:
             line.close(error)
 
     @property
     def waiting_for(self) -> str | None:
         """What the first call in a line waits for, with the seconds if they are known; None if nobody waits."""
-        return next((text for line in self.lines if (text := line.waiting_for)), None)
+        return next((text for line in self._lines if (text := line.waiting_for)), None)
 
 
 def _running_time() -> float:
@@ -130,13 +131,10 @@ class Line:
 
     def leave(self, ticket: Ticket) -> None:
         """The call is over; what it used is on the ticket."""
-        admission = self._admission
-        now = admission.clock()
+        now = self._admission.clock()
         for settle in self._settles:
             settle(ticket, now)
-        for line in admission.lines:
-            if line.waiters:
-                line.pump()
+        self._admission.pump()
 
     def pump(self) -> None:
         """Let through from the front whoever may go now, and set the timer for the next."""

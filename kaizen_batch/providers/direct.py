@@ -77,7 +77,7 @@ class _Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """asyncio: nothing more will come."""
         self.free = False
-        if self.answer is not None and self._until_close and not self._has_length:
+        if self.answer is not None and self._headers_read and not self._has_length:
             self._finish(keep=False)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -101,7 +101,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         """httptools: the headers are over."""
-        self._until_close = True
+        self._headers_read = True
 
     def on_body(self, body: bytes) -> None:
         """httptools: a part of the body."""
@@ -119,7 +119,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._told: dict[str, str] = {}
         self._parts: list[bytes] = []
         self._encoding = b""
-        self._has_length = self._until_close = False
+        self._has_length = self._headers_read = False
         if not keep_parser:
             self._parser = httptools.HttpResponseParser(self)
 

@@ -1,4 +1,4 @@
-"""What carries a request to an OpenAI-compatible endpoint: two ways, the same answers, and the choice between them."""
+"""What carries a request to an OpenAI-compatible endpoint: several ways, the same answers, and the choice."""
 
 import math
 import os

@@ -101,24 +101,23 @@ class Calls:
                 item.record.ended(_NOT_SENT)
             raise
         if not early:
-            try:
-                await self._begin(item.record, ticket)
-            except BaseException:
-                _unsent(ticket)
-                lane.line.leave(ticket)
-                raise
+            await self._begin_or_leave(item.record, lane, ticket)
+
+    async def _begin_or_leave(self, record: Record, lane: Lane, ticket: Ticket) -> None:
+        """Have a call that has been let in on disk as in flight; if that fails, it is not in any more."""
+        try:
+            await self._begin(record, ticket)
+        except BaseException:
+            _unsent(ticket)
+            lane.line.leave(ticket)
+            raise
 
     async def _second(self, item: Item, lane: Lane, request: Any) -> Completion:
         """The hedge of a call: it takes the next place, before calls that have not begun."""
         ticket = lane.ticket(request, item.body)
         await lane.line.enter(ticket, ahead=True)
-        try:
-            if item.record is not None:
-                await self._begin(item.record, ticket)
-        except BaseException:
-            _unsent(ticket)
-            lane.line.leave(ticket)
-            raise
+        if item.record is not None:
+            await self._begin_or_leave(item.record, lane, ticket)
         self._tally.hedges += 1
         item.hedged = True
         return await self._send(item, lane, request, ticket)

@@ -144,7 +144,7 @@ class Pipeline:
         return describe(self._lanes[0].agent, self._config)
 
     def report(self, total: int | None, elapsed_s: float, *, last: bool = False) -> None:
-        """Tell the sinks, and the journal, how far the run is."""
+        """Tell the journal and the sinks how far the run is; the `last` goes to the journal, which closes first."""
         if not self.sinks and self.journal is None:
             return
         progress = self.tally.progress(
@@ -157,7 +157,8 @@ class Pipeline:
         if self.journal is not None:
             with suppress(JournalError):  # a journal that broke says so to the next who awaits it
                 self.journal.sample(asdict(progress), elapsed_s, last=last)
-        self.sinks.emit(progress)
+        if not last:
+            self.sinks.emit(progress)
 
     @property
     def priced(self) -> bool:
