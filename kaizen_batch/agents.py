@@ -31,7 +31,8 @@ class Agent(Protocol):
     It may also have `session()`, an async context manager that a run holds open while it lasts,
     `output_fields`, the names that a failed item's result has as None, `name`, what `answered_by` says, and
     `fallbacks`, agents for the items that this one cannot serve. A journal needs `endpoint` and `body(request)`,
-    which make the key of a request; a budget needs `price`, a Price, and `max_output(request)`, tokens.
+    which make the key of a request; a budget needs `price`, a Price, and `max_output(request)`, tokens. One whose
+    calls end by themselves in time says so by `keeps_timeout(seconds)`.
     """
 
     def prepare(self, inputs: Any) -> Any:
@@ -84,6 +85,10 @@ class ModelAgent:
     def body(self, request: Request) -> bytes:
         """The request as it goes over the wire."""
         return self.provider.body(request)
+
+    def keeps_timeout(self, seconds: float | None) -> bool:
+        """Whether no call lasts longer than so many seconds, so that nobody else need see to it."""
+        return self.provider.keeps_timeout(seconds)
 
     def max_output(self, request: Request | None) -> int | None:
         """Tokens of an answer at most, None if nothing bounds them."""

@@ -1,7 +1,9 @@
 """What comes out: one result for each item, and the summary of the run."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.usage import Usage
@@ -41,7 +43,7 @@ class ItemError:
         return cls(type(error).__name__, error.message, error.code, error.retryable)
 
 
-class ItemResult(NamedTuple):
+class ItemResult(Struct, frozen=True, gc=False):
     """One item's outcome.
 
     `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item in this
@@ -52,7 +54,7 @@ class ItemResult(NamedTuple):
     the result of a plain function, which has none of these.
     """
 
-    index: int  # type: ignore[assignment] # a tuple has a method of this name, which nobody needs here
+    index: int
     outputs: dict[str, Any]
     error: ItemError | None = None
     response: str | None = None

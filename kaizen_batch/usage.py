@@ -1,10 +1,9 @@
 """Tokens, and what they cost."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True, gc=False):
     """Tokens of one or more calls, as the endpoint counts them.
 
     >>> Usage(input_tokens=12, output_tokens=3) + Usage(input_tokens=8, output_tokens=2)

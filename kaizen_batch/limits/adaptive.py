@@ -200,22 +200,17 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
 
     def __init__(self, max_concurrent: int, *, start: int | None = None) -> None:
         super().__init__(max_concurrent)
-        self._limit = max(1, min(_START if start is None else start, max_concurrent))
-        self._climber = _Climber(self._limit, max_concurrent)
+        self.limit = max(1, min(_START if start is None else start, max_concurrent))
+        self._climber = _Climber(self.limit, max_concurrent)
         self._roof = _Roof(max_concurrent)
         self._held, self._full, self._flight = False, 0, 0
         self._cut_at = -math.inf
 
-    @property
-    def limit(self) -> int:
-        """Calls that may be under way now."""
-        return self._limit
-
     def take(self, ticket: Ticket, now: float) -> None:
         """Occupy a place."""
         super().take(ticket, now)
-        if self.in_flight >= self._limit:
-            self._full = self._limit
+        if self.in_flight >= self.limit:
+            self._full = self.limit
         self._climber.sent(self.in_flight)
 
     def settle(self, ticket: Ticket, now: float) -> None:
@@ -237,7 +232,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
             self._climber.interrupt(now)
         else:
             self._climber.answered(seconds, output_tokens, now)
-        self._limit = min(self._climber.limit, int(self._roof.limit))
+        self.limit = min(self._climber.limit, int(self._roof.limit))
 
     def throttled(self, now: float) -> None:
         """The endpoint asked for less: calls that were under way together count as one throttle."""
@@ -245,6 +240,6 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
             return
         self._flight, self._cut_at = self.in_flight + 1, now
         if self._climber.starting:
-            self._climber.land(self._limit, now)
-        self._roof.cut(self._limit)
-        self._limit = min(self._climber.limit, int(self._roof.limit))
+            self._climber.land(self.limit, now)
+        self._roof.cut(self.limit)
+        self.limit = min(self._climber.limit, int(self._roof.limit))

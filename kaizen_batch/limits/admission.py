@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from kaizen_batch.errors import KaizenBatchError
-from kaizen_batch.limits.base import Limit, Ticket
+from kaizen_batch.limits.base import JoiningLimit, Limit, Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 
 
@@ -31,7 +31,7 @@ class Admission:
         self._shared = tuple(shared)
         self._lines: list[Line] = []
 
-    def line(self, own: Sequence[Limit]) -> "Line":
+    def line(self, own: Sequence[Limit] = ()) -> "Line":
         """A line that obeys its own limits and the shared ones."""
         line = Line(self, (*own, *self._shared))
         self._lines.append(line)
@@ -63,15 +63,26 @@ class Line:
 
     def __init__(self, admission: Admission, limits: tuple[Limit, ...]) -> None:
         self._admission = admission
+        self._obey(limits)
+        self._in_flight = 0
+        self._tokens = 0
+        self.waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: KaizenBatchError | None = None
+        self._blocked_by: Limit | None = None
+
+    def _obey(self, limits: tuple[Limit, ...]) -> None:
         self._limits = limits
         # Bound once: this is on every item's way.
         self._delays = tuple(limit.delay for limit in limits)
         self._takes = tuple(limit.take for limit in limits)
         self._settles = tuple(limit.settle for limit in limits)
-        self.waiters: deque[tuple[asyncio.Future[None], Ticket]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self._error: KaizenBatchError | None = None
-        self._blocked_by: Limit | None = None
+
+    def awaken(self, limit: JoiningLimit) -> None:
+        """Obey one more limit from now on; it is told how much is in flight."""
+        if limit not in self._limits:
+            limit.join(self._in_flight, self._tokens)
+            self._obey((limit, *self._limits))
 
     async def enter(self, ticket: Ticket, *, ahead: bool = False) -> None:
         """Wait for this call's turn, `ahead` of those who wait already.
@@ -115,8 +126,7 @@ class Line:
         except KaizenBatchError:
             self._check(ticket)  # that a call can never fit is worth more than what it has met first
             raise
-        for take in self._takes:
-            take(ticket, now)
+        self._take(ticket, now)
         return True
 
     def only_crowded(self, ticket: Ticket) -> bool:
@@ -132,6 +142,8 @@ class Line:
     def leave(self, ticket: Ticket) -> None:
         """The call is over; what it used is on the ticket."""
         now = self._admission.clock()
+        self._in_flight -= 1
+        self._tokens -= ticket.tokens
         for settle in self._settles:
             settle(ticket, now)
         self._admission.pump()
@@ -190,8 +202,10 @@ class Line:
         return longest
 
     def _take(self, ticket: Ticket, now: float) -> None:
-        for limit in self._limits:
-            limit.take(ticket, now)
+        self._in_flight += 1
+        self._tokens += ticket.tokens
+        for take in self._takes:
+            take(ticket, now)
 
     def _wake_in(self, delay: float) -> None:
         if self._timer is not None:

@@ -1,11 +1,11 @@
 """What every limit is: three plain methods on a clock that is handed in, so that no event loop is needed."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(slots=True)
-class Ticket:
+
+class Ticket(Struct, gc=False):
     """What one call asks of the limits before it is sent, and what it took in the end.
 
     `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
@@ -18,7 +18,7 @@ class Ticket:
     used_tokens: int | None = None
     used_usd: float | None = None
     body_bytes: int = 0
-    usd_pico: int | None = field(default=None, repr=False, compare=False)
+    usd_pico: int | None = None
 
 
 class Limit(Protocol):
@@ -39,3 +39,10 @@ class Limit(Protocol):
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Book its end: answered, failed or cancelled."""
+
+
+class JoiningLimit(Limit, Protocol):
+    """A limit that a line need not obey, nor spend time on, before something happens."""
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Count from now on: so many calls, of so many tokens, are in flight."""

@@ -14,14 +14,9 @@ class ConcurrencyLimiter:
     name = "a free place"
 
     def __init__(self, max_concurrent: int) -> None:
-        self.max_concurrent = max_concurrent
+        self.max_concurrent = self.limit = max_concurrent
         self.in_flight = 0
         self.peak = 0
-
-    @property
-    def limit(self) -> int:
-        """Calls that may be under way now."""
-        return self.max_concurrent
 
     def check(self, ticket: Ticket) -> None:
         """Every call fits."""
@@ -33,7 +28,8 @@ class ConcurrencyLimiter:
     def take(self, ticket: Ticket, now: float) -> None:
         """Occupy a place."""
         self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
+        if self.in_flight > self.peak:
+            self.peak = self.in_flight
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Free it."""

@@ -38,6 +38,10 @@ class Gate:
         """What a call waits for."""
         return "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
 
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Count from now on."""
+        self.in_flight = in_flight
+
     def check(self, ticket: Ticket) -> None:
         """Every call fits."""
 

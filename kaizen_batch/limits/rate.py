@@ -141,7 +141,15 @@ class RateLimiter:
         self._requests = SlidingWindow(requests_per_minute, window_s)
         self._tokens = SlidingWindow(tokens_per_minute, window_s)
         self._sent_at = -math.inf
-        self._idle = requests_per_minute is None and tokens_per_minute is None  # and nothing is announced
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to obey: configured, or announced."""
+        return self._requests.active or self._tokens.active
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Count from now on."""
+        self._requests.in_flight, self._tokens.in_flight = in_flight, tokens
 
     @property
     def counts_tokens(self) -> bool:
@@ -171,8 +179,6 @@ class RateLimiter:
 
         NeverFitsError if a limit too low for the call was announced while it waited: it would wait for ever.
         """
-        if self._idle:
-            return 0.0
         requests = self._requests.delay(1, now)
         tokens = self._tokens.delay(ticket.tokens, now)
         if not requests and not tokens:
@@ -183,19 +189,11 @@ class RateLimiter:
 
     def take(self, ticket: Ticket, now: float) -> None:
         """Book a call that goes now: one request, and the tokens it reserves."""
-        if self._idle:  # what is in flight must be known when the endpoint announces a limit
-            self._requests.in_flight += 1
-            self._tokens.in_flight += ticket.tokens
-            return
         self._requests.take(1)
         self._tokens.take(ticket.tokens)
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
-        if self._idle:
-            self._requests.in_flight -= 1
-            self._tokens.in_flight -= ticket.tokens
-            return
         used = ticket.tokens if ticket.used_tokens is None else min(max(ticket.used_tokens, 0), _MOST)
         self._requests.settle(1, 1, now)
         self._tokens.settle(ticket.tokens, used, now)
@@ -209,7 +207,6 @@ class RateLimiter:
         if sent_at < self._sent_at:
             return
         self._sent_at = sent_at
-        self._idle = False
         self._requests.announce(announcement.requests, 1 if ticket else 0, now)
         self._tokens.announce(announcement.tokens, ticket.tokens if ticket else 0, now)
 

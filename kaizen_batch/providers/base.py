@@ -2,13 +2,14 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import orjson
+from msgspec import Struct
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.prices import Price
@@ -33,8 +34,7 @@ class _Encoded:
     encoded: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Request(_Encoded):
+class Request(Struct, _Encoded, frozen=True, gc=False):
     """One question to a model, free of any provider's spelling.
 
     `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice to
@@ -53,10 +53,14 @@ class Request(_Encoded):
         return self.messages[-1]["content"] if self.messages else ""
 
 
+# A request is frozen, and this is none of its fields.
+keep_encoded: Callable[[Request, bytes], None] = vars(_Encoded)["encoded"].__set__
+
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-class Completion(NamedTuple):
+class Completion(Struct, frozen=True, gc=False):
     """One answer.
 
     `text` is what the model said, `value` what a plain function gave back instead; `finish_reason` is `stop`,
@@ -122,6 +126,10 @@ class Provider(ABC):
     def price(self, model: str) -> Price | None:
         """What the model costs here, None if that is unknown."""
         return None
+
+    def keeps_timeout(self, seconds: float | None) -> bool:
+        """Whether its calls end by themselves within so many seconds; by default no, and the engine ends them."""
+        return False
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:

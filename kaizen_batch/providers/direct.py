@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -25,6 +26,7 @@ from kaizen_batch.providers.transport import Target, Transport, no_answer, not_c
 # on the wire, where nobody could tell whether it was read.
 _KEEP_ALIVE_S = 4.0
 _BUFFER = 2**16
+_ENCODING, _LENGTHS = "content-encoding", ("content-length", "transfer-encoding")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -45,6 +47,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.answer: asyncio.Future[Answer] | None = None
         self.free = False
         self.idle_since = 0.0
+        self._parser = httptools.HttpResponseParser(self)
 
     def ask(self, head: bytes, body: bytes, answer: "asyncio.Future[Answer]") -> None:
         """Write a request; `answer` gets what comes, or an OSError or HttpParserError."""
@@ -91,13 +94,15 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one header."""
-        name = name.lower()
-        if is_telling(name):
-            self._told.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-        elif name == b"content-encoding":
-            self._encoding = value.strip().lower()
-        elif name in (b"content-length", b"transfer-encoding"):
+        known = _known(name)
+        if known is None:
+            return
+        if known in _LENGTHS:
             self._has_length = True
+        elif known == _ENCODING:
+            self._encoding = value.strip().lower()
+        else:
+            self._told.setdefault(known, value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """httptools: the headers are over."""
@@ -111,17 +116,15 @@ class _Connection(asyncio.BufferedProtocol):
         """httptools: the whole answer is there."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:  # a hint before the answer
-            self._begin(keep_parser=True)
+            self._begin()
         else:
             self._finish(keep=self._parser.should_keep_alive())
 
-    def _begin(self, *, keep_parser: bool = False) -> None:
+    def _begin(self) -> None:
         self._told: dict[str, str] = {}
         self._parts: list[bytes] = []
         self._encoding = b""
         self._has_length = self._headers_read = False
-        if not keep_parser:
-            self._parser = httptools.HttpResponseParser(self)
 
     def _finish(self, *, keep: bool) -> None:
         answer, self.answer = self.answer, None
@@ -173,36 +176,31 @@ class DirectTransport:
         """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
         if not self._places.try_acquire():
             await self._places.acquire()
+        loop, connection = self._loop, None
+        future: asyncio.Future[Answer] = loop.create_future()
         try:
-            answer = await self._post(body)
-        finally:
-            self._places.release()
-        return answer if answer.status not in _REDIRECTS else await self._redirected(body)
-
-    async def _post(self, body: bytes) -> Answer:
-        started_at = self._loop.time()
-        connection = self._kept(started_at)
-        if connection is None:
-            connection = await self._connect()
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._limit(future, started_at)
-        try:
+            started_at = loop.time()
+            connection = self._kept(started_at)
+            if connection is None:
+                connection = await self._connect()
+            self._limit(future, started_at)
             connection.ask(self._head, body, future)
             answer = await future
-        except asyncio.CancelledError:
-            connection.abort()
+            if connection.free:
+                connection.idle_since = loop.time()
+                self._idle.append(connection)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if connection is not None:
+                connection.abort()
+            if isinstance(error, TimeoutError):
+                raise too_late(self._target) from None
             raise
-        except TimeoutError:
-            connection.abort()
-            raise too_late(self._target) from None
         except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise no_answer(self._target, type(error).__name__) from None
         finally:
             self._ends.pop(future, None)
-        if connection.free:
-            connection.idle_since = self._loop.time()
-            self._idle.append(connection)
-        return answer
+            self._places.release()
+        return answer if answer.status not in _REDIRECTS else await self._redirected(body)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -265,6 +263,13 @@ class DirectTransport:
         if self._rare_transport is None:
             self._rare_transport = self._rare()
         return await self._rare_transport.post(body)
+
+
+@lru_cache(maxsize=512)
+def _known(name: bytes) -> str | None:
+    """A header's name in lower case, if it matters; endpoints send the same two dozen with every answer."""
+    lower = name.lower().decode("latin-1")
+    return lower if lower == _ENCODING or lower in _LENGTHS or is_telling(lower) else None
 
 
 def _is_address(host: str) -> bool:

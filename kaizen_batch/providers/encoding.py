@@ -5,7 +5,7 @@ from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
-from kaizen_batch.providers.base import Request, to_json
+from kaizen_batch.providers.base import Request, keep_encoded, to_json
 
 # These refuse `max_tokens`, and a temperature other than their default, with a 400; knowing it saves a first
 # wave of refused calls. Any other model that refuses them is learned from its first answer.
@@ -20,7 +20,7 @@ def body_of(request: Request) -> bytes:
     body: bytes | None = getattr(request, "encoded", None)
     if body is None:
         body = to_json(payload_of(request))
-        object.__setattr__(request, "encoded", body)  # a request is frozen; this is none of its fields
+        keep_encoded(request, body)
     return body
 
 

@@ -70,6 +70,7 @@ class OpenAIProvider(Provider):
         self._target = Target(self.endpoint, _checked_key(api_key, self._base_url), timeout_s, max_concurrent)
         self._fast, reason = wants_fast(transport, self.endpoint)
         self._proxy = environment_proxy(self.endpoint) if self._fast else None
+        self._straight = self._fast and self._proxy is None
         if reason:
             logger.info("calls go through the SDK: %s", reason)
         self._refused: set[tuple[str, str]] = set()
@@ -115,7 +116,7 @@ class OpenAIProvider(Provider):
             from kaizen_batch.providers.sdk import SdkTransport
 
             return SdkTransport(self._target)
-        if self._proxy is not None:
+        if not self._straight:
             return self._open_aiohttp()
         from kaizen_batch.providers.direct import DirectTransport
         from kaizen_batch.providers.headers import ssl_context
@@ -158,6 +159,11 @@ class OpenAIProvider(Provider):
         except UnicodeEncodeError:
             # It must not fail here but where it is sent.
             return to_json(payload_of(request), "surrogatepass")
+
+    def keeps_timeout(self, seconds: float | None) -> bool:
+        """The straight client does, for all of a call; the others count from one packet to the next."""
+        own = self._target.timeout_s
+        return self._straight and own is not None and seconds is not None and own <= seconds
 
     def price(self, model: str) -> Price | None:
         """The list price."""

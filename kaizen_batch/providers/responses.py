@@ -4,9 +4,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
 import orjson
+from msgspec import Meta, Struct
+from msgspec.json import Decoder
 
 from kaizen_batch.errors import (
     AuthenticationError,
@@ -32,10 +34,43 @@ _MENDS = {
 _MOST_TOKENS = 10**12  # of one call; more is nonsense, and would not fit the journal in the end
 _LONGEST_MESSAGE, _LONGEST_PAGE = 2_000, 200  # characters of an error; it stands in every failed row
 _TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
-_TOLD_BY_BYTES = tuple(prefix.encode() for prefix in _TOLD_BY)
 
 
-class Answer(NamedTuple):
+_Tokens = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)]
+
+
+class _PromptDetails(Struct, gc=False):
+    cached_tokens: _Tokens | None = None
+
+
+class _ChatUsage(Struct, gc=False):
+    prompt_tokens: _Tokens
+    completion_tokens: _Tokens
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _ChatMessage(Struct, gc=False):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(Struct, gc=False):
+    message: _ChatMessage
+    finish_reason: str | None = None
+
+
+class _Chat(Struct, gc=False):
+    """An answer as it should be, and of it what is needed: read in a fraction of the time that a dict takes."""
+
+    choices: list[_Choice]
+    usage: _ChatUsage | None = None
+    model: str | None = None
+
+
+_as_expected = Decoder(_Chat).decode
+
+
+class Answer(Struct, frozen=True, gc=False):
     """An HTTP answer, whatever its status; `headers` are those that `telling_headers` keeps."""
 
     status: int
@@ -48,14 +83,14 @@ def telling_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     told: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower.startswith(_TOLD_BY):
+        if is_telling(lower):
             told.setdefault(lower, value)
     return told
 
 
-def is_telling(name: bytes) -> bool:
+def is_telling(name: str) -> bool:
     """Whether a header, its name in lower case, is one of those."""
-    return name.startswith(_TOLD_BY_BYTES)
+    return name.startswith(_TOLD_BY)
 
 
 def json_of(body: bytes) -> Any:
@@ -72,6 +107,25 @@ def completion_from_answer(answer: Answer) -> Completion:
 
     Raises: ServerError when the body is no chat completion; the call may have been billed all the same.
     """
+    try:
+        chat = _as_expected(answer.body)
+        choice, usage = chat.choices[0], chat.usage
+    except (ValueError, IndexError, RecursionError):
+        return _completion_anyhow(answer)
+    message = choice.message
+    return Completion(
+        message.content,
+        _usage_as_expected(usage) if usage is not None else None,
+        choice.finish_reason,
+        message.refusal or None,
+        chat.model,
+        None,
+        answer.headers,
+    )
+
+
+def _completion_anyhow(answer: Answer) -> Completion:
+    """The completion in an answer that is not as the standard has it, as far as there is one."""
     try:
         body = json_of(answer.body)
     except (ValueError, RecursionError):
@@ -197,6 +251,12 @@ def bad_answer(body: Any) -> ServerError:
     error = ServerError(f"the endpoint's answer is no chat completion ({what})", code="bad_response", status=200)
     error.may_be_billed = True
     return error
+
+
+def _usage_as_expected(usage: _ChatUsage) -> Usage:
+    details, asked = usage.prompt_tokens_details, usage.prompt_tokens
+    cached = details.cached_tokens if details is not None else None
+    return Usage(asked, usage.completion_tokens, min(cached, asked) if cached else 0)
 
 
 def _usage(usage: Any) -> Usage | None:

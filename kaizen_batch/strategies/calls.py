@@ -141,7 +141,7 @@ class Calls:
         self._tally.calls += 1
         item.sent_at = sent_at = clock()
         try:
-            seconds = self._config.timeout_s if self.cut_at is None else self._time_left(sent_at)
+            seconds = lane.timeout_s if self.cut_at is None else self._time_left(sent_at)
             if seconds is None:
                 completion = await lane.agent.complete(request)
             else:

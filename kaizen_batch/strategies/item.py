@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import Struct
+
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.retries import Attempts
@@ -10,7 +12,7 @@ from kaizen_batch.strategies.record import Record
 from kaizen_batch.usage import Usage
 
 
-class Item:
+class Item(Struct, eq=False):
     """What one item has gone through so far.
 
     `body` is its request as it goes over the wire, where anybody needs it; `used` counts what has failed on
@@ -18,25 +20,22 @@ class Item:
     what the last answered call cost, or at most.
     """
 
-    # The defaults stand in the class: of most items few of them ever change, and there are millions of items.
+    index: int
+    lane: Lane
     body: bytes | None = None
     record: Record | None = None
     used: Attempts | None = None
-    calls = 0
-    sent_at = 0.0
-    latency_s = 0.0
+    calls: int = 0
+    sent_at: float = 0.0
+    latency_s: float = 0.0
     completion: Completion | None = None
     answered_by: str | None = None
     usage: Usage | None = None
-    call_usd = 0.0
+    call_usd: float = 0.0
     cost_usd: float | None = None
-    hedged = False
-    unanswered = 0
-    unanswered_usd = 0.0
-
-    def __init__(self, index: int, lane: Lane) -> None:
-        self.index = index
-        self.lane = lane
+    hedged: bool = False
+    unanswered: int = 0
+    unanswered_usd: float = 0.0
 
     def result(self, outputs: dict[str, Any], error: ItemError | None, *, batch: bool, from_model: bool) -> ItemResult:
         """What the item has come to."""

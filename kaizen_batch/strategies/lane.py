@@ -15,7 +15,15 @@ from kaizen_batch.errors import (
     ServerError,
     ThrottledError,
 )
-from kaizen_batch.limits import Admission, ConcurrencyLimiter, Gate, RateLimiter, Ticket, TokenEstimate, announcement
+from kaizen_batch.limits import (
+    Admission,
+    ConcurrencyLimiter,
+    Gate,
+    RateLimiter,
+    Ticket,
+    TokenEstimate,
+    announcement,
+)
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 from kaizen_batch.usage import Usage
@@ -24,8 +32,9 @@ from kaizen_batch.usage import Usage
 class Lane:
     """Sends calls to one endpoint and tells its limits what came of them.
 
-    `error` says why the endpoint serves no longer, or is None. A run has one lane for its agent, and one for each
-    fallback; `concurrency` is shared by all.
+    `name` is the model that answers here. `error` says why the endpoint serves no longer, or is None; `sized` whether a
+    ticket needs the size of its request; `timeout_s` what a call may last, None if nothing bounds it or the agent
+    sees to it itself. A run has one lane for its agent, and one for each fallback; `concurrency` is shared by all.
     """
 
     def __init__(
@@ -38,35 +47,32 @@ class Lane:
         is_fallback: bool = False,
     ) -> None:
         self.agent = agent
+        self.name: str | None = getattr(agent, "name", None)
         self.is_fallback = is_fallback
         self.error: KaizenBatchError | None = None
         self.price: Price | None = config.price or getattr(agent, "price", None)
         self._budgeted = config.budget_usd is not None
         self._bounded = self._budgeted or (config.journal is not None and self.price is not None)
         self._concurrency = concurrency
+        self._adapts = config.adaptive
         self._gate = Gate(config.max_concurrent)
         self._rate = RateLimiter(
             requests_per_minute=config.requests_per_minute, tokens_per_minute=config.tokens_per_minute
         )
         self._estimate = TokenEstimate()
-        self.line = admission.line([self._gate, self._rate])
+        # The gate joins with the first trouble, the rate limiter perhaps with the first announcement.
+        self.line = admission.line([self._rate] if self._rate.active else [])
+        self._troubled = False
+        self.sized = self._bounded or self._rate.counts_tokens
+        keeps = getattr(agent, "keeps_timeout", None)
+        self.timeout_s = None if keeps is not None and keeps(config.timeout_s) else config.timeout_s
         if self._budgeted:
             _check_budget(self.price, agent)
-
-    @property
-    def name(self) -> str | None:
-        """Which model answers here."""
-        return getattr(self.agent, "name", None)
 
     @property
     def endpoint(self) -> str | None:
         """Where the calls go."""
         return getattr(self.agent, "endpoint", None)
-
-    @property
-    def sized(self) -> bool:
-        """Whether a ticket needs the size of the request."""
-        return self._bounded or self._rate.counts_tokens
 
     def ticket(self, request: Any, body: bytes | None) -> Ticket:
         """What a call can take at most; `body` is the request as it goes over the wire, if `sized`."""
@@ -86,8 +92,10 @@ class Lane:
     def answered(self, ticket: Ticket, completion: Completion, sent_at: float, now: float) -> float | None:
         """Book an answer; its cost in USD, or None if it cannot be known."""
         usage = completion.usage
-        self._gate.succeeded()
-        self._concurrency.answered(now - sent_at, usage.output_tokens if usage is not None else 0, now)
+        if self._troubled:
+            self._gate.succeeded()
+        if self._adapts:
+            self._concurrency.answered(now - sent_at, usage.output_tokens if usage is not None else 0, now)
         if completion.headers:
             self._announce(completion.headers, ticket, sent_at, now)
         if usage is None:
@@ -111,11 +119,12 @@ class Lane:
             self._concurrency.throttled(now)
         if isinstance(error, ThrottledError):
             # At once, before this call leaves its place to the next; the retry policy may make it longer.
-            self._gate.hold(error.retry_after_s or 0.0, sent_at, now)
+            self.hold(error.retry_after_s or 0.0, sent_at, now)
         if isinstance(error, BadRequestError):
             self._gate.succeeded()
         if not isinstance(error, ServerError | NoAnswerError):
             return 0.0
+        self._watch_out()
         pause_s = self._gate.failed(item, sent_at, now)
         if pause_s is None:
             raise EndpointDownError(
@@ -126,7 +135,12 @@ class Lane:
 
     def hold(self, seconds: float, sent_at: float, now: float) -> None:
         """Let nobody through for so long: the endpoint asked for it."""
+        self._watch_out()
         self._gate.hold(seconds, sent_at, now)
+
+    def _watch_out(self) -> None:
+        self._troubled = True
+        self.line.awaken(self._gate)
 
     def close(self, error: KaizenBatchError) -> None:
         """Serve no more: this endpoint fails every item alike."""
@@ -141,7 +155,9 @@ class Lane:
     def _announce(self, headers: Mapping[str, str], ticket: Ticket, sent_at: float, now: float) -> None:
         announced = announcement(headers) if headers else None
         if announced is not None:
+            self.line.awaken(self._rate)
             self._rate.announce(announced, sent_at, now, ticket=ticket)
+            self.sized = self._bounded or self._rate.counts_tokens
 
 
 def _check_budget(price: Price | None, agent: Any) -> None:

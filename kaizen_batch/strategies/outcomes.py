@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from kaizen_batch.errors import BatchError, KaizenBatchError
 from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry
@@ -49,12 +51,14 @@ class Outcomes:
         item.cost_usd = entry.spent_usd if priced else None
         item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
         result = self._result(item, outputs, None)
-        return self._told(result._replace(from_journal=True))
+        return self._told(replace(result, from_journal=True))
 
     def shared(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item that asks the very same as one that was under way: one call serves both."""
-        mine = first._replace(index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0)
-        return self._told(mine._replace(from_journal=first.error is None))
+        mine = replace(
+            first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0, from_journal=first.error is None
+        )
+        return self._told(mine)
 
     def _failed(
         self, item: Item, error: ItemError, outputs: dict[str, Any], cause: KaizenBatchError | None

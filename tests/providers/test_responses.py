@@ -1,6 +1,8 @@
 """What an endpoint answered, as our own error or completion: one row for each row of the error table."""
 
 import contextlib
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -10,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizen_batch import errors as e
-from kaizen_batch.providers.responses import completion_from_body, error_from_response, retry_after_s
+from kaizen_batch.providers.base import Completion
+from kaizen_batch.providers.responses import (
+    Answer,
+    completion_from_answer,
+    completion_from_body,
+    error_from_response,
+    retry_after_s,
+)
 from kaizen_batch.usage import Usage
 
 EXHAUSTED = ["insufficient_quota", "credit_balance_exhausted", "x_spend_limit_exceeded", "x_usage_limit_exceeded"]
@@ -25,6 +34,20 @@ USAGE = st.dictionaries(
     st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cached_tokens"]), JSON
 )
 BODIES = JSON | st.fixed_dictionaries({"choices": CHOICES | JSON}, optional={"usage": USAGE | JSON, "model": JSON})
+COUNTS = st.integers(-1, 9) | st.sampled_from([None, True, 1.0, 10**12, 10**13, 2**70])
+LIKELY_USAGE = st.none() | st.fixed_dictionaries(
+    {"prompt_tokens": COUNTS, "completion_tokens": COUNTS},
+    optional={"prompt_tokens_details": st.none() | st.fixed_dictionaries({}, optional={"cached_tokens": COUNTS})},
+)
+LIKELY_TEXT = st.none() | st.text(st.characters(categories=["L", "Cs", "Cc"])) | st.booleans()
+LIKELY_CHOICES = st.lists(
+    st.fixed_dictionaries(
+        {"message": st.fixed_dictionaries({}, optional={"content": LIKELY_TEXT, "refusal": LIKELY_TEXT})},
+        optional={"finish_reason": LIKELY_TEXT},
+    ),
+    max_size=2,
+)
+LIKELY = st.fixed_dictionaries({"choices": LIKELY_CHOICES}, optional={"usage": LIKELY_USAGE, "model": st.text()})
 GOOD = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "model": "m"}
 
 
@@ -111,6 +134,20 @@ def test_names_that_are_no_texts_are_unknown() -> None:
     choice = {"message": {"content": "hi", "refusal": False}, "finish_reason": {"type": "stop"}}
     completion = completion_from_body({"choices": [choice], "model": ["m"]}, {})
     assert (completion.text, completion.refusal, completion.finish_reason, completion.model) == ("hi", None, None, None)
+
+
+@given(BODIES | LIKELY)
+def test_the_quick_way_to_read_an_answer_gives_what_the_slow_one_gives(anything: Any) -> None:
+    text = json.dumps(anything).encode()
+    quick = _outcome(lambda: completion_from_answer(Answer(200, {"x": "y"}, text)))
+    assert quick == _outcome(lambda: completion_from_body(json.loads(text), {"x": "y"}))
+
+
+def _outcome(read: Callable[[], Completion]) -> Completion | str:
+    try:
+        return read()
+    except e.ServerError as error:
+        return error.message
 
 
 @given(BODIES)

@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 
 from kaizen_batch.errors import AdaptedError, BadRequestError, NoAnswerError, ProviderError
@@ -125,9 +126,9 @@ def test_the_bytes_are_made_once_and_are_no_part_of_the_request() -> None:
     ours, one = provider("http://x/v1"), request()
     body = ours.body(one)
     assert ours.body(one) is body
-    assert one == request() and "encoded" not in repr(one) + str(dataclasses.asdict(one))
+    assert one == request() and "encoded" not in repr(one) + str(msgspec.structs.asdict(one))
     assert not hasattr(pickle.loads(pickle.dumps(one)), "encoded")
-    changed = dataclasses.replace(one, model="gpt-4o")
+    changed = msgspec.structs.replace(one, model="gpt-4o")
     assert b'"gpt-4o"' in ours.body(changed)
 
 

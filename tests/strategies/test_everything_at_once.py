@@ -103,27 +103,17 @@ class Book:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.inside: Counter[int] = Counter()
         self._tickets: list[Any] = []  # kept, so that no other gets their ids
-        try_enter, take, leave = Line.try_enter, Line._take, Line.leave
-
-        def entered(ticket: Any) -> None:
-            self._tickets.append(ticket)
-            self.inside[id(ticket)] += 1
-
-        def watched_try(line: Line, ticket: Any) -> bool:
-            let_in = try_enter(line, ticket)
-            if let_in:
-                entered(ticket)
-            return let_in
+        take, leave = Line._take, Line.leave
 
         def watched_take(line: Line, ticket: Any, now: float) -> None:
             take(line, ticket, now)
-            entered(ticket)
+            self._tickets.append(ticket)
+            self.inside[id(ticket)] += 1
 
         def watched_leave(line: Line, ticket: Any) -> None:
             self.inside[id(ticket)] -= 1
             leave(line, ticket)
 
-        patch.setattr(Line, "try_enter", watched_try)
         patch.setattr(Line, "_take", watched_take)
         patch.setattr(Line, "leave", watched_leave)
 

@@ -1,12 +1,12 @@
 """The key of a request: change any field and it changes; nothing else changes it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kaizen_batch import AdaptedError, OpenAIProvider
 from kaizen_batch.providers import OutputSchema, Request
