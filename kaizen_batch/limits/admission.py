@@ -112,13 +112,14 @@ class Line:
         for limit in self._limits:
             limit.check(ticket)
 
-    def try_enter(self, ticket: Ticket) -> bool:
-        """Go now or not at all: False if anybody waits or any limit holds."""
+    def try_enter(self, ticket: Ticket, now: float | None = None) -> bool:
+        """Go now or not at all: False if anybody waits or any limit holds. `now` saves looking at the clock."""
         if self._error is not None:
             raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
         if self.waiters:
             return False
-        now = self._admission.clock()
+        if now is None:
+            now = self._admission.clock()
         try:
             for delay in self._delays:
                 if delay(ticket, now) > 0:
@@ -139,9 +140,10 @@ class Line:
         except KaizenBatchError:
             return False
 
-    def leave(self, ticket: Ticket) -> None:
-        """The call is over; what it used is on the ticket."""
-        now = self._admission.clock()
+    def leave(self, ticket: Ticket, now: float | None = None) -> None:
+        """The call is over; what it used is on the ticket. `now` saves looking at the clock."""
+        if now is None:
+            now = self._admission.clock()
         self._in_flight -= 1
         self._tokens -= ticket.tokens
         for settle in self._settles:

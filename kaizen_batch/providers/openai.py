@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
-from weakref import WeakKeyDictionary
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, ProviderError
@@ -74,7 +73,7 @@ class OpenAIProvider(Provider):
         if reason:
             logger.info("calls go through the SDK: %s", reason)
         self._refused: set[tuple[str, str]] = set()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
+        self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._lock = threading.Lock()
 
     @classmethod

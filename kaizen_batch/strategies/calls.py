@@ -23,7 +23,7 @@ from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
-from kaizen_batch.strategies.timeouts import TimeLimits
+from kaizen_batch.strategies.timeouts import TimeLimit, TimeLimits
 
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
@@ -68,16 +68,16 @@ class Calls:
         """
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
-        ticket = lane.ticket(request, item.body)
-        if item.record is None and self._hedge is None and lane.line.try_enter(ticket):
-            return self._send(item, lane, request, ticket)
+        ticket, now = lane.ticket(request, item.body), self._clock()
+        if item.record is None and self._hedge is None and lane.line.try_enter(ticket, now):
+            return self._send(item, lane, request, ticket, now)
         return self._admitted(item, lane, request, ticket)
 
     async def _admitted(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
         await self._enter(item, lane, ticket)
         delay_s = self._hedge.seconds if self._hedge is not None else None
         if delay_s is None:
-            return await self._send(item, lane, request, ticket)
+            return await self._send(item, lane, request, ticket, self._clock())
         first = self._first(item, lane, request, ticket)
         return await hedged(first, lambda: asyncio.create_task(self._second(item, lane, request)), delay_s)
 
@@ -120,11 +120,11 @@ class Calls:
             await self._begin_or_leave(item.record, lane, ticket)
         self._tally.hedges += 1
         item.hedged = True
-        return await self._send(item, lane, request, ticket)
+        return await self._send(item, lane, request, ticket, self._clock())
 
     def _first(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
         sent = item.calls
-        task = asyncio.create_task(self._send(item, lane, request, ticket))
+        task = asyncio.create_task(self._send(item, lane, request, ticket, self._clock()))
 
         def ended(_: Any) -> None:
             if item.calls == sent:  # cancelled before its first step, and so before its `finally`
@@ -134,25 +134,26 @@ class Calls:
         task.add_done_callback(ended)
         return task
 
-    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, sent_at: float) -> Completion:
         """One call that has been let in, and the books about it; leaves the line at its end."""
-        clock = self._clock
+        clock, now = self._clock, sent_at
         item.calls = attempt = item.calls + 1
         self._tally.calls += 1
-        item.sent_at = sent_at = clock()
+        item.sent_at = sent_at
         try:
             seconds = lane.timeout_s if self.cut_at is None else self._time_left(sent_at)
             if seconds is None:
                 completion = await lane.agent.complete(request)
             else:
-                with self._limits.of(seconds, sent_at):
+                with TimeLimit(self._limits, sent_at + seconds):
                     completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
             now = clock()
             self._answered(item, lane, ticket, completion, sent_at, now)
         except asyncio.CancelledError:
-            item.latency_s = clock() - sent_at
+            now = clock()
+            item.latency_s = now - sent_at
             failure: KaizenBatchError = NoAnswerError("the call was cancelled", code="cancelled")
             self._unanswered(item, ticket, failure)
             self._tell(item, lane, request, attempt, sent_at, failure)
@@ -161,12 +162,13 @@ class Calls:
             # The agent cancelled itself. Let through, it would end this worker and lose the item.
             raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
         except Exception as error:
+            now = clock()
             failure = self._told_apart(error)
             self._tell(item, lane, request, attempt, sent_at, failure)
-            failure = self._call_failed(item, lane, ticket, failure, sent_at, clock())
+            failure = self._call_failed(item, lane, ticket, failure, sent_at, now)
             raise failure from (error if failure is not error else error.__cause__)
         finally:
-            lane.line.leave(ticket)
+            lane.line.leave(ticket, now)
         if self._watched:
             self._tell(item, lane, request, attempt, sent_at, completion, ticket.used_usd)
         return completion

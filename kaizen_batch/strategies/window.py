@@ -15,11 +15,11 @@ class Window:
     >>> window.put(result)          # when it has its result
     >>> window.take()               # the next one for the reader, or None; frees the place
 
-    `ready` is set when the reader has something to look at.
+    The one reader waits by `ready()`; `wake()` has it look.
     """
 
     def __init__(self, size: int, *, ordered: bool) -> None:
-        self.ready = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
         self._slots = Slots(size)
         self.try_acquire = self._slots.try_acquire
         self._waiting: dict[int, ItemResult] | deque[ItemResult] = {} if ordered else deque()
@@ -41,7 +41,20 @@ class Window:
                 return
         else:
             self._waiting.append(result)
-        self.ready.set()
+        self.wake()
+
+    async def ready(self) -> None:
+        """Wait until there is something to look at."""
+        self._reader = asyncio.get_running_loop().create_future()
+        await self._reader
+
+    def wake(self) -> None:
+        """Have the reader look, if it waits."""
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(None)
 
     def take(self) -> ItemResult | None:
         """The next result, or None as long as it is not there."""

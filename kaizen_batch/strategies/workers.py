@@ -95,18 +95,17 @@ class Workers:
         # The workers live in a task of their own: a TaskGroup must not be entered across a yield, where it
         # would cancel whatever the reader is doing.
         self._supervisor = supervisor = asyncio.create_task(self._supervise())
-        ready = self._window.ready
-        supervisor.add_done_callback(lambda _: ready.set())
+        window = self._window
+        supervisor.add_done_callback(lambda _: window.wake())
         try:
             while self._end_with is None:
-                ready.clear()
-                while self._end_with is None and (result := self._window.take()) is not None:
+                while self._end_with is None and (result := window.take()) is not None:
                     yield result.to_dict()
-                if supervisor.done():
+                if supervisor.done() or self._end_with is not None:
                     break
                 self.reading = True
                 try:
-                    await ready.wait()
+                    await window.ready()
                 finally:
                     self.reading = False
             if self._end_with is not None:
@@ -152,7 +151,7 @@ class Workers:
             self._supervisor.cancel()
             return
         self._end_with = end_with
-        self._window.ready.set()
+        self._window.wake()
         self._ending = asyncio.create_task(self.end())
 
     async def _drain(self, supervisor: "asyncio.Task[None]") -> None:

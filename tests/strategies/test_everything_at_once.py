@@ -110,9 +110,9 @@ class Book:
             self._tickets.append(ticket)
             self.inside[id(ticket)] += 1
 
-        def watched_leave(line: Line, ticket: Any) -> None:
+        def watched_leave(line: Line, ticket: Any, now: float | None = None) -> None:
             self.inside[id(ticket)] -= 1
-            leave(line, ticket)
+            leave(line, ticket, now)
 
         patch.setattr(Line, "_take", watched_take)
         patch.setattr(Line, "leave", watched_leave)

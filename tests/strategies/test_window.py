@@ -53,12 +53,15 @@ async def test_results_come_in_order_or_as_they_were_put(ordered: bool, put: lis
 
 async def test_a_gap_holds_back_what_comes_after_it() -> None:
     window = Window(10, ordered=True)
+    reader = asyncio.create_task(window.ready())
+    await asyncio.sleep(0)
     for index in (3, 1, 2):
         window.put(result(index))
-        assert not window.ready.is_set()
+        await asyncio.sleep(0)
+        assert not reader.done()
         assert window.take() is None
     window.put(result(0))
-    assert window.ready.is_set()
+    await reader
     assert taken(window) == [0, 1, 2, 3]
 
 
@@ -101,12 +104,11 @@ class Reader:
 
     async def read(self) -> None:
         while len(self.seen) < self.items:
-            self.window.ready.clear()
             while (got := self.window.take()) is not None:
                 self.seen.append(got.index)
                 await steps(self.pauses[got.index])
             if len(self.seen) < self.items:
-                await self.window.ready.wait()
+                await self.window.ready()
 
 
 class Pool:
