@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
+from msgspec import Struct, structs
+
 from kaizen_batch.results import ItemError
 from kaizen_batch.usage import Usage
 
@@ -14,8 +16,7 @@ STATES: tuple[State, ...] = get_args(State)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What the endpoint answered to one call.
 
     `value` is anything JSON can hold, `usage` None if the endpoint did not say, `answered_by` the model or endpoint
@@ -63,7 +64,7 @@ class Entry:
         del row["answer"]
         row.update(key=self.key.hex(), request=_object(self.request), error=asdict(self.error) if self.error else None)
         answer = self.answer or Answer()
-        row.update({field.name: getattr(answer, field.name) for field in fields(answer)})
+        row.update(structs.asdict(answer))
         row.update(usage=answer.usage.to_dict() if answer.usage else None)
         row.update(latency_s=self.answer.latency_s if self.answer else None)
         return row

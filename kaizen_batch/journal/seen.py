@@ -3,6 +3,7 @@
 from struct import Struct
 
 _BITS = 2**25
+_BYTES = _BITS // 8 - 1  # as a mask
 _words = Struct("<QQQ").unpack_from
 
 
@@ -23,15 +24,13 @@ class SeenKeys:
 
     def add(self, key: bytes) -> None:
         """Remember a key."""
+        # No loop: this is on every item's way, twice.
         bits = self._bits
-        for word in _words(key):
-            place = word % _BITS
-            bits[place >> 3] |= 1 << (place & 7)
+        first, second, third = _words(key)
+        bits[first >> 3 & _BYTES] |= 1 << (first & 7)
+        bits[second >> 3 & _BYTES] |= 1 << (second & 7)
+        bits[third >> 3 & _BYTES] |= 1 << (third & 7)
 
     def __contains__(self, key: bytes) -> bool:
         bits = self._bits
-        for word in _words(key):
-            place = word % _BITS
-            if not bits[place >> 3] >> (place & 7) & 1:
-                return False
-        return True
+        return all(bits[word >> 3 & _BYTES] >> (word & 7) & 1 for word in _words(key))

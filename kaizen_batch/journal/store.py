@@ -96,6 +96,9 @@ def _rounds(operations: Sequence[Operation]) -> _Rounds:
 
     Operations of different keys commute, so each is in the first round that keeps the order of its own key.
     """
+    keys = {key for _, key, _ in operations}
+    if len(keys) == len(operations) and all(kind != schema.LOOK_UP for kind, _, _ in operations):
+        return [(1, list(range(len(operations))))]  # nearly always
     last: dict[bytes, int] = {}
     rounds: defaultdict[int, list[int]] = defaultdict(list)
     for place, (kind, key, _) in enumerate(operations):

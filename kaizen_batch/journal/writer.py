@@ -76,9 +76,13 @@ class JournalWriter:
         for key in self._store.stored_keys():
             self._seen.add(key)
 
+    def may_know(self, key: bytes) -> bool:
+        """Whether `look_up` could find something; False is certain, and nearly free."""
+        return key in self._seen or self._refusal is not None
+
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":
         """What is known of a request, the operations before this one included; None if nothing."""
-        if key in self._seen or self._refusal is not None:
+        if self.may_know(key):
             return self._waiting((schema.LOOK_UP, key, (key,)))
         unknown: asyncio.Future[Entry | None] = self._loop.create_future()
         unknown.set_result(None)

@@ -75,6 +75,7 @@ class Line:
         self._limits = limits
         # Bound once: this is on every item's way.
         self._delays = tuple(limit.delay for limit in limits)
+        self._lasting = tuple(limit.delay for limit in limits if not isinstance(limit, ConcurrencyLimiter))
         self._takes = tuple(limit.take for limit in limits)
         self._settles = tuple(limit.settle for limit in limits)
 
@@ -134,9 +135,7 @@ class Line:
         """Whether nothing but the number of calls at once can hold this call back, so that its turn comes soon."""
         now = self._admission.clock()
         try:
-            return not any(
-                limit.delay(ticket, now) for limit in self._limits if not isinstance(limit, ConcurrencyLimiter)
-            )
+            return not any(delay(ticket, now) for delay in self._lasting)
         except KaizenBatchError:
             return False
 

@@ -69,13 +69,14 @@ class Calls:
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
         ticket, now = lane.ticket(request, item.body), self._clock()
-        if item.record is None and self._hedge is None and lane.line.try_enter(ticket, now):
-            return self._send(item, lane, request, ticket, now)
-        return self._admitted(item, lane, request, ticket)
+        if self._hedge is not None:
+            return self._hedged(item, lane, request, ticket, self._hedge)
+        entered = item.record is None and lane.line.try_enter(ticket, now)
+        return self._send(item, lane, request, ticket, now if entered else None)
 
-    async def _admitted(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> Completion:
+    async def _hedged(self, item: Item, lane: Lane, request: Any, ticket: Ticket, hedge: HedgeDelay) -> Completion:
         await self._enter(item, lane, ticket)
-        delay_s = self._hedge.seconds if self._hedge is not None else None
+        delay_s = hedge.seconds
         if delay_s is None:
             return await self._send(item, lane, request, ticket, self._clock())
         first = self._first(item, lane, request, ticket)
@@ -88,26 +89,26 @@ class Calls:
         are short, the disk comes first. Where a window, a pause or the budget may hold the call for long, it is
         not in flight yet, and the disk comes last.
         """
-        if item.record is None:
-            await lane.line.enter(ticket)
-            return
-        early = lane.line.only_crowded(ticket)
-        if early:
-            await self._begin(item.record, ticket)
-        try:
-            await lane.line.enter(ticket)
-        except BaseException:
-            if early:
-                item.record.ended(_NOT_SENT)
-            raise
-        if not early:
-            await self._begin_or_leave(item.record, lane, ticket)
+        record, line = item.record, lane.line
+        if record is None:
+            await line.enter(ticket)
+        elif line.only_crowded(ticket):
+            try:
+                await record.begin(ticket)
+                await line.enter(ticket)
+            except BaseException:
+                record.ended(_NOT_SENT)
+                raise
+        else:
+            await line.enter(ticket)
+            await self._begin_or_leave(record, lane, ticket)
 
     async def _begin_or_leave(self, record: Record, lane: Lane, ticket: Ticket) -> None:
         """Have a call that has been let in on disk as in flight; if that fails, it is not in any more."""
         try:
-            await self._begin(record, ticket)
+            await record.begin(ticket)
         except BaseException:
+            record.ended(_NOT_SENT)
             _unsent(ticket)
             lane.line.leave(ticket)
             raise
@@ -134,9 +135,13 @@ class Calls:
         task.add_done_callback(ended)
         return task
 
-    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, sent_at: float) -> Completion:
-        """One call that has been let in, and the books about it; leaves the line at its end."""
-        clock, now = self._clock, sent_at
+    async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, sent_at: float | None) -> Completion:
+        """One call, and the books about it, let in first if it has no `sent_at`; leaves the line at its end."""
+        clock = self._clock
+        if sent_at is None:
+            await self._enter(item, lane, ticket)
+            sent_at = clock()
+        now = sent_at
         item.calls = attempt = item.calls + 1
         self._tally.calls += 1
         item.sent_at = sent_at
@@ -232,13 +237,6 @@ class Calls:
         if failure.fatal:
             self._give_up(lane, failure)  # now, before this call leaves its place to the next
         return failure
-
-    async def _begin(self, record: Record, ticket: Ticket) -> None:
-        try:
-            await record.begin(ticket)
-        except asyncio.CancelledError:
-            record.ended(_NOT_SENT)
-            raise
 
     def _unanswered(self, item: Item, ticket: Ticket, failure: KaizenBatchError) -> None:
         """Book a call that was sent and whose answer nobody will see."""

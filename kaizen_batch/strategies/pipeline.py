@@ -66,7 +66,7 @@ class Pipeline:
         self._config = config
         self._retries = RetryBudget(config.retry.budget)
         self.journal: JournalWriter | None = None
-        self._flights: dict[bytes, asyncio.Future[ItemResult]] = {}
+        self._flights: dict[bytes, asyncio.Future[ItemResult] | None] = {}
         self.sinks = Sinks(sinks)
         self._calls = Calls(
             config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
@@ -83,27 +83,36 @@ class Pipeline:
                 return self._fresh(item, inputs, request, parked)
             item.body = lane.agent.body(request)
             key = request_key(lane.agent.endpoint, item.body)
+            item.record = Record(self.journal, key, index, item.body)
         except Exception as error:
             return self._lost(item, as_batch_error(error))
-        return self._alone(item, key, self.journal, inputs, request, parked)
+        return self._alone(item, item.record, inputs, request, parked)
 
-    async def _alone(
-        self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
-    ) -> ItemResult:
+    async def _alone(self, item: Item, record: Record, inputs: Any, request: Any, parked: Parked) -> ItemResult:
         """Ask, unless the very same request is under way: then wait for its answer."""
-        flight = self._flights.get(key)
-        if flight is not None:
-            with parked():
-                first = await asyncio.shield(flight)
-            return self._outcomes.shared(item, first)
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        key = record.key
+        if key in self._flights:
+            return await self._second(item, key, parked)
+        self._flights[key] = result = None
         try:
-            result = await self._look_up(item, key, journal, inputs, request, parked)
-            flight.set_result(result)
+            if record.may_be_known:
+                result = await self._look_up(item, record, inputs, request, parked)
+            else:
+                result = await self._fresh(item, inputs, request, parked)
         finally:
-            del self._flights[key]
-            flight.cancel()  # changes nothing once it has its result
+            flight = self._flights.pop(key)
+            if flight is not None:
+                flight.cancel() if result is None else flight.set_result(result)
         return result
+
+    async def _second(self, item: Item, key: bytes, parked: Parked) -> ItemResult:
+        """The result of the first item that asks this."""
+        flight = self._flights[key]
+        if flight is None:
+            flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        with parked():
+            first = await asyncio.shield(flight)
+        return self._outcomes.shared(item, first)
 
     def stop(self, reason: KaizenBatchError) -> None:
         """End the run: no call is started any more, those in flight are let finish."""
@@ -165,11 +174,8 @@ class Pipeline:
         """Whether it is known what calls cost."""
         return all(lane.price is not None for lane in self._lanes)
 
-    async def _look_up(
-        self, item: Item, key: bytes, journal: JournalWriter, inputs: Any, request: Any, parked: Parked
-    ) -> ItemResult:
+    async def _look_up(self, item: Item, record: Record, inputs: Any, request: Any, parked: Parked) -> ItemResult:
         try:
-            item.record = record = Record(journal, key, item.index, item.body or b"")
             entry = await record.look_up()
             if entry is not None and entry.state == "done" and entry.answer is not None:
                 # Where the signature asks for more than it did then, the answer must be a new one.

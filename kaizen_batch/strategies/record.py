@@ -1,5 +1,6 @@
 """One item's hold on the journal, and the key of its request."""
 
+from collections.abc import Awaitable
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -42,35 +43,40 @@ def describe(agent: Any, config: RunConfig) -> dict[str, Any]:
 class Record:
     """The row of one item's request; see JournalWriter for what each step promises."""
 
-    __slots__ = ("_index", "_journal", "_key", "_request")
+    __slots__ = ("_index", "_journal", "_request", "key")
 
     def __init__(self, journal: JournalWriter, key: bytes, index: int, body: bytes) -> None:
         self._journal = journal
-        self._key = key
+        self.key = key
         self._index = index
         self._request = body.decode("utf-8", "surrogatepass")
 
-    async def look_up(self) -> Entry | None:
-        """What earlier runs, and earlier items of this one, know of the request."""
-        return await self._journal.look_up(self._key)
+    @property
+    def may_be_known(self) -> bool:
+        """Whether `look_up` could find something; False is certain, and nearly free."""
+        return self._journal.may_know(self.key)
 
-    async def begin(self, ticket: Ticket) -> None:
+    def look_up(self) -> Awaitable[Entry | None]:
+        """What earlier runs, and earlier items of this one, know of the request."""
+        return self._journal.look_up(self.key)
+
+    def begin(self, ticket: Ticket) -> Awaitable[None]:
         """A call is about to be sent."""
-        await self._journal.begin(self._key, item=self._index, request=self._request, at_risk_usd=ticket.usd)
+        return self._journal.begin(self.key, item=self._index, request=self._request, at_risk_usd=ticket.usd)
 
     def ended(self, error: KaizenBatchError, *, spent_usd: float = 0.0, may_be_billed: bool = False) -> None:
         """A call ended and the item has no result yet."""
         with suppress(JournalError):  # a journal that broke says so to the next who awaits it
-            self._journal.end_call(self._key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
+            self._journal.end_call(self.key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
 
     def unusable(self, error: KaizenBatchError, item: "Item") -> None:
         """A call was answered and paid, and its answer cannot be used; it is kept all the same."""
         with suppress(JournalError):
-            self._journal.end_call(self._key, ItemError.of(error), answer=_answer(item), spent_usd=item.call_usd)
+            self._journal.end_call(self.key, ItemError.of(error), answer=_answer(item), spent_usd=item.call_usd)
 
-    async def done(self, item: "Item") -> None:
-        """The item has its answer, which is on the disk when this returns."""
-        await self._journal.done(self._key, _answer(item), spent_usd=item.call_usd)
+    def done(self, item: "Item") -> Awaitable[None]:
+        """The item has its answer, which is on the disk once this was awaited."""
+        return self._journal.done(self.key, _answer(item), spent_usd=item.call_usd)
 
     def refused_in_this_run(self, entry: Entry) -> ItemError | None:
         """Why the same request was refused for good a while ago; earlier runs' refusals are asked again."""
@@ -78,9 +84,9 @@ class Record:
         new = entry.state == "failed" and (entry.ended_at or 0.0) >= self._journal.opened_at
         return error if new and error is not None and not error.retryable else None
 
-    async def failed(self, error: KaizenBatchError) -> None:
+    def failed(self, error: KaizenBatchError) -> Awaitable[None]:
         """The item has failed for good; its calls have been told before."""
-        await self._journal.failed(self._key, ItemError.of(error))
+        return self._journal.failed(self.key, ItemError.of(error))
 
 
 def _answer(item: "Item") -> Answer:
