@@ -109,7 +109,7 @@ Event = BatchStarted | ItemFinished | CallFinished | RetryScheduled | Throttled 
 EventSink = Callable[[Event], None]
 """Any function of one event. It is called on the event loop, so it must be quick; one that raises is dropped
 from the run, with one log line, and the run goes on. One that has `wants_calls = False` does without CallFinished,
-which a run whose sinks all do so is spared."""
+one with `wants_items = False` without ItemFinished; a run whose sinks all do so is spared them."""
 
 
 class SinkOfRuns(ABC):
@@ -118,7 +118,7 @@ class SinkOfRuns(ABC):
     Behind a function of the user's, which only hands events on, it serves one run after another.
     """
 
-    wants_calls = True
+    wants_calls = wants_items = True
     _current: EventSink | None = None
 
     @abstractmethod
@@ -140,3 +140,8 @@ def for_run(sink: EventSink) -> EventSink:
 def wants_calls(sink: EventSink) -> bool:
     """Whether a sink is to be told of each call."""
     return bool(getattr(sink, "wants_calls", True))
+
+
+def wants_items(sink: EventSink) -> bool:
+    """Whether a sink is to be told of each item."""
+    return bool(getattr(sink, "wants_items", True))

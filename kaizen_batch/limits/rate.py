@@ -125,7 +125,8 @@ class RateLimiter:
     The windows slide; a refused call counts too. The promise needs tickets that bound their calls: one that took
     more counts in full once it is settled, so that only calls in flight can exceed, each by its own misjudgement.
     Whatever the network's delays, the rate reaches limit / (window_s + the time of a call). With `announce` the
-    endpoint's own count steers too, be a limit configured or not. `name` is the window that held a call last.
+    endpoint's own count steers too, be a limit configured or not. `name` is the window that held a call last;
+    `token_limit` the tokens that a whole window has, configured or announced, None if nothing limits them.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class RateLimiter:
         self._tokens_per_minute = tokens_per_minute
         self._requests = SlidingWindow(requests_per_minute, window_s)
         self._tokens = SlidingWindow(tokens_per_minute, window_s)
+        self.token_limit = self._tokens.limit
         self._sent_at = -math.inf
 
     @property
@@ -155,11 +157,6 @@ class RateLimiter:
     def counts_tokens(self) -> bool:
         """Whether the tokens of a ticket matter: a limit of tokens is configured, or the endpoint announced one."""
         return self._tokens.active
-
-    @property
-    def token_limit(self) -> int | None:
-        """Tokens that a whole window has, by configuration or announcement; None if nothing limits them."""
-        return self._tokens.limit
 
     def check(self, ticket: Ticket) -> None:
         """NeverFitsError for a call of more tokens than a whole window has, by configuration or announcement."""
@@ -209,6 +206,7 @@ class RateLimiter:
         self._sent_at = sent_at
         self._requests.announce(announcement.requests, 1 if ticket else 0, now)
         self._tokens.announce(announcement.tokens, ticket.tokens if ticket else 0, now)
+        self.token_limit = self._tokens.limit
 
 
 def _check_option(name: str, value: float | None, allowed: bool) -> None:

@@ -43,7 +43,7 @@ class ProgressSink(SinkOfRuns):
     without one its end is shown at once, and a run of a single item shows nothing.
     """
 
-    wants_calls = False
+    wants_calls = wants_items = False
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -86,7 +86,7 @@ class ProgressSink(SinkOfRuns):
 class _Run:
     """One run on a display."""
 
-    wants_calls = False
+    wants_calls = wants_items = False
 
     def __init__(self, number: int, sink: ProgressSink, display: Display) -> None:
         self._number = number

@@ -1,29 +1,32 @@
 """What items come to: each result is made, counted and told in one place."""
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from kaizen_batch.errors import BatchError, KaizenBatchError
-from kaizen_batch.events import ItemFinished
+from kaizen_batch.events import Event, ItemFinished
 from kaizen_batch.journal import Entry
 from kaizen_batch.metrics import Tally
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.record import completion_of
-from kaizen_batch.strategies.sinks import Sinks
 
 
 class Outcomes:
     """Makes the results of one run.
 
-    With `raises`, a failed item raises BatchError once its result is counted and told.
+    `emit` is None when nobody wants to be told. With `raises`, a failed item raises BatchError once its result is
+    counted and told.
     """
 
-    def __init__(self, agent: Any, tally: Tally, sinks: Sinks, *, batch: bool, raises: bool) -> None:
+    def __init__(
+        self, agent: Any, tally: Tally, *, emit: Callable[[Event], None] | None, batch: bool, raises: bool
+    ) -> None:
         self.raises = raises
         self._tally = tally
-        self._sinks = sinks
+        self._emit = emit
         self._batch = batch
         self._from_model = getattr(agent, "from_model", True)
         self._no_outputs = dict.fromkeys(getattr(agent, "output_fields", ()))
@@ -73,6 +76,6 @@ class Outcomes:
 
     def _told(self, result: ItemResult) -> ItemResult:
         self._tally.finished(result)
-        if self._sinks:
-            self._sinks.emit(ItemFinished(result))
+        if self._emit is not None:
+            self._emit(ItemFinished(result))
         return result

@@ -18,7 +18,7 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_calls
+from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_calls, wants_items
 from kaizen_batch.journal import JournalWriter, Totals
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.metrics import Tally
@@ -71,7 +71,13 @@ class Pipeline:
         self._calls = Calls(
             config, self.tally, emit=self.sinks.emit, give_up=self._give_up, watched=any(map(wants_calls, sinks))
         )
-        self._outcomes = Outcomes(agent, self.tally, self.sinks, batch=batch, raises=config.on_error == "raise")
+        self._outcomes = Outcomes(
+            agent,
+            self.tally,
+            emit=self.sinks.emit if any(map(wants_items, sinks)) else None,
+            batch=batch,
+            raises=config.on_error == "raise",
+        )
 
     def process(self, index: int, inputs: Any, parked: Parked) -> Coroutine[Any, Any, ItemResult]:
         """One item, to its result."""
