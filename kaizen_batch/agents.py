@@ -155,7 +155,7 @@ class FunctionAgent:
         self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         by_name = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         # The names of a function whose every parameter is one that must be given, by name: nearly all are such.
-        self._names = tuple(p.name for p in by_name if p.default is p.empty)
+        self._names = dict.fromkeys(p.name for p in by_name if p.default is p.empty).keys()
         self._is_plain = len(self._names) == len(parameters)
         self._takes_one = not self._is_agent and _fits(self._signature, None)
 
@@ -166,8 +166,8 @@ class FunctionAgent:
     def prepare(self, inputs: Any) -> Arguments:
         """The arguments of the call; raises InputError if they do not fit the function."""
         if isinstance(inputs, dict):
-            if self._is_plain and all(name in inputs for name in self._names):
-                return (), {name: inputs[name] for name in self._names}
+            if self._is_plain and inputs.keys() >= self._names:
+                return (), inputs if len(inputs) == len(self._names) else {name: inputs[name] for name in self._names}
         elif self._takes_one:
             return (inputs,), {}
         try:

@@ -23,7 +23,7 @@ from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
-from kaizen_batch.strategies.timeouts import TimeLimit, TimeLimits
+from kaizen_batch.strategies.timeouts import TimeLimit, TimeLimits, clock_of
 
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
@@ -47,7 +47,7 @@ class Calls:
     ) -> None:
         self.cut_at: float | None = None
         self._limits: TimeLimits
-        self._clock: Callable[[], float]
+        self.clock: Callable[[], float]
         self._config = config
         self._tally = tally
         self._emit = emit
@@ -57,7 +57,7 @@ class Calls:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
         """Run on this loop; gives the time limits of the calls, to be closed at the end."""
-        self._clock = loop.time
+        self.clock = clock_of(loop)
         self._limits = TimeLimits(loop)
         return self._limits
 
@@ -68,7 +68,7 @@ class Calls:
         """
         if item.body is None and lane.sized:
             item.body = lane.agent.body(request)
-        ticket, now = lane.ticket(request, item.body), self._clock()
+        ticket, now = lane.ticket(request, item.body), self.clock()
         if self._hedge is not None:
             return self._hedged(item, lane, request, ticket, self._hedge)
         entered = item.record is None and lane.line.try_enter(ticket, now)
@@ -78,7 +78,7 @@ class Calls:
         await self._enter(item, lane, ticket)
         delay_s = hedge.seconds
         if delay_s is None:
-            return await self._send(item, lane, request, ticket, self._clock())
+            return await self._send(item, lane, request, ticket, self.clock())
         first = self._first(item, lane, request, ticket)
         return await hedged(first, lambda: asyncio.create_task(self._second(item, lane, request)), delay_s)
 
@@ -121,11 +121,11 @@ class Calls:
             await self._begin_or_leave(item.record, lane, ticket)
         self._tally.hedges += 1
         item.hedged = True
-        return await self._send(item, lane, request, ticket, self._clock())
+        return await self._send(item, lane, request, ticket, self.clock())
 
     def _first(self, item: Item, lane: Lane, request: Any, ticket: Ticket) -> "asyncio.Task[Completion]":
         sent = item.calls
-        task = asyncio.create_task(self._send(item, lane, request, ticket, self._clock()))
+        task = asyncio.create_task(self._send(item, lane, request, ticket, self.clock()))
 
         def ended(_: Any) -> None:
             if item.calls == sent:  # cancelled before its first step, and so before its `finally`
@@ -137,7 +137,7 @@ class Calls:
 
     async def _send(self, item: Item, lane: Lane, request: Any, ticket: Ticket, sent_at: float | None) -> Completion:
         """One call, and the books about it, let in first if it has no `sent_at`; leaves the line at its end."""
-        clock = self._clock
+        clock = self.clock
         if sent_at is None:
             await self._enter(item, lane, ticket)
             sent_at = clock()
@@ -199,7 +199,7 @@ class Calls:
                 model=lane.name,
                 endpoint=lane.endpoint,
                 started_at=sent_at,
-                latency_s=self._clock() - sent_at,
+                latency_s=self.clock() - sent_at,
                 cost_usd=cost_usd,
                 request=request,
                 **how,
@@ -249,7 +249,7 @@ class Calls:
 
     def _told_apart(self, error: Exception) -> KaizenBatchError:
         failure = as_batch_error(error)
-        late = self.cut_at is not None and self._clock() >= self.cut_at
+        late = self.cut_at is not None and self.clock() >= self.cut_at
         if late and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure

@@ -37,7 +37,7 @@ class Item(Struct, eq=False):
     unanswered: int = 0
     unanswered_usd: float = 0.0
 
-    def result(self, outputs: dict[str, Any], error: ItemError | None, *, batch: bool, from_model: bool) -> ItemResult:
+    def result(self, outputs: dict[str, Any], error: ItemError | None, batch: bool, from_model: bool) -> ItemResult:
         """What the item has come to."""
         completion = self.completion
         text = reason = None

@@ -33,7 +33,7 @@ class Outcomes:
 
     def ok(self, item: Item, outputs: dict[str, Any]) -> ItemResult:
         """The result of an item that has its answer."""
-        return self._told(self._result(item, outputs, None))
+        return self._told(item.result(outputs, None, self._batch, self._from_model))
 
     def failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
         """The result of an item that has none."""
@@ -53,7 +53,7 @@ class Outcomes:
         item.latency_s, item.usage = answer.latency_s, answer.usage
         item.cost_usd = entry.spent_usd if priced else None
         item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
-        result = self._result(item, outputs, None)
+        result = item.result(outputs, None, self._batch, self._from_model)
         return self._told(replace(result, from_journal=True))
 
     def shared(self, item: Item, first: ItemResult) -> ItemResult:
@@ -66,13 +66,11 @@ class Outcomes:
     def _failed(
         self, item: Item, error: ItemError, outputs: dict[str, Any], cause: KaizenBatchError | None
     ) -> ItemResult:
-        result = self._told(self._result(item, {**self._no_outputs, **outputs}, error))
+        outputs = {**self._no_outputs, **outputs}
+        result = self._told(item.result(outputs, error, self._batch, self._from_model))
         if self.raises:
             raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from cause
         return result
-
-    def _result(self, item: Item, outputs: dict[str, Any], error: ItemError | None) -> ItemResult:
-        return item.result(outputs, error, batch=self._batch, from_model=self._from_model)
 
     def _told(self, result: ItemResult) -> ItemResult:
         self._tally.finished(result)

@@ -138,8 +138,9 @@ class Pipeline:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
         """Run on this loop; gives the time limits of its calls, to be closed at the end."""
-        self.admission.clock = loop.time
-        return self._calls.start(loop)
+        limits = self._calls.start(loop)
+        self.admission.clock = self._calls.clock
+        return limits
 
     def end_in(self, seconds: float) -> asyncio.TimerHandle:
         """End the run after so long; calls that are in flight then have the grace period left."""
