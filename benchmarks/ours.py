@@ -1,5 +1,6 @@
 """Our arms: the engine alone, over HTTP, and with everything on."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import httptools  # noqa: F401 - the engine takes it on first use; every arm has its client imported before the start
+import orjson
 
-from benchmarks.bare import prompts
+from benchmarks.bare import body_of, prompts
 from kaizen_batch import (
     BatchConfig,
     Completion,
@@ -22,6 +24,8 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
+from kaizen_batch.providers.direct import DirectTransport
+from kaizen_batch.providers.transport import Target, Transport
 
 ANSWER = Completion(text="ok", usage=Usage(input_tokens=10, output_tokens=2), model="nothing")
 NO_LIMIT = 2_000_000_000
@@ -97,6 +101,30 @@ def quiet_progress() -> Iterator[EventSink]:
     """The progress display, written to nowhere."""
     with Path(os.devnull).open("w") as nowhere, progress_sink("lines", stream=nowhere) as sink:
         yield sink
+
+
+async def client(items: int, url: str, at_once: int) -> int:
+    """Our wire path without its engine: the bytes, the connections, and an answer parsed."""
+    transport = DirectTransport(Target(url, "none", 120.0, at_once), tls=None, rare=_no_redirect)
+    source, done = prompts(items), 0
+
+    async def work() -> None:
+        nonlocal done
+        for prompt in source:
+            answer = await transport.post(body_of(prompt))
+            text = orjson.loads(answer.body)["choices"][0]["message"]["content"]
+            done += answer.status == 200 and bool(text)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(work())
+    await transport.close()
+    assert done == items
+    return items
+
+
+def _no_redirect() -> Transport:
+    raise AssertionError("the endpoint of a benchmark redirects nobody")
 
 
 async def batch(items: int, url: str, at_once: int, **options: Any) -> int:

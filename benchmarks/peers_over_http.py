@@ -43,7 +43,8 @@ def at_no_latency(plan: Plan) -> list[Target]:
     with endpoint() as url:
         given = {"url": url, "at_once": AT_ONCE}
         usual = Arm("bare, over aiohttp", "bare:over_aiohttp", {**given, "items": plan.items(ITEMS)})
-        samples = compare([*_pair(plan, given), usual], rounds=plan.rounds)
+        alone = Arm("our client alone", "ours:client", {**given, "items": plan.items(ITEMS)})
+        samples = compare([*_pair(plan, given), alone, usual], rounds=plan.rounds)
     share = Target("of the bare client, no latency", ratio(samples, OURS, BARE), OF_BARE, form=".0%")
     title = f"Over HTTP, no latency, {AT_ONCE} at once"
     return report("no-latency", samples, base=BARE, targets=[share], title=title)
