@@ -87,7 +87,7 @@ class ModelAgent:
         return self.provider.body(request)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
-        """Whether no call lasts longer than so many seconds, so that nobody else need see to it."""
+        """Whether a call ends by itself so many seconds after it was sent."""
         return self.provider.keeps_timeout(seconds)
 
     def max_output(self, request: Request | None) -> int | None:

@@ -109,6 +109,8 @@ def _ratio(calls: Sequence[Call], total_bytes: int, *, whole: bool) -> Range:
     """Input tokens of all bytes: the ratio of the canary, with the error of a ratio estimate."""
     sent, tokens = sum(call.sent_bytes for call in calls), sum(call.input_tokens for call in calls)
     ratio = tokens / sent
+    if len(calls) == 1:  # it is off its own ratio by nothing, which says nothing of the others
+        return _mean([ratio], whole=whole).within(0, 1).times(total_bytes)
     off = _mean([call.input_tokens - ratio * call.sent_bytes for call in calls], whole=whole)
     error = (off.high - off.low) / 2 / (sent / len(calls))
     return Range(ratio - error, ratio, ratio + error).within(0, 1).times(total_bytes)

@@ -21,9 +21,8 @@ class Admission:
 
     Invariants: a call goes only when every limit of its line says 0.0, and all of them book it in the same
     instant, so that nobody holds one permit while it waits for another; within a line first come, first served, but
-    for those that are let `ahead`;
-    what was entered is left exactly once, also when the waiting task is cancelled. One timer wakes a line; nobody
-    polls.
+    for those that are let `ahead`; what was entered is left exactly once, also when the waiting task is cancelled.
+    One timer wakes a line; nobody polls.
     """
 
     def __init__(self, shared: Sequence[Limit]) -> None:

@@ -128,7 +128,7 @@ class Provider(ABC):
         return None
 
     def keeps_timeout(self, seconds: float | None) -> bool:
-        """Whether its calls end by themselves within so many seconds; by default no, and the engine ends them."""
+        """Whether a call ends by itself so many seconds after it was sent; by default no, and the engine ends it."""
         return False
 
     @asynccontextmanager

@@ -35,7 +35,6 @@ _MOST_TOKENS = 10**12  # of one call; more is nonsense, and would not fit the jo
 _LONGEST_MESSAGE, _LONGEST_PAGE = 2_000, 200  # characters of an error; it stands in every failed row
 _TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
 
-
 _Tokens = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)]
 
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaizen_batch import Price
@@ -51,6 +51,12 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert held >= 180
 
 
+def test_one_call_of_many_rows_says_little() -> None:
+    found = from_canary(sizes(*[500] * 9), [Call(500, 100, 10, 0.1)], 200, PRICE, PACE)
+    assert (found.input_tokens.low, found.input_tokens.likely, found.input_tokens.high) == (450, 900, 1800)
+
+
+@example([(280, 0.2890625, 0)], 2)
 @given(
     st.lists(st.tuples(st.integers(50, 5_000), st.floats(0.1, 0.9), st.integers(0, 200)), min_size=1, max_size=20),
     st.integers(1, 10_000),

@@ -39,6 +39,17 @@ class Open:
         return len(self.entered) - len(self.left)
 
 
+class Joining(Open):
+    """A limit that a line may take in later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joined: list[tuple[int, int]] = []
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        self.joined.append((in_flight, tokens))
+
+
 class Every(Open):
     """One call in so many seconds: the wait is known."""
 
@@ -293,3 +304,15 @@ async def test_it_says_what_the_first_in_line_waits_for() -> None:
     waiting.cancel()
     await steps()
     assert admission.waiting_for is None
+
+
+async def test_a_limit_that_joins_later_knows_what_is_in_flight_and_sees_it_end() -> None:
+    line, limit, calls = Admission([]).line(), Joining(), [Ticket(tokens=3), Ticket(tokens=4), Ticket(tokens=5)]
+    for call in calls[:2]:
+        await line.enter(call)
+    line.awaken(limit)
+    line.awaken(limit)
+    await line.enter(calls[2])
+    for call in calls:
+        line.leave(call)
+    assert (limit.joined, limit.entered, limit.left) == ([(2, 7)], [calls[2]], calls)

@@ -17,7 +17,7 @@ from kaizen_batch import BatchConfig, ConfigError
 from kaizen_batch.errors import NoAnswerError
 from kaizen_batch.providers import OpenAIProvider, create_provider
 from kaizen_batch.providers.proxies import environment_proxy
-from kaizen_batch.providers.transport import Target
+from kaizen_batch.providers.transport import Target, TransportName
 from tests.providers.raw import HANG, KEY, RawServer, Seen, Writer, provider, request
 
 BOTH = pytest.mark.parametrize("transport", ["fast", "sdk"])
@@ -98,6 +98,22 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_quoted(key: str) -> No
 
 def test_the_key_is_in_no_repr() -> None:
     assert KEY not in repr(Target(URL, KEY)) + repr(provider(URL)) + str(provider(URL)._target)
+
+
+@pytest.mark.parametrize(
+    ("transport", "own", "wanted", "keeps"),
+    [
+        ("auto", 5.0, 5.0, True),
+        ("auto", 5.0, 9.0, True),
+        ("auto", 5.0, 4.0, False),
+        ("auto", None, 5.0, False),
+        ("auto", 5.0, None, False),
+        ("sdk", 5.0, 5.0, False),
+    ],
+)
+def test_who_ends_a_late_call(transport: TransportName, own: float | None, wanted: float | None, keeps: bool) -> None:
+    provider = OpenAIProvider(base_url="http://127.0.0.1:9/v1", timeout_s=own, transport=transport)
+    assert provider.keeps_timeout(wanted) is keeps
 
 
 def test_the_base_url_of_the_environment_is_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from kaizen_batch import (
     CallFinished,
     Event,
     EventSink,
+    ItemFinished,
     MockProvider,
     ParallelBatchStrategy,
     ServerError,
@@ -130,12 +131,12 @@ async def test_behind_a_function_it_serves_one_run_after_another() -> None:
     assert [run[0] for run in sink.runs] == [BatchStarted(1, 2), BatchStarted(2, 2)]
 
 
-async def test_a_run_whose_sinks_do_without_is_spared_the_calls() -> None:
+@pytest.mark.parametrize(("wish", "event"), [("wants_calls", CallFinished), ("wants_items", ItemFinished)])
+async def test_a_run_whose_sinks_do_without_is_spared_the_events(wish: str, event: type[Event]) -> None:
     class Frugal:
-        wants_calls = False
-
         def __init__(self) -> None:
             self.seen: list[type[Event]] = []
+            setattr(self, wish, False)
 
         def __call__(self, event: Event) -> None:
             self.seen.append(type(event))
@@ -146,5 +147,5 @@ async def test_a_run_whose_sinks_do_without_is_spared_the_calls() -> None:
     alone, together = Frugal(), Frugal()
     await ParallelBatchStrategy(on_event=alone).run_batch(work, [1])
     await ParallelBatchStrategy(on_event=together).run_batch(work, [1], on_event=lambda event: None)
-    assert CallFinished not in alone.seen
-    assert CallFinished in together.seen
+    assert event not in alone.seen
+    assert event in together.seen
