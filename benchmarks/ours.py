@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httptools  # noqa: F401 - the engine takes it on first use; every arm has its client imported before the start
 import orjson
 
 from benchmarks.bare import body_of, prompts

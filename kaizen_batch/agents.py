@@ -167,7 +167,8 @@ class FunctionAgent:
         """The arguments of the call; raises InputError if they do not fit the function."""
         if isinstance(inputs, dict):
             if self._is_plain and inputs.keys() >= self._names:
-                return (), inputs if len(inputs) == len(self._names) else {name: inputs[name] for name in self._names}
+                # A copy in any case: a generator may hand out one dict again and again.
+                return (), {name: inputs[name] for name in self._names}
         elif self._takes_one:
             return (inputs,), {}
         try:

@@ -159,6 +159,16 @@ def test_a_key_of_the_result_s_own_is_kept_under_another_name(key: str) -> None:
     assert key in value
 
 
+def test_a_request_keeps_its_arguments_when_the_item_is_changed_afterwards() -> None:
+    async def answer(question: str) -> str:
+        return question
+
+    item = {"question": "first"}
+    request = FunctionAgent(answer).prepare(item)
+    item["question"] = "second"
+    assert request == ((), {"question": "first"})
+
+
 async def test_a_function_s_exception_comes_through_as_it_is() -> None:
     async def broken(item: Any) -> Any:
         raise LookupError(item)

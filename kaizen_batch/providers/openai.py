@@ -69,7 +69,6 @@ class OpenAIProvider(Provider):
         self._target = Target(self.endpoint, _checked_key(api_key, self._base_url), timeout_s, max_concurrent)
         self._fast, reason = wants_fast(transport, self.endpoint)
         self._proxy = environment_proxy(self.endpoint) if self._fast else None
-        self._straight = self._fast and self._proxy is None
         if reason:
             logger.info("calls go through the SDK: %s", reason)
         self._refused: set[tuple[str, str]] = set()
@@ -115,7 +114,7 @@ class OpenAIProvider(Provider):
             from kaizen_batch.providers.sdk import SdkTransport
 
             return SdkTransport(self._target)
-        if not self._straight:
+        if self._proxy is not None:
             return self._open_aiohttp()
         from kaizen_batch.providers.direct import DirectTransport
         from kaizen_batch.providers.headers import ssl_context
@@ -160,9 +159,9 @@ class OpenAIProvider(Provider):
             return to_json(payload_of(request), "surrogatepass")
 
     def keeps_timeout(self, seconds: float | None) -> bool:
-        """The straight client does, for all of a call; the others count from one packet to the next."""
+        """The lean client counts all of a call; the SDK only from one packet to the next."""
         own = self._target.timeout_s
-        return self._straight and own is not None and seconds is not None and own <= seconds
+        return self._fast and own is not None and seconds is not None and own <= seconds
 
     def price(self, model: str) -> Price | None:
         """The list price."""

@@ -98,7 +98,7 @@ class Pipeline:
         """Ask, unless the very same request is under way: then wait for its answer."""
         key = record.key
         if key in self._flights:
-            return await self._second(item, key, parked)
+            return await self._shared(item, key, parked)
         self._flights[key] = result = None
         try:
             if record.may_be_known:
@@ -111,7 +111,7 @@ class Pipeline:
                 flight.cancel() if result is None else flight.set_result(result)
         return result
 
-    async def _second(self, item: Item, key: bytes, parked: Parked) -> ItemResult:
+    async def _shared(self, item: Item, key: bytes, parked: Parked) -> ItemResult:
         """The result of the first item that asks this."""
         flight = self._flights[key]
         if flight is None:

@@ -98,7 +98,7 @@ class Workers:
         window = self._window
         supervisor.add_done_callback(lambda _: window.wake())
         try:
-            while self._end_with is None:
+            while True:
                 while self._end_with is None and (result := window.take()) is not None:
                     yield result.to_dict()
                 if supervisor.done() or self._end_with is not None:
