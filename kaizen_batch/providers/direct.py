@@ -156,13 +156,15 @@ class DirectTransport:
         self._host = url.hostname or ""
         self._port = url.port or (443 if tls else 80)
         self._tls = tls
+        loop = self._loop = asyncio.get_running_loop()
         # A name may have several addresses, of which some lead nowhere. With one there is nothing to race, and
-        # asyncio's race leaves its socket open when it is cancelled in the last moment.
-        self._race_s = None if _is_address(self._host) else 0.25
+        # asyncio's race leaves its socket open when it is cancelled in the last moment. Other loops (uvloop) do not
+        # know the option, and try one address after the other.
+        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(self._host)
+        self._race: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if races else {}
         self._rare = rare
         self._rare_transport: Transport | None = None
         self._head = _head(target)
-        self._loop = asyncio.get_running_loop()
         # One buffer for all: what is read into it is parsed before the next read. A plain protocol gets 256 KiB of
         # fresh memory for each.
         self._buffer = memoryview(bytearray(_BUFFER))
@@ -232,7 +234,7 @@ class DirectTransport:
                     self._port,
                     ssl=self._tls,
                     server_hostname=self._host if self._tls else None,
-                    happy_eyeballs_delay=self._race_s,
+                    **self._race,
                 )
         except TimeoutError as error:
             raise not_connected(self._target, type(error).__name__, timeout=True) from None
