@@ -23,7 +23,7 @@ from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
-from kaizen_batch.strategies.timeouts import TimeLimit, TimeLimits, clock_of
+from kaizen_batch.strategies.timeouts import TimeLimits, clock_of
 
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
@@ -150,7 +150,7 @@ class Calls:
             if seconds is None:
                 completion = await lane.agent.complete(request)
             else:
-                with TimeLimit(self._limits, sent_at + seconds):
+                with self._limits.until(sent_at + seconds):
                     completion = await lane.agent.complete(request)
             if not isinstance(completion, Completion):
                 raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")

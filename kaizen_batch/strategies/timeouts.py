@@ -1,12 +1,11 @@
 """A time limit for each of many calls, with one timer for all of them."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
-
-from msgspec import Struct
+from typing import Any, Self
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -19,68 +18,53 @@ class TimeLimits:
     """Cancels calls that last too long; what they were part of gets TimeoutError.
 
     >>> limits = TimeLimits(asyncio.get_running_loop())
-    >>> with TimeLimit(limits, loop.time() + 120.0):
+    >>> with limits.until(loop.time() + 120.0):
     ...     await call()
 
-    It does what `asyncio.timeout` does, at a tenth of its cost, for limits that come in the order of their ends:
-    the timer is set for the first of them, and set anew when it fires, not for each call.
+    It does what `asyncio.timeout` does, at a tenth of its cost: the timer is set for the first that ends, and set anew
+    when it fires, not for each call. A task has one limit at a time.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.running: dict[TimeLimit, None] = {}
-        self.timer: asyncio.TimerHandle | None = None
+        self._loop = loop
+        self._ends: dict[asyncio.Task[Any] | None, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = math.inf
 
-    def wake_at(self, when: float) -> None:
-        """Look then whose time is over."""
-        self.timer = self.loop.call_at(when, self._look)
-
-    def _look(self) -> None:
-        self.timer = None
-        now = self.loop.time()
-        while self.running:
-            first = next(iter(self.running))
-            if first.ends_at > now:
-                self.wake_at(first.ends_at)
-                return
-            del self.running[first]
-            first.expire()
-
-    def close(self) -> None:
-        """Let go of the timer; no call is under way any more."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-class TimeLimit(Struct, eq=False):
-    """The limit of one call, which ends at `ends_at` on the loop's clock."""
-
-    _all: TimeLimits
-    ends_at: float
-    _task: asyncio.Task[Any] | None = None
-    _cancelling: int = 0
-    _expired: bool = False
+    def until(self, ends_at: float) -> Self:
+        """Limit what the current task does inside of `with`; `ends_at` is on the loop's clock."""
+        self._ends[asyncio.current_task()] = ends_at
+        if ends_at < self._looks_at:
+            self._look_at(ends_at)
+        return self
 
     def __enter__(self) -> None:
-        self._task = task = asyncio.current_task()
-        assert task is not None
-        self._cancelling = task.cancelling()
-        limits = self._all
-        limits.running[self] = None
-        if limits.timer is None:
-            limits.wake_at(self.ends_at)
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._expired:
-            del self._all.running[self]
-        elif self._task and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        task = asyncio.current_task()
+        if self._ends.pop(task, None) is not None or task is None:
+            return
+        # Its time was over. Where somebody else has cancelled it as well, that is what it hears.
+        if task.uncancel() == 0 and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
-    def expire(self) -> None:
-        """The time is over."""
-        assert self._task is not None
-        self._expired = True
-        self._task.cancel()
+    def _look_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._looks_at = when
+        self._timer = self._loop.call_at(when, self._look) if when < math.inf else None
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for task in [task for task, ends_at in self._ends.items() if ends_at <= now]:
+            del self._ends[task]
+            if task is not None:
+                task.cancel()
+        self._look_at(min(self._ends.values(), default=math.inf))
+
+    def close(self) -> None:
+        """Let go of the timer; no call is under way any more."""
+        self._look_at(math.inf)

@@ -1,0 +1,63 @@
+"""Time limits of calls, on a virtual clock."""
+
+import asyncio
+
+import pytest
+
+from kaizen_batch.strategies.timeouts import TimeLimits
+
+pytestmark = pytest.mark.looptime
+
+
+async def _ended_at(limits: TimeLimits, seconds: float) -> float:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(TimeoutError):
+        with limits.until(began + seconds):
+            await asyncio.sleep(1000.0)
+    return loop.time() - began
+
+
+async def test_each_call_ends_in_its_own_time_whichever_began_first() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    ends = await asyncio.gather(*(_ended_at(limits, seconds) for seconds in (100.0, 1.0, 30.0, 2.0)))
+    assert ends == pytest.approx([100.0, 1.0, 30.0, 2.0])
+    limits.close()
+
+
+async def test_a_call_that_ends_by_itself_is_let_be() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    with limits.until(asyncio.get_running_loop().time() + 1.0):
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(5.0)
+    limits.close()
+
+
+async def test_an_agent_that_swallows_its_time_out_goes_on() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    with limits.until(asyncio.get_running_loop().time() + 1.0):
+        try:
+            await asyncio.sleep(5.0)
+        except asyncio.CancelledError:
+            pass
+    task = asyncio.current_task()
+    assert task is not None and task.cancelling() == 0
+    limits.close()
+
+
+@pytest.mark.parametrize("first", ["time", "caller"])
+async def test_who_is_cancelled_as_well_hears_that(first: str) -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+
+    async def call() -> None:
+        with limits.until(asyncio.get_running_loop().time() + 1.0):
+            await asyncio.sleep(5.0)
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    # in one turn of the loop, one just before the other
+    loop.call_at(loop.time() + (1.0 if first == "time" else 1.0 - 1e-9), task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    limits.close()
