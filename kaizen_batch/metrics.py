@@ -1,7 +1,8 @@
 """Counting: a bounded histogram of latencies, and the tally of a run."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
+from math import log
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary, ItemResult
@@ -9,6 +10,7 @@ from kaizen_batch.usage import Usage
 
 _GROWTH = math.log(1.05)
 _FLOOR_S = 1e-6
+_BUCKETS, _ZEROTH = 1 / _GROWTH, math.log(_FLOOR_S) / _GROWTH
 
 
 class LatencyHistogram:
@@ -27,7 +29,7 @@ class LatencyHistogram:
         self.count = 0
         self.sum_s = 0.0
         self.max_s = 0.0
-        self._buckets: dict[int, int] = {}
+        self._buckets: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float) -> None:
         """Book one duration."""
@@ -35,8 +37,7 @@ class LatencyHistogram:
         self.sum_s += seconds
         if seconds > self.max_s:
             self.max_s = seconds
-        bucket = round(math.log(seconds / _FLOOR_S) / _GROWTH) if seconds > _FLOOR_S else 0
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self._buckets[round(log(seconds) * _BUCKETS - _ZEROTH) if seconds > _FLOOR_S else 0] += 1
 
     def merge(self, other: "LatencyHistogram") -> None:
         """Book all that the other one holds."""
@@ -44,7 +45,7 @@ class LatencyHistogram:
         self.sum_s += other.sum_s
         self.max_s = max(self.max_s, other.max_s)
         for bucket, count in other._buckets.items():
-            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+            self._buckets[bucket] += count
 
     def bars(self, most: int) -> list[tuple[float, float, int]]:
         """`(from_s, to_s, count)` of at most so many bars of one ratio side by side, the empty ones included."""
@@ -98,6 +99,11 @@ class Tally:
     def done(self) -> int:
         """Items that have their result."""
         return self.ok + self.failed + self.not_attempted
+
+    @property
+    def under_way(self) -> int:
+        """Items that were taken and have no result yet."""
+        return self.total - self.done
 
     def answered(self, usage: Usage | None, seconds: float, cost_usd: float | None = None) -> None:
         """Book a call that was answered; its tokens are paid whatever becomes of the item."""

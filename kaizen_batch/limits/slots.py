@@ -37,8 +37,9 @@ class Slots:
 
     def release(self) -> None:
         """Hand a place to the next waiter, or keep it free."""
-        while self._waiters:
-            turn = self._waiters.popleft()
+        waiters = self._waiters
+        while waiters:
+            turn = waiters.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return

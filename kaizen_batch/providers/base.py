@@ -25,6 +25,9 @@ class OutputSchema:
     name: str
     schema: dict[str, Any]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 class _Encoded:
     """A place beside a request's fields, in no comparison, repr or copy, for the bytes that a provider made of it."""

@@ -5,7 +5,7 @@ from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
-from kaizen_batch.providers.base import Request, keep_encoded, to_json
+from kaizen_batch.providers.base import OutputSchema, Request, keep_encoded, to_json
 
 # These refuse `max_tokens`, and a temperature other than their default, with a 400; knowing it saves a first
 # wave of refused calls. Any other model that refuses them is learned from its first answer.
@@ -19,9 +19,20 @@ def body_of(request: Request) -> bytes:
     """
     body: bytes | None = getattr(request, "encoded", None)
     if body is None:
-        body = to_json(payload_of(request))
+        before, after = _around_messages(request.model, request.temperature, request.max_tokens, request.output)
+        body = b"%b%b%b" % (before, to_json(request.messages), after)
         keep_encoded(request, body)
     return body
+
+
+@lru_cache(maxsize=256, typed=True)
+def _around_messages(
+    model: str, temperature: float | None, max_tokens: int | None, output: OutputSchema | None
+) -> tuple[bytes, bytes]:
+    """What stands before and after the messages: the same for all requests of a run, its schema included."""
+    body = to_json(payload_of(Request(model, [], temperature, max_tokens, output)))
+    before, empty, after = body.partition(b'"messages":[]')  # in no text: a quote in one is written with a backslash
+    return before + empty[:-2], after
 
 
 def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, Any]:

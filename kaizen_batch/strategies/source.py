@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from itertools import count
 from typing import Any, Final
 
 from kaizen_batch.errors import AgentError, ConfigError
@@ -29,10 +30,11 @@ class Source:
         self.size = len(items) if isinstance(items, Sized) else None
         self.exhausted = False
         self.error: Exception | None = None
-        self._pulled = 0
         self._lock = asyncio.Lock()
-        self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
         self._async: AsyncIterator[Any] | None = aiter(items) if isinstance(items, AsyncIterable) else None
+        self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
+        self._numbered = enumerate(() if self._ready is None else self._ready)
+        self._indices = count()
 
     @property
     def is_async(self) -> bool:
@@ -41,13 +43,15 @@ class Source:
 
     def pull_ready(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""
-        if self._ready is None or self.exhausted:
+        if self.exhausted:
             return EXHAUSTED
         try:
-            item = next(self._ready, EXHAUSTED)
+            pulled = next(self._numbered, EXHAUSTED)
         except (Exception, asyncio.CancelledError) as error:
-            item = self._broken(error)
-        return self._numbered(item)
+            pulled = self._broken(error)
+        if pulled is EXHAUSTED:
+            self.exhausted = True
+        return pulled
 
     async def pull(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""
@@ -63,7 +67,10 @@ class Source:
             item = self._broken(error)
         except Exception as error:
             item = self._broken(error)
-        return self._numbered(item)
+        if item is EXHAUSTED:
+            self.exhausted = True
+            return EXHAUSTED
+        return next(self._indices), item
 
     def _broken(self, error: BaseException) -> Any:
         """The input has raised, and that is its end."""
@@ -71,14 +78,6 @@ class Source:
         inside = AgentError("the input was cancelled from within", code="cancelled")
         self.error = error if isinstance(error, Exception) else inside
         return EXHAUSTED
-
-    def _numbered(self, item: Any) -> Any:
-        if item is EXHAUSTED:
-            self.exhausted = True
-            return EXHAUSTED
-        index = self._pulled
-        self._pulled = index + 1
-        return index, item
 
     async def aclose(self) -> None:
         """Close a generator, so that what it holds open is released now and not by the garbage collector."""

@@ -1,7 +1,6 @@
 """The bounded window between the workers and the reader: where results wait for their turn."""
 
 import asyncio
-from collections import deque
 
 from kaizen_batch.limits import Slots
 from kaizen_batch.results import ItemResult
@@ -22,7 +21,10 @@ class Window:
         self._reader: asyncio.Future[None] | None = None
         self._slots = Slots(size)
         self.try_acquire = self._slots.try_acquire
-        self._waiting: dict[int, ItemResult] | deque[ItemResult] = {} if ordered else deque()
+        self._ordered = ordered
+        # By their places in the reader's order: their indices, or the numbers in which they came.
+        self._waiting: dict[int, ItemResult] = {}
+        self._came = 0
         self._next = 0
 
     async def acquire(self) -> None:
@@ -35,13 +37,11 @@ class Window:
 
     def put(self, result: ItemResult) -> None:
         """Hand in the result of a pulled item."""
-        if isinstance(self._waiting, dict):
-            self._waiting[result.index] = result
-            if result.index != self._next:
-                return
-        else:
-            self._waiting.append(result)
-        self.wake()
+        place = result.index if self._ordered else self._came
+        self._came += 1
+        self._waiting[place] = result
+        if place == self._next:
+            self.wake()
 
     async def ready(self) -> None:
         """Wait until there is something to look at."""
@@ -58,10 +58,7 @@ class Window:
 
     def take(self) -> ItemResult | None:
         """The next result, or None as long as it is not there."""
-        waiting = self._waiting
-        if not waiting:
-            return None
-        result = waiting.pop(self._next, None) if isinstance(waiting, dict) else waiting.popleft()
+        result = self._waiting.pop(self._next, None)
         if result is not None:
             self._next += 1
             self._slots.release()

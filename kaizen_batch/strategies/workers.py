@@ -52,7 +52,6 @@ class Workers:
         self._workers = self._max_concurrent * (_WORKERS_PER_PLACE if journal else 1)
         self._window = window
         self._active = 0
-        self._carried = 0
         self._idle: asyncio.Event | None = None
         self._group: asyncio.TaskGroup | None = None
         self.reading = False
@@ -160,7 +159,7 @@ class Workers:
             return
         self._source.exhausted = True
         self._pipeline.drain(StoppedError("the run was ended before its last item"))
-        if self._carried:
+        if self._pipeline.tally.under_way:
             self._idle = asyncio.Event()
             idle = asyncio.ensure_future(self._idle.wait())
             try:
@@ -223,6 +222,7 @@ class Workers:
 
     async def _worker(self) -> None:
         window, source, pipeline, parked = self._window, self._source, self._pipeline, self._parked
+        tally = pipeline.tally
         pull_ready = None if source.is_async else source.pull_ready
         try:
             while self._active <= self._workers and not source.exhausted:
@@ -233,15 +233,10 @@ class Workers:
                     window.release()
                     return
                 index, inputs = pulled
-                pipeline.tally.total += 1
-                self._carried += 1
-                try:
-                    result = await pipeline.process(index, inputs, parked)
-                finally:
-                    self._carried -= 1
-                    if not self._carried and self._idle is not None:
-                        self._idle.set()
-                window.put(result)
+                tally.total += 1
+                window.put(await pipeline.process(index, inputs, parked))
+                if self._idle is not None and not tally.under_way:
+                    self._idle.set()
         except BaseException:
             self._halt()
             raise

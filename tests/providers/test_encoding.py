@@ -7,20 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizen_batch.providers import OpenAIProvider, Request
+from kaizen_batch.providers.base import to_json
 from kaizen_batch.providers.encoding import body_of, payload_of
 from tests.providers.raw import SCHEMA, request
 
 OURS = OpenAIProvider(base_url="http://127.0.0.1:1/v1")
 
 
-@given(st.text(), st.none() | st.floats(0, 2), st.none() | st.integers(1, 10**6), st.booleans())
+@given(st.text(), st.text(), st.none() | st.floats(0, 2), st.none() | st.integers(1, 10**6), st.booleans())
 def test_a_body_says_what_the_standard_library_would_write(
-    text: str, temperature: float | None, max_tokens: int | None, typed: bool
+    text: str, model: str, temperature: float | None, max_tokens: int | None, typed: bool
 ) -> None:
-    asked = request(text, temperature=temperature, max_tokens=max_tokens, output=SCHEMA if typed else None)
+    asked = request(text, model=model, temperature=temperature, max_tokens=max_tokens, output=SCHEMA if typed else None)
     assert json.loads(OURS.body(asked)) == payload_of(asked)
     standard = json.dumps(asked.messages, separators=(",", ":"), ensure_ascii=False)
     assert standard.encode() in OURS.body(asked), "byte for byte: the key of a request is made of it"
+
+
+@pytest.mark.parametrize("temperature", [1, 1.0, 0.1, 1e-7])
+@pytest.mark.parametrize("model", ['"messages":[]', "[]", "gpt-4o"])
+def test_the_bytes_are_those_of_the_whole_written_at_once(temperature: float, model: str) -> None:
+    asked = request("hi", model=model, temperature=temperature, output=SCHEMA)
+    assert body_of(asked) == to_json(payload_of(asked))
 
 
 @given(st.text(st.characters(codec=None)))
