@@ -71,25 +71,24 @@ class Price:
 
     def cost(self, usage: Usage) -> float:
         """USD of one call. (Of the sum of several: not less than they cost, as the sum may reach a dearer tier.)"""
-        price = self
+        price, asked, cached = self, usage.input_tokens, usage.cached_tokens
         for above, tier in self.tiers:
-            if usage.input_tokens > above:
+            if asked > above:
                 price = tier
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        return price._sum(usage.input_tokens - cached, cached, usage.output_tokens)
+        per_fresh, per_cached, per_output, unit = _in_integers(price.input, price.output, price.cached)
+        if cached > asked:
+            cached = asked
+        # Exact, and rounded once: so `at_most` is never below, not even by the last bit of a float.
+        return ((asked - cached) * per_fresh + cached * per_cached + usage.output_tokens * per_output) / unit
 
     def at_most(self, input_tokens: int, output_tokens: int) -> float:
         """The most USD that one call of up to so many tokens can cost, however much of its input is cached."""
-        most = max(self._sum(input_tokens, 0, output_tokens), self._sum(0, input_tokens, output_tokens))
+        per_fresh, per_cached, per_output, unit = _in_integers(self.input, self.output, self.cached)
+        most = (input_tokens * max(per_fresh, per_cached) + output_tokens * per_output) / unit
         for above, tier in self.tiers:
             if input_tokens > above:
                 most = max(most, tier.at_most(input_tokens, output_tokens))
         return most
-
-    def _sum(self, fresh: int, cached: int, output: int) -> float:
-        # Exact, and rounded once: so `at_most` is never below `cost`, not even by the last bit of a float.
-        per_fresh, per_cached, per_output, unit = _in_integers(self.input, self.output, self.cached)
-        return (fresh * per_fresh + cached * per_cached + output * per_output) / unit
 
 
 _UNIT = "in USD per million tokens"

@@ -40,7 +40,11 @@ class TokenEstimate:
         if body_bytes <= 0 or input_tokens <= 0:
             return
         self._answers += 1
-        self._highest = max(self._highest, input_tokens / body_bytes)
+        ratio = input_tokens / body_bytes
+        if ratio > self._highest:
+            self._highest = ratio
+        elif self._answers > _ANSWERS_NEEDED and ratio <= 1.0:
+            return  # nearly always: nothing new
         self._unseen = max(self._unseen, input_tokens - body_bytes)
         if self._answers >= _ANSWERS_NEEDED:
             self.ratio = min(1.0, self._highest * _MARGIN)

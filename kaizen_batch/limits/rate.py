@@ -18,6 +18,8 @@ class SlidingWindow:
 
     The endpoint counts a call at an unknown moment between `take` and `settle`. So a call keeps its share from
     `take` until `window_s` after `settle`: no call taken later can fall into the same window as this one.
+
+    `room` is how much fits for certain, inf if nothing limits it; whether more fits, `delay` says.
     """
 
     __slots__ = (
@@ -31,6 +33,7 @@ class SlidingWindow:
         "_total",
         "_window_s",
         "in_flight",
+        "room",
     )
 
     def __init__(self, configured: int | None, window_s: float) -> None:
@@ -38,6 +41,7 @@ class SlidingWindow:
         self._window_s = window_s
         self._hold_s = window_s * (1 + _DRIFT) + ROUNDING_S
         self.in_flight = 0
+        self.room: float = math.inf if configured is None else configured
         # The settled calls, in the order in which they leave. `_sums` runs on and never starts anew, so that the
         # first call whose leaving frees enough is found by bisection; those before `_head` have left.
         self._leaves_at = array("d")
@@ -74,7 +78,7 @@ class SlidingWindow:
     def _window_delay(self, cost: int, limit: int, now: float) -> float:
         leaves_at = self._leaves_at
         if self._head < len(leaves_at) and leaves_at[self._head] <= now + ROUNDING_S:
-            self._forget(now + ROUNDING_S)
+            self._forget(now)
         settled = self._total - self._gone
         excess = self.in_flight + settled + cost - limit
         if excess <= 0:
@@ -83,11 +87,13 @@ class SlidingWindow:
             return math.inf
         return leaves_at[bisect_left(self._sums, self._gone + excess, self._head)] - now
 
-    def _forget(self, until: float) -> None:
-        leaves_at, head = self._leaves_at, self._head
+    def _forget(self, now: float) -> None:
+        leaves_at, head, until = self._leaves_at, self._head, now + ROUNDING_S
         while head < len(leaves_at) and leaves_at[head] <= until:
             head += 1
-        self._head, self._gone = head, self._sums[head - 1]
+        gone = self._sums[head - 1]
+        self.room += gone - self._gone
+        self._head, self._gone = head, gone
         if head >= _COMPACT_AT and head * 2 >= len(leaves_at):  # half of it at a time: O(1) for each call
             del leaves_at[:head], self._sums[:head]
             self._head = 0
@@ -95,6 +101,7 @@ class SlidingWindow:
     def take(self, cost: int) -> None:
         """Occupy a share."""
         self.in_flight += cost
+        self.room -= cost
         if self._credit is not None:
             self._credit.spend(cost)
 
@@ -102,15 +109,24 @@ class SlidingWindow:
         """Give back what was not used at once, and the rest when the window is over."""
         self.in_flight -= reserved
         if self._configured is not None:
-            self._leaves_at.append(now + self._hold_s)
-            self._total += used
-            self._sums.append(self._total)
+            leaves_at = self._leaves_at
+            leaves_at.append(now + self._hold_s)
+            self._total = total = self._total + used
+            self._sums.append(total)
+            self.room += reserved - used
+            if leaves_at[self._head] <= now:
+                self._forget(now)
         if self._credit is not None and used > reserved:
             self._credit.spend(used - reserved)
 
     def announce(self, said: AnnouncedWindow, counted: int, now: float) -> None:
         """Follow what the endpoint says from now on; `counted` of what is in flight it has certainly counted."""
         self._credit = Credit(said, self.in_flight - counted, now, self._window_s)
+        self.room = -math.inf  # ask the credit
+
+    def join(self, in_flight: int) -> None:
+        """Count from now on."""
+        self.take(in_flight - self.in_flight)
 
 
 class RateLimiter:
@@ -151,7 +167,8 @@ class RateLimiter:
 
     def join(self, in_flight: int, tokens: int) -> None:
         """Count from now on."""
-        self._requests.in_flight, self._tokens.in_flight = in_flight, tokens
+        self._requests.join(in_flight)
+        self._tokens.join(tokens)
 
     @property
     def counts_tokens(self) -> bool:
@@ -176,6 +193,8 @@ class RateLimiter:
 
         NeverFitsError if a limit too low for the call was announced while it waited: it would wait for ever.
         """
+        if self._requests.room >= 1 and self._tokens.room >= ticket.tokens:
+            return 0.0
         requests = self._requests.delay(1, now)
         tokens = self._tokens.delay(ticket.tokens, now)
         if not requests and not tokens:
@@ -191,9 +210,13 @@ class RateLimiter:
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
-        used = ticket.tokens if ticket.used_tokens is None else min(max(ticket.used_tokens, 0), _MOST)
+        reserved, used = ticket.tokens, ticket.used_tokens
+        if used is None:
+            used = reserved
+        elif not 0 <= used <= _MOST:
+            used = min(max(used, 0), _MOST)
         self._requests.settle(1, 1, now)
-        self._tokens.settle(ticket.tokens, used, now)
+        self._tokens.settle(reserved, used, now)
 
     def announce(self, announcement: Announcement, sent_at: float, now: float, *, ticket: Ticket | None = None) -> None:
         """Follow what the answer to a call said; `sent_at` is when that call was taken.

@@ -26,7 +26,6 @@ from kaizen_batch.limits import (
 )
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
-from kaizen_batch.usage import Usage
 
 
 class Lane:
@@ -100,11 +99,11 @@ class Lane:
             self._announce(completion.headers, ticket, sent_at, now)
         if usage is None:
             return None
-        ticket.used_tokens = usage.total_tokens
+        ticket.used_tokens = usage.input_tokens + usage.output_tokens
         if ticket.body_bytes:
             self._estimate.learn(ticket.body_bytes, usage.input_tokens)
-        ticket.used_usd = self.cost(usage)
-        return ticket.used_usd
+        ticket.used_usd = usd = self.price.cost(usage) if self.price is not None else None
+        return usd
 
     def failed(self, ticket: Ticket, error: KaizenBatchError, item: int, sent_at: float, now: float) -> float:
         """Book a call that ended without an answer; seconds of the pause that this starts, 0.0 if none.
@@ -147,10 +146,6 @@ class Lane:
         self.error = self.error or error
         if not self.line.closed:  # else the run is over, and that is what the others are told
             self.line.close(error)
-
-    def cost(self, usage: Usage) -> float | None:
-        """USD for so many tokens, or None if the price is unknown."""
-        return self.price.cost(usage) if self.price else None
 
     def _announce(self, headers: Mapping[str, str], ticket: Ticket, sent_at: float, now: float) -> None:
         announced = announcement(headers) if headers else None

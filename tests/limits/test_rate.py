@@ -5,6 +5,7 @@ import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,32 @@ def test_no_minute_holds_more_and_every_call_gets_through(
     fillings = len(calls) / rpm + 2 * sum(call.reserved for call in calls) / tpm + 2
     last = max(call.ready_at for call in calls)
     assert simulation.ended_at - last <= fillings * (WINDOW_S * 1.002 + _longest(calls)) + 1
+
+
+_STEPS = st.tuples(st.sampled_from(["take", "settle"]), st.integers(0, 400), st.integers(0, 600), st.floats(0, 90))
+
+
+@given(st.none() | st.integers(1, 5), st.none() | st.integers(1, 1000), st.lists(_STEPS, max_size=40))
+def test_the_quick_answer_is_the_thorough_one(rpm: int | None, tpm: int | None, steps: list[Any]) -> None:
+    quick, thorough = (RateLimiter(requests_per_minute=rpm, tokens_per_minute=tpm) for _ in range(2))
+    out: deque[tuple[Ticket, Ticket]] = deque()
+    now = 0.0
+    for what, tokens, used, seconds in steps:
+        now += seconds
+        for window in (thorough._requests, thorough._tokens):
+            window.room = -math.inf
+        if what == "take":
+            tickets = Ticket(tokens=min(tokens, tpm or tokens)), Ticket(tokens=min(tokens, tpm or tokens))
+            delays = quick.delay(tickets[0], now), thorough.delay(tickets[1], now)
+            assert delays[0] == delays[1]
+            if delays[0] == 0.0:
+                out.append(tickets)
+                quick.take(tickets[0], now)
+                thorough.take(tickets[1], now)
+        elif out:
+            for limiter, ticket in zip((quick, thorough), out.popleft(), strict=True):
+                ticket.used_tokens = used
+                limiter.settle(ticket, now)
 
 
 @pytest.mark.parametrize("latency_s", [0.5, 10.0, 60.0])
