@@ -24,6 +24,7 @@ from kaizen_batch import (
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
 from kaizen_batch.providers.direct import DirectTransport
+from kaizen_batch.providers.responses import Answer
 from kaizen_batch.providers.transport import Target, Transport
 
 ANSWER = Completion(text="ok", usage=Usage(input_tokens=10, output_tokens=2), model="nothing")
@@ -110,9 +111,7 @@ async def client(items: int, url: str, at_once: int) -> int:
     async def work() -> None:
         nonlocal done
         for prompt in source:
-            answer = await transport.post(body_of(prompt))
-            text = orjson.loads(answer.body)["choices"][0]["message"]["content"]
-            done += answer.status == 200 and bool(text)
+            done += await transport.post(body_of(prompt), _is_answered)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
@@ -120,6 +119,10 @@ async def client(items: int, url: str, at_once: int) -> int:
     await transport.close()
     assert done == items
     return items
+
+
+def _is_answered(answer: Answer, sent: bytes) -> bool:
+    return answer.status == 200 and bool(orjson.loads(answer.body)["choices"][0]["message"]["content"])
 
 
 def _no_redirect() -> Transport:

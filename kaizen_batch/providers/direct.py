@@ -5,6 +5,7 @@
 # and what is rare goes through aiohttp: redirects, proxies.
 
 import asyncio
+import math
 import ssl
 import zlib
 from collections import deque
@@ -20,7 +21,7 @@ import httptools
 from kaizen_batch.limits import Slots
 from kaizen_batch.providers.headers import endpoint_headers
 from kaizen_batch.providers.responses import Answer, is_telling
-from kaizen_batch.providers.transport import Target, Transport, no_answer, not_connected, too_late
+from kaizen_batch.providers.transport import T, Target, Transport, no_answer, not_connected, too_late
 
 # Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close
 # on the wire, where nobody could tell whether it was read.
@@ -37,23 +38,27 @@ class Cut(ConnectionError):
 class _Connection(asyncio.BufferedProtocol):
     """One connection; it carries one call at a time.
 
-    `answer` is the future of the call under way; `free` says that the next one may be written.
+    `answer` is the future of the call under way, which began at `asked_at`; `free` says that the next one may be
+    written.
     """
 
-    def __init__(self, buffer: memoryview, closed: Callable[["_Connection"], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffer: memoryview, closed: Callable[..., None]) -> None:
+        self._loop = loop
         self._buffer = buffer
         self._closed = closed
         self._transport: asyncio.Transport
         self.answer: asyncio.Future[Answer] | None = None
         self.free = False
-        self.idle_since = 0.0
+        self.asked_at = self.idle_since = 0.0
         self._parser = httptools.HttpResponseParser(self)
 
-    def ask(self, head: bytes, body: bytes, answer: "asyncio.Future[Answer]") -> None:
-        """Write a request; `answer` gets what comes, or an OSError or HttpParserError."""
-        self.answer, self.free = answer, False
+    def ask(self, head: bytes, body: bytes, now: float) -> "asyncio.Future[Answer]":
+        """Write a request; the future gets what comes, or an OSError or HttpParserError."""
+        self.asked_at, self.free = now, False
+        self.answer = answer = self._loop.create_future()
         self._begin()
         self._transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        return answer
 
     def abort(self) -> None:
         """Close at once; who still waits for an answer is told so."""
@@ -81,7 +86,7 @@ class _Connection(asyncio.BufferedProtocol):
         """asyncio: nothing more will come."""
         self.free = False
         if self.answer is not None and self._headers_read and not self._has_length:
-            self._finish(keep=False)
+            self._finish(self._parser.get_status_code(), keep=False)
 
     def connection_lost(self, error: Exception | None) -> None:
         """asyncio: it is gone."""
@@ -118,7 +123,7 @@ class _Connection(asyncio.BufferedProtocol):
         if 100 <= status < 200:  # a hint before the answer
             self._begin()
         else:
-            self._finish(keep=self._parser.should_keep_alive())
+            self._finish(status, keep=self._parser.should_keep_alive())
 
     def _begin(self) -> None:
         self._told: dict[str, str] = {}
@@ -126,19 +131,21 @@ class _Connection(asyncio.BufferedProtocol):
         self._encoding = b""
         self._has_length = self._headers_read = False
 
-    def _finish(self, *, keep: bool) -> None:
-        answer, self.answer = self.answer, None
-        self.free = keep
+    def _finish(self, status: int, *, keep: bool) -> None:
+        answer, self.answer, self.free = self.answer, None, keep
         if not keep:
             self._transport.close()
         if answer is None or answer.done():
             return
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        try:
-            decoded = _decoded(body, self._encoding) if self._encoding else body
-            answer.set_result(Answer(self._parser.get_status_code(), self._told, decoded))
-        except zlib.error as error:
-            answer.set_exception(Cut(str(error)))
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if self._encoding:
+            try:
+                body = _decoded(body, self._encoding)
+            except zlib.error as error:
+                answer.set_exception(Cut(str(error)))
+                return
+        answer.set_result(Answer(status, self._told, body))
 
     def _fail(self, error: Exception) -> None:
         answer, self.answer, self.free = self.answer, None, False
@@ -170,24 +177,24 @@ class DirectTransport:
         self._buffer = memoryview(bytearray(_BUFFER))
         self._open: set[_Connection] = set()
         self._idle: deque[_Connection] = deque()
-        self._ends: dict[asyncio.Future[Answer], float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        # Without a limit there is nothing to watch, ever.
+        self._watched_from = math.inf if target.timeout_s is not None else -math.inf
         self._places = Slots(target.max_concurrent)
 
-    async def post(self, body: bytes) -> Answer:
-        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+    async def post(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer."""
         if not self._places.try_acquire():
             await self._places.acquire()
         loop, connection = self._loop, None
-        future: asyncio.Future[Answer] = loop.create_future()
         try:
-            started_at = loop.time()
-            connection = self._kept(started_at)
+            now = loop.time()
+            connection = self._kept(now)
             if connection is None:
                 connection = await self._connect()
-            self._limit(future, started_at)
-            connection.ask(self._head, body, future)
-            answer = await future
+            if now < self._watched_from:
+                self._watch_from(now)
+            answer = await connection.ask(self._head, body, now)
             if connection.free:
                 connection.idle_since = loop.time()
                 self._idle.append(connection)
@@ -200,9 +207,8 @@ class DirectTransport:
         except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise no_answer(self._target, type(error).__name__) from None
         finally:
-            self._ends.pop(future, None)
             self._places.release()
-        return answer if answer.status not in _REDIRECTS else await self._redirected(body)
+        return read(answer, body) if answer.status not in _REDIRECTS else await self._redirected(body, read)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -229,7 +235,7 @@ class DirectTransport:
         try:
             async with asyncio.timeout(self._target.connect_timeout_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._buffer, self._open.discard),
+                    lambda: _Connection(self._loop, self._buffer, self._open.discard),
                     self._host,
                     self._port,
                     ssl=self._tls,
@@ -243,28 +249,29 @@ class DirectTransport:
         self._open.add(connection)
         return connection
 
-    def _limit(self, future: "asyncio.Future[Answer]", now: float) -> None:
-        """End the call when its time is over: one timer for all calls, which end in the order of their beginnings."""
-        if self._target.timeout_s is not None:
-            self._ends[future] = now + self._target.timeout_s
-            if self._timer is None:
-                self._timer = self._loop.call_at(self._ends[future], self._expire)
+    def _watch_from(self, asked_at: float) -> None:
+        """One timer sees to all calls that were asked then or later; it is set anew when it fires, not for each."""
+        assert self._target.timeout_s is not None
+        self._watched_from = asked_at
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(asked_at + self._target.timeout_s, self._expire, self._target.timeout_s)
 
-    def _expire(self) -> None:
-        self._timer, now = None, self._loop.time()
-        for future, ends_at in list(self._ends.items()):
-            if ends_at > now:
-                self._timer = self._loop.call_at(ends_at, self._expire)
-                return
-            del self._ends[future]
-            if not future.done():
-                future.set_exception(TimeoutError())
+    def _expire(self, timeout_s: float) -> None:
+        self._timer, self._watched_from, now = None, math.inf, self._loop.time()
+        calls = [(each.asked_at, each.answer) for each in self._open if each.answer and not each.answer.done()]
+        for asked_at, answer in calls:
+            if asked_at + timeout_s <= now:
+                answer.set_exception(TimeoutError())
+        left = [asked_at for asked_at, answer in calls if not answer.done()]
+        if left:
+            self._watch_from(min(left))
 
-    async def _redirected(self, body: bytes) -> Answer:
+    async def _redirected(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
         # Followed by the client that knows how: it makes the call anew.
         if self._rare_transport is None:
             self._rare_transport = self._rare()
-        return await self._rare_transport.post(body)
+        return await self._rare_transport.post(body, read)
 
 
 @lru_cache(maxsize=512)

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, ProviderError
@@ -127,20 +127,25 @@ class OpenAIProvider(Provider):
 
         return AiohttpTransport(self._target)
 
-    async def complete(self, request: Request) -> Completion:
+    def complete(self, request: Request) -> Coroutine[Any, Any, Completion]:
         """One POST to `/chat/completions`."""
         client = self._clients.get(asyncio.get_running_loop())
         if client is None:
-            async with self.session():
-                return await self.complete(request)
+            return self._complete_alone(request)
         try:
             body = to_json(payload_of(request, self._refused)) if self._refused else body_of(request)
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is no valid text: {error.reason}", code="invalid_text") from None
-        answer = await client.transport.post(body)
+        return client.transport.post(body, self._read)
+
+    async def _complete_alone(self, request: Request) -> Completion:
+        async with self.session():
+            return await self.complete(request)
+
+    def _read(self, answer: Answer, sent: bytes) -> Completion:
         if 200 <= answer.status < 300:
             return completion_from_answer(answer)
-        raise self._refusal(answer, json_of(body))
+        raise self._refusal(answer, json_of(sent))
 
     @property
     def endpoint(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import httpx2
 import openai
 
 from kaizen_batch.providers.responses import Answer, telling_headers
-from kaizen_batch.providers.transport import Target, no_answer, not_connected, too_late
+from kaizen_batch.providers.transport import T, Target, no_answer, not_connected, too_late
 
 _UNSENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, httpx2.PoolTimeout)
 
@@ -31,8 +32,8 @@ class SdkTransport:
             ),
         )
 
-    async def post(self, body: bytes) -> Answer:
-        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+    async def post(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer."""
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**json.loads(body))
             response = raw.http_response
@@ -40,7 +41,8 @@ class SdkTransport:
             response = error.response
         except openai.APIConnectionError as error:  # time-outs are a kind of it
             raise self._told_apart(error) from None
-        return Answer(response.status_code, telling_headers(response.headers.items()), response.content)
+        answer = Answer(response.status_code, telling_headers(response.headers.items()), response.content)
+        return read(answer, body)
 
     def _told_apart(self, error: openai.APIConnectionError) -> Exception:
         cause = error.__cause__

@@ -2,14 +2,16 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from kaizen_batch.errors import ConfigError, NoAnswerError
 from kaizen_batch.providers.proxies import environment_proxy
 from kaizen_batch.providers.responses import Answer
 
+T = TypeVar("T")
 TransportName = Literal["auto", "fast", "sdk"]
 _CONNECT_TIMEOUT_S = 10.0
 _AZURE = (".azure.com", ".azure.us", ".azure.cn")
@@ -40,8 +42,11 @@ class Target:
 class Transport(Protocol):
     """One open client. It belongs to the loop that it was made on."""
 
-    async def post(self, body: bytes) -> Answer:
-        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+    async def post(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer, which gets the JSON too.
+
+        Raises: NoAnswerError when no answer came, and what `read` raises.
+        """
 
     async def close(self) -> None:
         """Close every connection."""

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kaizen_batch.providers.headers import endpoint_headers, ssl_context
 from kaizen_batch.providers.proxies import environment_proxy
 from kaizen_batch.providers.responses import Answer, telling_headers
-from kaizen_batch.providers.transport import Target, no_answer, not_connected, too_late
+from kaizen_batch.providers.transport import T, Target, no_answer, not_connected, too_late
 
 if TYPE_CHECKING:
     import aiohttp
@@ -51,8 +52,8 @@ class AiohttpTransport:
         self._proxy = environment_proxy(target.base_url)
         self._session = _open_session(target)
 
-    async def post(self, body: bytes) -> Answer:
-        """Send this JSON to `/chat/completions`, once. Raises: NoAnswerError when no answer came."""
+    async def post(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer."""
         data = self._aiohttp.BytesPayload(body) if len(body) <= _ONE_PIECE else io.BytesIO(body)
         try:
             response = await self._session.post(self._url, data=data, proxy=self._proxy, max_redirects=_MAX_REDIRECTS)
@@ -60,7 +61,7 @@ class AiohttpTransport:
             content = await response.read()
         except (self._aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             raise self._told_apart(error) from None
-        return Answer(response.status, telling_headers(response.headers.items()), content)
+        return read(Answer(response.status, telling_headers(response.headers.items()), content), body)
 
     def _told_apart(self, error: Exception) -> Exception:
         cause, client = type(error).__name__, self._aiohttp
