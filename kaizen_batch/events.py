@@ -137,6 +137,19 @@ def for_run(sink: EventSink) -> EventSink:
     return sink.for_run() if isinstance(sink, SinkOfRuns) else sink
 
 
+class Together:
+    """Several sinks as one, which wants what any of them wants."""
+
+    def __init__(self, *sinks: EventSink) -> None:
+        self._sinks = sinks
+        self.wants_calls = any(map(wants_calls, sinks))
+        self.wants_items = any(map(wants_items, sinks))
+
+    def __call__(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink(event)
+
+
 def wants_calls(sink: EventSink) -> bool:
     """Whether a sink is to be told of each call."""
     return bool(getattr(sink, "wants_calls", True))

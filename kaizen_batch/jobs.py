@@ -14,7 +14,7 @@ from typing import Any, Self
 from kaizen_batch.agents import as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink
+from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, wants_calls, wants_items
 from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
 from kaizen_batch.records.names import STANDARD, is_stream, kind_of, path_text, stem_of
 from kaizen_batch.records.survey import Counted, CountedAsync, Survey, sampled, surveyed
@@ -217,7 +217,9 @@ class _Held:
     """Keeps back what says that all is done until the output is in its place; after an error, only the end is told."""
 
     def __init__(self, sink: EventSink | None) -> None:
-        self.sink = self._take if sink is not None else None
+        self.sink = self if sink is not None else None
+        self.wants_calls = sink is not None and wants_calls(sink)
+        self.wants_items = sink is not None and wants_items(sink)
         self.complete = False
         self._tell = sink
         self._progress: BatchProgress | None = None
@@ -237,7 +239,7 @@ class _Held:
                     logger.exception("an event sink raised at the end of a job")
                     return
 
-    def _take(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:
         assert self._tell is not None
         if isinstance(event, BatchFinished):
             self._finished = event

@@ -9,7 +9,7 @@ from kailash.runtime.progress import ProgressUpdate, _current_progress_registry
 from kaizen_batch.agents import FunctionAgent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import BatchProgress, Event, EventSink
+from kaizen_batch.events import BatchProgress, Event, EventSink, Together
 from kaizen_batch.jobs import FileJob, JobResult, run_job
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
@@ -119,12 +119,8 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return {"results": result.results, "summary": result.summary.to_dict()}
 
     async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Any) -> JobResult:
-        sinks = [sink for sink in (_Observer(self), strategy.on_event) if sink is not None]
-
-        def tell(event: Event) -> None:
-            for sink in sinks:
-                sink(event)
-
+        own, given = _Observer(self), strategy.on_event
+        tell = own if given is None else Together(own, given)
         return await run_job(job, agent, strategy.config, on_event=tell, on_start=self.watch_run)
 
     def _start(self, strategy: ParallelBatchStrategy, agent: Any, items: Items, **options: Any) -> BatchRun:

@@ -13,7 +13,7 @@ from kailash.workflow.builder import WorkflowBuilder
 from kailash.workflow.graph import Workflow
 
 import kaizen_batch.nodes  # noqa: F401 - registers the nodes
-from kaizen_batch import BatchFinished, BatchProcessorAgent, FileJob, open_records, record_writer
+from kaizen_batch import BatchFinished, BatchProcessorAgent, FileJob, open_records, progress_sink, record_writer
 from kaizen_batch.nodes import BaseAgent
 
 MOCK = {"llm_provider": "mock", "max_concurrent": 5}
@@ -127,6 +127,18 @@ async def test_an_agent_runs_a_job_outside_of_a_graph(paths: dict[str, Any]) -> 
     result = await agent.run_job(FileJob(paths["input_path"], paths["output_path"], template=paths["template"]))
     assert (result.rows_written, agent.performance()["items"], agent.performance()["in_flight"]) == (10, 10, 0)
     assert isinstance(told[-1], BatchFinished)
+
+
+async def test_nobody_makes_events_of_calls_that_no_sink_wants(
+    paths: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(**_: Any) -> None:
+        raise AssertionError("an event that nobody wants")
+
+    monkeypatch.setattr("kaizen_batch.strategies.calls.CallFinished", made)
+    agent = BatchProcessorAgent(**MOCK, on_event=progress_sink("none"))
+    job = FileJob(paths["input_path"], paths["output_path"], template=paths["template"])
+    assert (await agent.run_job(job)).rows_written == 10
 
 
 class Count(BaseAgent):

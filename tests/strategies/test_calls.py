@@ -7,6 +7,7 @@ import pytest
 
 from kaizen_batch import (
     BatchConfig,
+    BatchFinished,
     BatchProcessorAgent,
     BatchStarted,
     CallFinished,
@@ -21,6 +22,7 @@ from kaizen_batch import (
     Usage,
 )
 from kaizen_batch.agents import create_agent
+from kaizen_batch.events import Together
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -144,8 +146,10 @@ async def test_a_run_whose_sinks_do_without_is_spared_the_events(wish: str, even
     async def work(item: int) -> int:
         return item
 
-    alone, together = Frugal(), Frugal()
+    alone, paired, asked = Frugal(), Frugal(), Frugal()
     await ParallelBatchStrategy(on_event=alone).run_batch(work, [1])
-    await ParallelBatchStrategy(on_event=together).run_batch(work, [1], on_event=lambda event: None)
-    assert event not in alone.seen
-    assert event in together.seen
+    await ParallelBatchStrategy(on_event=Together(paired, Frugal())).run_batch(work, [1])
+    await ParallelBatchStrategy(on_event=Together(asked, lambda event: None)).run_batch(work, [1])
+    assert event not in alone.seen + paired.seen
+    assert alone.seen == paired.seen and BatchFinished in alone.seen
+    assert event in asked.seen
