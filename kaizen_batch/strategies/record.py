@@ -107,9 +107,9 @@ def _answer(item: "Item") -> Answer:
 
 def _check(completion: Completion, usage: Usage | None) -> None:
     """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
-    texts = (completion.text, completion.finish_reason, completion.refusal, completion.model)
-    if not all(isinstance(text, str | None) for text in texts):
-        raise AgentError("text, finish_reason, refusal and model of a Completion must be texts or None")
+    for text in (completion.text, completion.finish_reason, completion.refusal, completion.model):
+        if text is not None and not isinstance(text, str):
+            raise AgentError("text, finish_reason, refusal and model of a Completion must be texts or None")
     if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
         raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")
 
