@@ -36,6 +36,7 @@ def many_at_once(plan: Plan) -> list[Target]:
                 ("ours", "ours:batch", fast),
                 ("bare", "bare:batch", fast),
                 ("our client alone", "ours:client", fast),
+                ("ours, on uvloop", "ours:on_uvloop", fast),
                 ("bare, over aiohttp", "bare:over_aiohttp", fast),
                 ("SDK", "peers.sdk:batch", slow),
             )

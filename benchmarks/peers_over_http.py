@@ -42,9 +42,15 @@ def at_no_latency(plan: Plan) -> list[Target]:
     """The bare client."""
     with endpoint() as url:
         given = {"url": url, "at_once": AT_ONCE}
-        usual = Arm("bare, over aiohttp", "bare:over_aiohttp", {**given, "items": plan.items(ITEMS)})
-        alone = Arm("our client alone", "ours:client", {**given, "items": plan.items(ITEMS)})
-        samples = compare([*_pair(plan, given), alone, usual], rounds=plan.rounds)
+        more = [
+            Arm(label, where, {**given, "items": plan.items(ITEMS)})
+            for label, where in (
+                ("our client alone", "ours:client"),
+                ("ours, on uvloop", "ours:on_uvloop"),
+                ("bare, over aiohttp", "bare:over_aiohttp"),
+            )
+        ]
+        samples = compare([*_pair(plan, given), *more], rounds=plan.rounds)
     share = Target("of the bare client, no latency", ratio(samples, OURS, BARE), OF_BARE, form=".0%")
     title = f"Over HTTP, no latency, {AT_ONCE} at once"
     return report("no-latency", samples, base=BARE, targets=[share], title=title)
