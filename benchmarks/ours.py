@@ -140,7 +140,7 @@ def on_uvloop(items: int, url: str, at_once: int) -> int:
     """The same on uvloop in place of asyncio's own loop."""
     import uvloop
 
-    return uvloop.run(batch(items, url, at_once))
+    return uvloop.run(batch(items, url, at_once))  # as our synchronous calls and commands do
 
 
 async def with_journal(items: int, url: str, at_once: int) -> int:

@@ -1,9 +1,9 @@
-"""The one bridge from synchronous code into a coroutine."""
+"""The one bridge from synchronous code into a coroutine, and the event loop that is ours to choose."""
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,9 +21,23 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(main())
+        return _run(main())
     from anyio.from_thread import start_blocking_portal  # needed inside a running loop only
 
     context = contextvars.copy_context()
     with start_blocking_portal() as portal:
         return portal.call(lambda: asyncio.get_running_loop().create_task(main(), context=context))
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        return runner.run(main)
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    # A call over the wire takes a fifth to a third less of the CPU on uvloop; None is asyncio's own loop.
+    try:
+        import uvloop
+    except ImportError:  # Windows, PyPy
+        return None
+    return uvloop.new_event_loop

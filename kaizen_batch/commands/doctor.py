@@ -12,6 +12,7 @@ from kaizen_batch.commands.exits import Exit
 from kaizen_batch.commands.options import job_keys
 from kaizen_batch.commands.remote_checks import check_endpoint
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.sync import run_sync
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
@@ -41,7 +42,7 @@ def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json
     """
     where: dict[str, Any] = {"base_url": base_url} if base_url else {}
     config = BatchConfig(model=model, max_tokens=16, timeout_s=30.0, **where)
-    checks = asyncio.run(_all(config, journal, call=not no_call))
+    checks = run_sync(lambda: _all(config, journal, call=not no_call))
     if as_json:
         put_json({"ok": _healthy(checks), "checks": [check.to_dict() for check in checks]})
     else:

@@ -1,6 +1,5 @@
 """`kaizen-batch estimate`: what a run will take in tokens, money and time, before it is begun."""
 
-import asyncio
 import random
 from itertools import islice
 from typing import Any
@@ -19,6 +18,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import ParallelBatchStrategy
+from kaizen_batch.sync import run_sync
 from kaizen_batch.templates import RowAgent
 
 _SEED = 0  # the same rows each time: with a journal they are answered already
@@ -45,7 +45,7 @@ def main(canary: int, is_offline: bool, **options: Any) -> None:
     config = config_of(options, **(WITHOUT_CALLS if is_offline else {}))
     estimate = _Estimate(options, config)
     estimate.read(canary)
-    forecast = estimate.offline() if is_offline else asyncio.run(estimate.ask())
+    forecast = estimate.offline() if is_offline else run_sync(estimate.ask)
     notes, warnings = estimate.notes(), estimate.warnings(forecast)
     if options["as_json"]:
         put_json({**forecast.to_dict(), "canary": estimate.spent(), "notes": notes, "warnings": warnings})

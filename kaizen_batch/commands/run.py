@@ -20,6 +20,7 @@ from kaizen_batch.progress import progress_sink
 from kaizen_batch.progress.figures import totals_of
 from kaizen_batch.records.names import STANDARD
 from kaizen_batch.results import BatchSummary
+from kaizen_batch.sync import run_sync
 
 _BEGINS_TO_STOP_S = 0.1
 # The engine says it to programs; here it is said for the command line.
@@ -97,7 +98,7 @@ class _Run:
         """Run the job to its end. An interruption, or an item that fails it, ends the command."""
         try:
             with own_words(), progress_sink(self._options["progress"]) as progress:
-                result = asyncio.run(self._until_done(job, agent, progress))
+                result = run_sync(lambda: self._until_done(job, agent, progress))
         except KeyboardInterrupt:
             self._say_how_to_go_on()
             self._ctx.exit(Exit.INTERRUPTED)

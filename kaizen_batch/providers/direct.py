@@ -6,6 +6,7 @@
 
 import asyncio
 import math
+import socket
 import ssl
 import zlib
 from collections import deque
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httptools
+from aiohappyeyeballs import start_connection
 
 from kaizen_batch.limits import Slots
 from kaizen_batch.providers.headers import endpoint_headers
@@ -26,6 +28,7 @@ from kaizen_batch.providers.transport import T, Target, Transport, no_answer, no
 # Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close
 # on the wire, where nobody could tell whether it was read.
 _KEEP_ALIVE_S = 4.0
+_RACE_S = 0.25  # RFC 8305
 _BUFFER = 2**16
 _ENCODING, _LENGTHS = "content-encoding", ("content-length", "transfer-encoding")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -163,15 +166,10 @@ class DirectTransport:
         self._host = url.hostname or ""
         self._port = url.port or (443 if tls else 80)
         self._tls = tls
-        loop = self._loop = asyncio.get_running_loop()
-        # A name may have several addresses, of which some lead nowhere. With one there is nothing to race, and
-        # asyncio's race leaves its socket open when it is cancelled in the last moment. Other loops (uvloop) do not
-        # know the option, and try one address after the other.
-        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(self._host)
-        self._race: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if races else {}
         self._rare = rare
         self._rare_transport: Transport | None = None
         self._head = _head(target)
+        self._loop = asyncio.get_running_loop()
         # One buffer for all: what is read into it is parsed before the next read. A plain protocol gets 256 KiB of
         # fresh memory for each.
         self._buffer = memoryview(bytearray(_BUFFER))
@@ -236,18 +234,24 @@ class DirectTransport:
             async with asyncio.timeout(self._target.connect_timeout_s):
                 _, connection = await self._loop.create_connection(
                     lambda: _Connection(self._loop, self._buffer, self._open.discard),
-                    self._host,
-                    self._port,
+                    **await self._where(),
                     ssl=self._tls,
                     server_hostname=self._host if self._tls else None,
-                    **self._race,
                 )
         except TimeoutError as error:
             raise not_connected(self._target, type(error).__name__, timeout=True) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # the last is uvloop's
             raise not_connected(self._target, type(error).__name__) from None
         self._open.add(connection)
         return connection
+
+    async def _where(self) -> dict[str, Any]:
+        """The address, or a socket connected to the first of a name's addresses that answers: some lead nowhere."""
+        if _is_address(self._host):
+            return {"host": self._host, "port": self._port}
+        found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        # asyncio's own race leaves a socket open when it is cancelled in the last moment, and uvloop has none.
+        return {"sock": await start_connection(found, happy_eyeballs_delay=_RACE_S, loop=self._loop)}
 
     def _watch_from(self, asked_at: float) -> None:
         """One timer sees to all calls that were asked then or later; it is set anew when it fires, not for each."""

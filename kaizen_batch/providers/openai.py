@@ -129,7 +129,10 @@ class OpenAIProvider(Provider):
 
     def complete(self, request: Request) -> Coroutine[Any, Any, Completion]:
         """One POST to `/chat/completions`."""
-        client = self._clients.get(asyncio.get_running_loop())
+        try:
+            client = self._clients.get(asyncio.get_running_loop())
+        except RuntimeError:  # as in `asyncio.run(provider.complete(request))`
+            client = None
         if client is None:
             return self._complete_alone(request)
         try:

@@ -40,10 +40,9 @@ class Connection(asyncio.BufferedProtocol):
         self._keep_alive = True
         self._hanging: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the transport is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    def connection_made(self, transport: Any) -> None:
+        """asyncio: the transport is there; uvloop's is none of its classes."""
+        self._transport: asyncio.Transport = transport
         self._open_ones.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
