@@ -5,9 +5,27 @@ import contextlib
 
 import pytest
 
-from kaizen_batch.strategies.timeouts import TimeLimits
+from kaizen_batch.strategies.timeouts import TimeLimits, clock_of
 
 pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("module", ["asyncio", "uvloop"])
+def test_the_clock_is_the_loop_s_own_to_the_millisecond_and_finer(module: str) -> None:
+    loop = pytest.importorskip(module).new_event_loop()
+    clock = clock_of(loop)
+    late, early = clock(), loop.time()
+    assert late <= early + 0.001 and early <= clock() + 0.001
+    assert len({clock() % 0.001 for _ in range(1_000)}) > 10
+    loop.close()
+
+
+async def test_a_virtual_clock_is_taken_as_it_is() -> None:
+    clock = clock_of(asyncio.get_running_loop())
+    began = clock()
+    await asyncio.sleep(1_000.0)
+    assert clock() - began == pytest.approx(1_000.0)
 
 
 async def _ended_at(limits: TimeLimits, seconds: float) -> float:
