@@ -27,14 +27,12 @@ class LatencyHistogram:
 
     def __init__(self) -> None:
         self.count = 0
-        self.sum_s = 0.0
         self.max_s = 0.0
         self._buckets: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float) -> None:
         """Book one duration."""
         self.count += 1
-        self.sum_s += seconds
         if seconds > self.max_s:
             self.max_s = seconds
         self._buckets[round(log(seconds) * _BUCKETS - _ZEROTH) if seconds > _FLOOR_S else 0] += 1
@@ -42,7 +40,6 @@ class LatencyHistogram:
     def merge(self, other: "LatencyHistogram") -> None:
         """Book all that the other one holds."""
         self.count += other.count
-        self.sum_s += other.sum_s
         self.max_s = max(self.max_s, other.max_s)
         for bucket, count in other._buckets.items():
             self._buckets[bucket] += count

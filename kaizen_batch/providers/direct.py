@@ -166,6 +166,7 @@ class DirectTransport:
         self._host = url.hostname or ""
         self._port = url.port or (443 if tls else 80)
         self._tls = tls
+        self._has_name = not _is_address(self._host)
         self._rare = rare
         self._rare_transport: Transport | None = None
         self._head = _head(target)
@@ -247,7 +248,7 @@ class DirectTransport:
 
     async def _where(self) -> dict[str, Any]:
         """The address, or a socket connected to the first of a name's addresses that answers: some lead nowhere."""
-        if _is_address(self._host):
+        if not self._has_name:
             return {"host": self._host, "port": self._port}
         found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         # asyncio's own race leaves a socket open when it is cancelled in the last moment, and uvloop has none.
