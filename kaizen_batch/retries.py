@@ -134,8 +134,7 @@ class RetryBudget:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self.left = capacity
+        self.capacity = self.left = capacity
 
     def spend(self, error: KaizenBatchError, used: Attempts) -> bool:
         """Pay for one more attempt after this error; False, and nothing spent, if the rest does not cover it."""
@@ -151,7 +150,7 @@ class RetryBudget:
     def earn(self, used: Attempts | None) -> None:
         """Book a success of an item; `used` is None if nothing had failed before."""
         if used is not None and used.spent:
-            self.left = min(self._capacity, self.left + used.spent)
+            self.left = min(self.capacity, self.left + used.spent)
             used.spent = 0
-        elif self.left < self._capacity:
+        elif self.left < self.capacity:
             self.left += 1

@@ -208,16 +208,14 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
 
     def take(self, ticket: Ticket, now: float) -> None:
         """Occupy a place."""
-        self.in_flight = in_flight = self.in_flight + 1
-        if in_flight > self.peak:
-            self.peak = in_flight
-        if in_flight >= self.limit:
+        super().take(ticket, now)
+        if self.in_flight >= self.limit:
             self._full = self.limit
-        self._climber.sent(in_flight)
+        self._climber.sent(self.in_flight)
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """Free it."""
-        self.in_flight -= 1
+        super().settle(ticket, now)
         self._flight -= 1
 
     def answered(self, seconds: float, output_tokens: int, now: float) -> None:

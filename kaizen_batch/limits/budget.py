@@ -73,10 +73,7 @@ class Budget:
 
     def delay(self, ticket: Ticket, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        reserved = ticket.usd_pico
-        if reserved is None:
-            reserved = _reserved(ticket)
-        if self._spent + self._reserved + reserved <= self._cap:
+        if self._spent + self._reserved + _reserved(ticket) <= self._cap:
             return 0.0
         if self._in_flight:
             return math.inf

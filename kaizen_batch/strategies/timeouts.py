@@ -36,7 +36,7 @@ class TimeLimits:
 
     def until(self, ends_at: float) -> Self:
         """Limit what the current task does inside of `with`; `ends_at` is on the loop's clock."""
-        self._ends[asyncio.current_task()] = ends_at
+        self._ends[asyncio.current_task(self._loop)] = ends_at
         if ends_at < self._looks_at:
             self._look_at(ends_at)
         return self
@@ -47,7 +47,7 @@ class TimeLimits:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if self._ends.pop(task, None) is not None or task is None:
             return
         # Its time was over. Where somebody else has cancelled it as well, that is what it hears.
