@@ -24,6 +24,7 @@ from kaizen_batch.limits import Slots
 from kaizen_batch.providers.headers import endpoint_headers
 from kaizen_batch.providers.responses import Answer, is_telling
 from kaizen_batch.providers.transport import T, Target, Transport, no_answer, not_connected, too_late
+from kaizen_batch.timeouts import TimeLimits, clock_of
 
 # Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close
 # on the wire, where nobody could tell whether it was read.
@@ -171,6 +172,8 @@ class DirectTransport:
         self._rare_transport: Transport | None = None
         self._head = _head(target)
         self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(self._loop)
+        self._connecting = TimeLimits(self._loop)
         # One buffer for all: what is read into it is parsed before the next read. A plain protocol gets 256 KiB of
         # fresh memory for each.
         self._buffer = memoryview(bytearray(_BUFFER))
@@ -185,9 +188,9 @@ class DirectTransport:
         """Send this JSON to `/chat/completions`, once; what `read` makes of the answer."""
         if not self._places.try_acquire():
             await self._places.acquire()
-        loop, connection = self._loop, None
+        clock, connection = self._clock, None
         try:
-            now = loop.time()
+            now = clock()
             connection = self._kept(now)
             if connection is None:
                 connection = await self._connect()
@@ -195,7 +198,7 @@ class DirectTransport:
                 self._watch_from(now)
             answer = await connection.ask(self._head, body, now)
             if connection.free:
-                connection.idle_since = loop.time()
+                connection.idle_since = clock()
                 self._idle.append(connection)
         except (asyncio.CancelledError, TimeoutError) as error:
             if connection is not None:
@@ -213,6 +216,7 @@ class DirectTransport:
         """Close every connection."""
         if self._timer is not None:
             self._timer.cancel()
+        self._connecting.close()
         if self._rare_transport is not None:
             await self._rare_transport.close()
         for connection in list(self._open):
@@ -232,7 +236,7 @@ class DirectTransport:
 
     async def _connect(self) -> _Connection:
         try:
-            async with asyncio.timeout(self._target.connect_timeout_s):
+            with self._connecting.until(self._clock() + self._target.connect_timeout_s):
                 _, connection = await self._loop.create_connection(
                     lambda: _Connection(self._loop, self._buffer, self._open.discard),
                     **await self._where(),
@@ -263,7 +267,7 @@ class DirectTransport:
         self._timer = self._loop.call_at(asked_at + self._target.timeout_s, self._expire, self._target.timeout_s)
 
     def _expire(self, timeout_s: float) -> None:
-        self._timer, self._watched_from, now = None, math.inf, self._loop.time()
+        self._timer, self._watched_from, now = None, math.inf, self._clock()
         calls = [(each.asked_at, each.answer) for each in self._open if each.answer and not each.answer.done()]
         for asked_at, answer in calls:
             if asked_at + timeout_s <= now:

@@ -23,7 +23,7 @@ from kaizen_batch.strategies.item import Item
 from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.record import Record
 from kaizen_batch.strategies.source import being_cancelled
-from kaizen_batch.strategies.timeouts import TimeLimits, clock_of
+from kaizen_batch.timeouts import TimeLimits, clock_of
 
 _NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 

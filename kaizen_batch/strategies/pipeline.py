@@ -31,7 +31,7 @@ from kaizen_batch.strategies.lane import Lane
 from kaizen_batch.strategies.outcomes import Outcomes
 from kaizen_batch.strategies.record import Record, completion_of, describe, request_key
 from kaizen_batch.strategies.sinks import Sinks
-from kaizen_batch.strategies.timeouts import TimeLimits
+from kaizen_batch.timeouts import TimeLimits
 
 Parked = Callable[[], AbstractContextManager[None]]
 """Entered while an item waits for something other than its own call, so that another item takes its place."""

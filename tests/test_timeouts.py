@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from kaizen_batch.strategies.timeouts import TimeLimits, clock_of
+from kaizen_batch.timeouts import TimeLimits, clock_of
 
 pytestmark = pytest.mark.looptime
 
