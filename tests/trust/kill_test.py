@@ -32,7 +32,8 @@ from kill_worker import PRICE, prompts  # noqa: E402 - found only now
 from kaizen_batch.journal import Journal  # noqa: E402
 
 LATENCY_S = 0.02
-STARTUP_S = 0.6  # a kill that is due before the run has asked anything comes somewhere in here
+# A kill that is due before the run has asked anything comes within so many seconds, and so many items.
+STARTUP_S, STARTUP_ITEMS = 0.6, 15
 PATIENCE_S = 120.0
 HTTP = build_opener(ProxyHandler({}))
 
@@ -119,7 +120,9 @@ def kill_once(worker: list[str], endpoint: Endpoint, journal: Path, at: int, dic
             until(lambda: run.poll() is not None or progress() >= at)
             time.sleep(dice.uniform(0, LATENCY_S))
         else:
-            time.sleep(dice.uniform(0, STARTUP_S))
+            due = started + dice.uniform(0, STARTUP_S)
+            soon = done_before + STARTUP_ITEMS
+            until(lambda: run.poll() is not None or time.monotonic() >= due or progress() >= soon)
         run.send_signal(signal.SIGKILL)
         if run.wait() != -signal.SIGKILL:
             return None
