@@ -37,6 +37,25 @@ def test_ctrl_c_ends_a_run_over_http_with_no_further_call() -> None:
     assert "was destroyed" not in errors
 
 
+SINGLE = SCRIPT.replace(
+    'asyncio.run(agent.process_batch([f"item {n}" for n in range(10_000)]))', 'agent.process_single("a question")'
+)
+
+
+def test_ctrl_c_ends_a_synchronous_call_that_waits() -> None:
+    with Simulator(latency_s=600.0) as simulator:
+        command = [sys.executable, "-c", SINGLE, simulator.base_url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: simulator.ledger.in_flight == 1 or process.poll() is not None)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=30)
+            finally:
+                process.kill()
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "never retrieved" not in errors and "was destroyed" not in errors
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(3_000):
         if condition():
