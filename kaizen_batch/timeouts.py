@@ -1,11 +1,13 @@
-"""A time limit for each of many calls, with one timer for all of them."""
+"""A time limit for each of many calls or waits, with one timer for all of them."""
 
 import asyncio
 import math
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
+
+K = TypeVar("K")
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -17,42 +19,37 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return time.monotonic if is_system else loop.time
 
 
-class TimeLimits:
-    """Cancels calls that last too long; what they were part of gets TimeoutError.
+class Deadlines(Generic[K]):
+    """Calls `expire` with each key whose time is over, and forgets it.
 
-    >>> limits = TimeLimits(asyncio.get_running_loop())
-    >>> with limits.until(loop.time() + 120.0):
-    ...     await call()
+    >>> deadlines = Deadlines(asyncio.get_running_loop(), asyncio.Future.cancel)
+    >>> deadlines.set(answer, loop.time() + 120.0)
+    >>> deadlines.drop(answer)  # it has come
+    True
 
-    It does what `asyncio.timeout` does, at a tenth of its cost: the timer is set for the first that ends, and set anew
-    when it fires, not for each call. A task has one limit at a time.
+    The one timer is set for the first that ends, and set anew when it fires, not for each.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[K], object]) -> None:
         self._loop = loop
-        self._ends: dict[asyncio.Task[Any] | None, float] = {}
+        self._expire = expire
+        self._ends: dict[K, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
 
-    def until(self, ends_at: float) -> Self:
-        """Limit what the current task does inside of `with`; `ends_at` is on the loop's clock."""
-        self._ends[asyncio.current_task(self._loop)] = ends_at
+    def set(self, key: K, ends_at: float) -> None:
+        """Its time is over at `ends_at` on the loop's clock; inf: never."""
+        self._ends[key] = ends_at
         if ends_at < self._looks_at:
             self._look_at(ends_at)
-        return self
 
-    def __enter__(self) -> None:
-        pass
+    def drop(self, key: K) -> bool:
+        """It has ended; whether that was in time."""
+        return self._ends.pop(key, None) is not None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task = asyncio.current_task(self._loop)
-        if self._ends.pop(task, None) is not None or task is None:
-            return
-        # Its time was over. Where somebody else has cancelled it as well, that is what it hears.
-        if task.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+    def close(self) -> None:
+        """Let go of the timer; nothing is under way any more."""
+        self._look_at(math.inf)
 
     def _look_at(self, when: float) -> None:
         if self._timer is not None:
@@ -62,12 +59,39 @@ class TimeLimits:
 
     def _look(self) -> None:
         now = self._loop.time()
-        for task in [task for task, ends_at in self._ends.items() if ends_at <= now]:
-            del self._ends[task]
-            if task is not None:
-                task.cancel()
+        for key in [key for key, ends_at in self._ends.items() if ends_at <= now]:
+            del self._ends[key]
+            self._expire(key)
         self._look_at(min(self._ends.values(), default=math.inf))
 
-    def close(self) -> None:
-        """Let go of the timer; no call is under way any more."""
-        self._look_at(math.inf)
+
+class TimeLimits(Deadlines[asyncio.Task[Any] | None]):
+    """Cancels calls that last too long; what they were part of gets TimeoutError.
+
+    >>> limits = TimeLimits(asyncio.get_running_loop())
+    >>> with limits.until(loop.time() + 120.0):
+    ...     await call()
+
+    It does what `asyncio.timeout` does, at a tenth of its cost. A task has one limit at a time.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop, lambda task: task and task.cancel())
+
+    def until(self, ends_at: float) -> Self:
+        """Limit what the current task does inside of `with`; `ends_at` is on the loop's clock."""
+        self.set(asyncio.current_task(self._loop), ends_at)
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task = asyncio.current_task(self._loop)
+        if self.drop(task) or task is None:
+            return
+        # Its time was over. Where somebody else has cancelled it as well, that is what it hears.
+        if task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise TimeoutError from error

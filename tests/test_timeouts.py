@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import math
 
 import pytest
 
-from kaizen_batch.timeouts import TimeLimits, clock_of
+from kaizen_batch.timeouts import Deadlines, TimeLimits, clock_of
 
 pytestmark = pytest.mark.looptime
 
@@ -76,3 +77,17 @@ async def test_who_is_cancelled_as_well_hears_that(first: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     limits.close()
+
+
+async def test_a_key_expires_once_in_its_time_and_not_after_it_was_dropped() -> None:
+    loop = asyncio.get_running_loop()
+    over: list[tuple[str, float]] = []
+    began = loop.time()
+    deadlines = Deadlines[str](loop, lambda key: over.append((key, loop.time() - began)))
+    for key, seconds in (("late", 9.0), ("early", 1.0), ("never", math.inf), ("dropped", 2.0)):
+        deadlines.set(key, began + seconds)
+    assert deadlines.drop("dropped")
+    await asyncio.sleep(100.0)
+    assert over == [("early", pytest.approx(1.0)), ("late", pytest.approx(9.0))]
+    assert (deadlines.drop("early"), deadlines.drop("never")) == (False, True)
+    deadlines.close()

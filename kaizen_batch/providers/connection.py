@@ -21,8 +21,7 @@ class Cut(ConnectionError):
 class Connection(asyncio.BufferedProtocol):
     """One connection; it carries one call at a time.
 
-    `answer` is the future of the call under way, which began at `asked_at`; `free` says that the next one may be
-    written.
+    `answer` is the future of the call under way; `free` says that the next one may be written.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffer: memoryview, closed: Callable[..., None]) -> None:
@@ -32,12 +31,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self.answer: asyncio.Future[Answer] | None = None
         self.free = False
-        self.asked_at = self.idle_since = 0.0
+        self.idle_since = 0.0
         self._parser = httptools.HttpResponseParser(self)
 
-    def ask(self, head: bytes, body: bytes, now: float) -> "asyncio.Future[Answer]":
+    def ask(self, head: bytes, body: bytes) -> "asyncio.Future[Answer]":
         """Write a request; the future gets what comes, or an OSError or HttpParserError."""
-        self.asked_at, self.free = now, False
+        self.free = False
         self.answer = answer = self._loop.create_future()
         self._begin()
         self._transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))

@@ -22,7 +22,7 @@ from kaizen_batch.providers.connection import Connection
 from kaizen_batch.providers.headers import endpoint_headers
 from kaizen_batch.providers.responses import Answer
 from kaizen_batch.providers.transport import T, Target, Transport, no_answer, not_connected, too_late
-from kaizen_batch.timeouts import TimeLimits, clock_of
+from kaizen_batch.timeouts import Deadlines, TimeLimits, clock_of
 
 # Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close
 # on the wire, where nobody could tell whether it was read.
@@ -47,15 +47,13 @@ class DirectTransport:
         self._head = _head(target)
         self._loop = asyncio.get_running_loop()
         self._clock = clock_of(self._loop)
-        self._connecting = TimeLimits(self._loop)
+        self._timeout_s = math.inf if target.timeout_s is None else target.timeout_s
+        self._connecting, self._asked = TimeLimits(self._loop), Deadlines(self._loop, _late)
         # One buffer for all: what is read into it is parsed before the next read. A plain protocol gets 256 KiB of
         # fresh memory for each.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._open: set[Connection] = set()
         self._idle: deque[Connection] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        # Without a limit there is nothing to watch, ever.
-        self._watched_from = math.inf if target.timeout_s is not None else -math.inf
         self._places = Slots(target.max_concurrent)
 
     async def post(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
@@ -68,9 +66,12 @@ class DirectTransport:
             connection = self._kept(now)
             if connection is None:
                 connection = await self._connect()
-            if now < self._watched_from:
-                self._watch_from(now)
-            answer = await connection.ask(self._head, body, now)
+            future = connection.ask(self._head, body)
+            self._asked.set(future, now + self._timeout_s)
+            try:
+                answer = await future
+            finally:
+                self._asked.drop(future)
             if connection.free:
                 connection.idle_since = clock()
                 self._idle.append(connection)
@@ -88,9 +89,8 @@ class DirectTransport:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._timer is not None:
-            self._timer.cancel()
         self._connecting.close()
+        self._asked.close()
         if self._rare_transport is not None:
             await self._rare_transport.close()
         for connection in list(self._open):
@@ -132,29 +132,16 @@ class DirectTransport:
         # asyncio's own race leaves a socket open when it is cancelled in the last moment, and uvloop has none.
         return {"sock": await start_connection(found, happy_eyeballs_delay=_RACE_S, loop=self._loop)}
 
-    def _watch_from(self, asked_at: float) -> None:
-        """One timer sees to all calls that were asked then or later; it is set anew when it fires, not for each."""
-        assert self._target.timeout_s is not None
-        self._watched_from = asked_at
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(asked_at + self._target.timeout_s, self._expire, self._target.timeout_s)
-
-    def _expire(self, timeout_s: float) -> None:
-        self._timer, self._watched_from, now = None, math.inf, self._clock()
-        calls = [(each.asked_at, each.answer) for each in self._open if each.answer and not each.answer.done()]
-        for asked_at, answer in calls:
-            if asked_at + timeout_s <= now:
-                answer.set_exception(TimeoutError())
-        left = [asked_at for asked_at, answer in calls if not answer.done()]
-        if left:
-            self._watch_from(min(left))
-
     async def _redirected(self, body: bytes, read: Callable[[Answer, bytes], T]) -> T:
         # Followed by the client that knows how: it makes the call anew.
         if self._rare_transport is None:
             self._rare_transport = self._rare()
         return await self._rare_transport.post(body, read)
+
+
+def _late(answer: "asyncio.Future[Answer]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _is_address(host: str) -> bool:
