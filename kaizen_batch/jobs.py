@@ -14,7 +14,7 @@ from typing import Any, Self
 from kaizen_batch.agents import as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, wants_calls, wants_items
+from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Together, wants_calls, wants_items
 from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
 from kaizen_batch.records.names import STANDARD, is_stream, kind_of, path_text, stem_of
 from kaizen_batch.records.survey import Counted, CountedAsync, Survey, sampled, surveyed
@@ -123,7 +123,7 @@ async def run_job(
             rows = _Rows(job, files.enter_context(_open_input(job)), survey)
             _check_columns(template, agent, rows.columns)
             target = _Target(job, files, rows, agent)
-            async with strategy.stream(RowAgent(agent, template), rows.items(), on_event=events.sink) as run:
+            async with strategy.stream(RowAgent(agent, template), rows.items(), on_event=events) as run:
                 if on_start is not None:
                     on_start(run)
                 async for result in run:
@@ -217,11 +217,9 @@ class _Held:
     """Keeps back what says that all is done until the output is in its place; after an error, only the end is told."""
 
     def __init__(self, sink: EventSink | None) -> None:
-        self.sink = self if sink is not None else None
-        self.wants_calls = sink is not None and wants_calls(sink)
-        self.wants_items = sink is not None and wants_items(sink)
+        self._tell = Together() if sink is None else sink
+        self.wants_calls, self.wants_items = wants_calls(self._tell), wants_items(self._tell)
         self.complete = False
-        self._tell = sink
         self._progress: BatchProgress | None = None
         self._finished: BatchFinished | None = None
 
@@ -232,7 +230,7 @@ class _Held:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for event in (self._progress if self.complete else None, self._finished):
-            if event is not None and self._tell is not None:
+            if event is not None:
                 try:
                     self._tell(event)
                 except Exception:
@@ -240,7 +238,6 @@ class _Held:
                     return
 
     def __call__(self, event: Event) -> None:
-        assert self._tell is not None
         if isinstance(event, BatchFinished):
             self._finished = event
         elif isinstance(event, BatchProgress) and event.done == event.total:

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter, defaultdict
-from math import log
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary, ItemResult
@@ -35,7 +34,7 @@ class LatencyHistogram:
         self.count += 1
         if seconds > self.max_s:
             self.max_s = seconds
-        self._buckets[round(log(seconds) * _BUCKETS - _ZEROTH) if seconds > _FLOOR_S else 0] += 1
+        self._buckets[round(math.log(seconds) * _BUCKETS - _ZEROTH) if seconds > _FLOOR_S else 0] += 1
 
     def merge(self, other: "LatencyHistogram") -> None:
         """Book all that the other one holds."""

@@ -134,7 +134,8 @@ class RetryBudget:
     """
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = self.left = capacity
+        self._capacity = capacity
+        self.left = capacity
 
     def spend(self, error: KaizenBatchError, used: Attempts) -> bool:
         """Pay for one more attempt after this error; False, and nothing spent, if the rest does not cover it."""
@@ -150,7 +151,7 @@ class RetryBudget:
     def earn(self, used: Attempts | None) -> None:
         """Book a success of an item; `used` is None if nothing had failed before."""
         if used is not None and used.spent:
-            self.left = min(self.capacity, self.left + used.spent)
+            self.left = min(self._capacity, self.left + used.spent)
             used.spent = 0
-        elif self.left < self.capacity:
+        elif self.left < self._capacity:
             self.left += 1

@@ -99,7 +99,7 @@ class Lane:
             self._announce(completion.headers, ticket, sent_at, now)
         if usage is None:
             return None
-        ticket.used_tokens = usage.input_tokens + usage.output_tokens
+        ticket.used_tokens = usage.total_tokens
         if ticket.body_bytes:
             self._estimate.learn(ticket.body_bytes, usage.input_tokens)
         ticket.used_usd = usd = self.price.cost(usage) if self.price is not None else None

@@ -210,9 +210,7 @@ class Pipeline:
                 await item.record.done(item)
         except Exception as error:
             return await self._lost(item, as_batch_error(error))
-        retries = self._retries
-        if retries.left < retries.capacity:
-            retries.earn(item.used)
+        self._retries.earn(item.used)
         return self._outcomes.ok(item, outputs)
 
     async def _recover(self, item: Item, inputs: Any, request: Any, parked: Parked, error: Exception) -> dict[str, Any]:
