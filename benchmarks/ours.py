@@ -23,9 +23,9 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
-from kaizen_batch.providers.direct import DirectTransport
-from kaizen_batch.providers.responses import Answer
-from kaizen_batch.providers.transport import Target, Transport
+from kaizen_batch.providers.chat_responses import HttpResponse
+from kaizen_batch.providers.http.base import Target, Transport
+from kaizen_batch.providers.http.pool import PoolTransport
 
 ANSWER = Completion(text="ok", usage=Usage(input_tokens=10, output_tokens=2), model="nothing")
 NO_LIMIT = 2_000_000_000
@@ -105,7 +105,7 @@ def quiet_progress() -> Iterator[EventSink]:
 
 async def client(items: int, url: str, at_once: int) -> int:
     """Our wire path without its engine: the bytes, the connections, and an answer parsed."""
-    transport = DirectTransport(Target(url, "none", 120.0, at_once), tls=None, rare=_no_redirect)
+    transport = PoolTransport(Target(url, "none", 120.0, at_once), tls=None, rare=_no_redirect)
     source, done = prompts(items), 0
 
     async def work() -> None:
@@ -122,7 +122,7 @@ async def client(items: int, url: str, at_once: int) -> int:
     return items
 
 
-def _is_answered(answer: Answer, sent: bytes) -> bool:
+def _is_answered(answer: HttpResponse, sent: bytes) -> bool:
     return answer.status == 200 and bool(orjson.loads(answer.body)["choices"][0]["message"]["content"])
 
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from kaizen_batch.agents import Agent, FunctionAgent, ModelAgent, SmallAgent
     from kaizen_batch.config import BatchConfig, RunConfig
     from kaizen_batch.errors import (
-        AdaptedError,
         AgentError,
         AuthenticationError,
         BadRequestError,
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
         FatalError,
         InputError,
         InvalidOutputError,
+        ItemTooLargeError,
         JournalError,
         KaizenBatchError,
         ModelNotFoundError,
-        NeverFitsError,
         NoAnswerError,
         NotAttemptedError,
         OutputError,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
         StoppedError,
         ThrottledError,
         TruncatedOutputError,
+        UnsupportedParameterError,
     )
     from kaizen_batch.events import (
         BatchFinished,
@@ -53,12 +53,16 @@ if TYPE_CHECKING:
         SinkOfRuns,
         Throttled,
     )
-    from kaizen_batch.jobs import FileJob, JobResult, run_job
-    from kaizen_batch.journal import Answer, Entry, Journal
-    from kaizen_batch.logs import logging_sink
+    from kaizen_batch.files import Records, RecordWriter, open_records, record_writer
+    from kaizen_batch.files.jobs import FileJob, JobResult, run_job
+    from kaizen_batch.files.templates import PromptTemplate
+    from kaizen_batch.journal import Entry, Journal, StoredAnswer
+    from kaizen_batch.limits.retries import RetryPolicy
     from kaizen_batch.nodes import BaseAgent, BatchProcessorAgent, JoinResultsNode, PromptTemplateNode
-    from kaizen_batch.prices import Price
-    from kaizen_batch.progress import progress_sink
+    from kaizen_batch.observers.logs import logging_sink
+    from kaizen_batch.observers.progress import progress_sink
+    from kaizen_batch.observers.telemetry import TelemetrySink
+    from kaizen_batch.prices import Price, Usage
     from kaizen_batch.providers import (
         Completion,
         MockProvider,
@@ -68,14 +72,9 @@ if TYPE_CHECKING:
         Request,
         register_provider,
     )
-    from kaizen_batch.records import Records, RecordWriter, open_records, record_writer
     from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
-    from kaizen_batch.retries import RetryPolicy
     from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
     from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
-    from kaizen_batch.telemetry import TelemetrySink
-    from kaizen_batch.templates import PromptTemplate
-    from kaizen_batch.usage import Usage
 
 __version__ = "0.1.0"
 
@@ -83,9 +82,9 @@ _NAMES = {
     "kaizen_batch.agents": "Agent FunctionAgent ModelAgent SmallAgent",
     "kaizen_batch.config": "BatchConfig RunConfig",
     "kaizen_batch.errors": """
-        AdaptedError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
+        UnsupportedParameterError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
         ConfigError DeadlineError EndpointDownError FatalError InputError InvalidOutputError JournalError
-        KaizenBatchError ModelNotFoundError NeverFitsError NoAnswerError NotAttemptedError OutputError
+        KaizenBatchError ModelNotFoundError ItemTooLargeError NoAnswerError NotAttemptedError OutputError
         OverloadedError ProviderError QuotaExhaustedError RecordError RefusedOutputError ServerError
         SignatureError StoppedError ThrottledError TruncatedOutputError
     """,
@@ -93,28 +92,41 @@ _NAMES = {
         BatchFinished BatchProgress BatchStarted CallFinished Event EventSink ItemFinished RetryScheduled
         SinkOfRuns Throttled
     """,
-    "kaizen_batch.jobs": "FileJob JobResult run_job",
-    "kaizen_batch.journal": "Answer Entry Journal",
-    "kaizen_batch.logs": "logging_sink",
+    "kaizen_batch.files.jobs": "FileJob JobResult run_job",
+    "kaizen_batch.journal": "Entry Journal StoredAnswer",
+    "kaizen_batch.observers.logs": "logging_sink",
     "kaizen_batch.nodes": "BaseAgent BatchProcessorAgent JoinResultsNode PromptTemplateNode",
-    "kaizen_batch.prices": "Price",
-    "kaizen_batch.progress": "progress_sink",
+    "kaizen_batch.prices": "Price Usage",
+    "kaizen_batch.observers.progress": "progress_sink",
     "kaizen_batch.providers": """
         Completion MockProvider OpenAIProvider OutputSchema Provider Request register_provider
     """,
-    "kaizen_batch.records": "RecordWriter Records open_records record_writer",
+    "kaizen_batch.files": "RecordWriter Records open_records record_writer",
     "kaizen_batch.results": "BatchResult BatchSummary ItemError ItemResult",
-    "kaizen_batch.retries": "RetryPolicy",
+    "kaizen_batch.limits.retries": "RetryPolicy",
     "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature",
     "kaizen_batch.strategies": "BatchRun ParallelBatchStrategy",
-    "kaizen_batch.telemetry": "TelemetrySink",
-    "kaizen_batch.templates": "PromptTemplate",
-    "kaizen_batch.usage": "Usage",
+    "kaizen_batch.observers.telemetry": "TelemetrySink",
+    "kaizen_batch.files.templates": "PromptTemplate",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
+# Names of the release before; they keep working until 0.3.
+_RENAMED = {
+    "AdaptedError": "UnsupportedParameterError",
+    "Answer": "StoredAnswer",
+    "NeverFitsError": "ItemTooLargeError",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        import warnings
+
+        new = _RENAMED[name]
+        warnings.warn(f"kaizen_batch.{name} is now kaizen_batch.{new}", DeprecationWarning, stacklevel=2)
+        return getattr(import_module(__name__), new)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_HOME[name]), name)
@@ -126,10 +138,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "AdaptedError",
     "Agent",
     "AgentError",
-    "Answer",
     "AuthenticationError",
     "BadRequestError",
     "BaseAgent",
@@ -160,6 +170,7 @@ __all__ = [
     "ItemError",
     "ItemFinished",
     "ItemResult",
+    "ItemTooLargeError",
     "JobResult",
     "JoinResultsNode",
     "Journal",
@@ -168,7 +179,6 @@ __all__ = [
     "MockProvider",
     "ModelAgent",
     "ModelNotFoundError",
-    "NeverFitsError",
     "NoAnswerError",
     "NotAttemptedError",
     "OpenAIProvider",
@@ -198,10 +208,12 @@ __all__ = [
     "SinkOfRuns",
     "SmallAgent",
     "StoppedError",
+    "StoredAnswer",
     "TelemetrySink",
     "Throttled",
     "ThrottledError",
     "TruncatedOutputError",
+    "UnsupportedParameterError",
     "Usage",
     "logging_sink",
     "open_records",

@@ -1,5 +1,5 @@
 """`python -m kaizen_batch`: the same as the command `kaizen-batch`."""
 
-from kaizen_batch.cli import main
+from kaizen_batch.commands.main import main
 
 main(prog_name="kaizen-batch")

@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.limits.retries import RetryPolicy
 from kaizen_batch.prices import Price
-from kaizen_batch.retries import RetryPolicy
 
 REDACTED = "***REDACTED***"
 """What Kailash puts in place of keys and endpoints when it serialises a workflow."""

@@ -7,7 +7,7 @@ KaizenBatchError                    anything this package raises on purpose
 ├── JournalError                    the journal's file cannot be used: locked, damaged, read-only, full, too new
 ├── RecordError                     a file of rows cannot be read or written (a ValueError too)
 ├── InputError                      one item's inputs do not fit; no call was made
-│   └── NeverFitsError              the item alone exceeds a limit or the budget; no call was made
+│   └── ItemTooLargeError           the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
 ├── StoppedError                    the run was ended from outside, or ran out of time or money
 │   ├── DeadlineError               `deadline_s` is over
@@ -19,7 +19,7 @@ KaizenBatchError                    anything this package raises on purpose
 │   └── RefusedOutputError          the model or a content filter refused
 └── ProviderError                   an attempt over the wire failed
     ├── BadRequestError             400, 413, 422: this item can never succeed as it is
-    │   └── AdaptedError            a refused parameter that is left out from now on: again at once
+    │   └── UnsupportedParameterError  a refused parameter that is left out from now on: again at once
     ├── ThrottledError              429: too fast; everyone waits
     ├── ServerError                 408, 409, 5xx, or an answer that makes no sense
     │   └── OverloadedError         503 server_is_overloaded: wait longer
@@ -39,6 +39,9 @@ from typing import Any, ClassVar
 
 _NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
+# Classes that were renamed after their names had been written to journals and results.
+_TYPE_NAMES = {"ItemTooLargeError": "NeverFitsError", "UnsupportedParameterError": "AdaptedError"}
+
 
 class KaizenBatchError(Exception):
     """Base of every error of this package.
@@ -55,6 +58,11 @@ class KaizenBatchError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
+
+    @property
+    def type_name(self) -> str:
+        """What `error.type` says in results and journals: a promise to programs that compare it."""
+        return _TYPE_NAMES.get(type(self).__name__, type(self).__name__)
 
 
 class ConfigError(KaizenBatchError, ValueError):
@@ -97,7 +105,7 @@ class InputError(KaizenBatchError):
     default_code = "invalid_input"
 
 
-class NeverFitsError(InputError):
+class ItemTooLargeError(InputError):
     """One item alone exceeds a limit (its tokens the window of a minute, its price the budget); no call was made."""
 
     default_code = "never_fits"
@@ -218,7 +226,7 @@ class BadRequestError(ProviderError):
     default_code = "bad_request"
 
 
-class AdaptedError(BadRequestError):
+class UnsupportedParameterError(BadRequestError):
     """The endpoint refused a parameter, and the provider has learned to leave it out: the item goes again at once."""
 
     default_code = "unsupported_parameter"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
-from kaizen_batch.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

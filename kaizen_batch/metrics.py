@@ -4,8 +4,8 @@ import math
 from collections import Counter, defaultdict
 
 from kaizen_batch.events import BatchProgress
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemResult
-from kaizen_batch.usage import Usage
 
 _GROWTH = math.log(1.05)
 _FLOOR_S = 1e-6
@@ -66,7 +66,7 @@ class LatencyHistogram:
         return 0.0
 
 
-class Tally:
+class RunMetrics:
     """The running totals of one run; one place counts, everyone reads."""
 
     def __init__(self) -> None:

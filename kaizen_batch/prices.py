@@ -1,4 +1,4 @@
-"""What a call costs, and what it can cost at most."""
+"""Tokens, what they cost, and what a call can cost at most."""
 
 import math
 import re
@@ -10,8 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from kaizen_batch.errors import ConfigError, did_you_mean
-from kaizen_batch.usage import Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, ModelPrice
@@ -28,6 +29,40 @@ _ONLY_IF_ASKED = re.compile(
 )
 # Models that search the web unasked, and bill each search: no bound follows from tokens.
 _SEARCHES_UNASKED = re.compile("search|sonar")
+
+
+class Usage(Struct, frozen=True, gc=False):
+    """Tokens of one or more calls, as the endpoint counts them.
+
+    >>> Usage(input_tokens=12, output_tokens=3) + Usage(input_tokens=8, output_tokens=2)
+    Usage(input_tokens=20, output_tokens=5, cached_tokens=0)
+
+    `cached_tokens` is the part of `input_tokens` that the endpoint read from its prompt cache.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def to_dict(self) -> dict[str, int]:
+        """The same as a JSON-able dict."""
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from kaizen_batch.errors import KaizenBatchError
-from kaizen_batch.usage import Usage
+from kaizen_batch.prices import Usage
 
 ENVELOPE = ("batch", "index", "status", "error")
 MODEL_ENVELOPE = (
@@ -40,7 +40,7 @@ class ItemError:
     @classmethod
     def of(cls, error: KaizenBatchError) -> "ItemError":
         """The record of an exception of this package."""
-        return cls(type(error).__name__, error.message, error.code, error.retryable)
+        return cls(error.type_name, error.message, error.code, error.retryable)
 
 
 class ItemResult(Struct, frozen=True, gc=False):

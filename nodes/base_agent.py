@@ -7,18 +7,18 @@ from kailash.nodes.base import NodeParameter
 from kailash.runtime.progress import ProgressUpdate, _current_progress_registry
 
 from kaizen_batch.agents import FunctionAgent
+from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink, Together
-from kaizen_batch.jobs import FileJob, JobResult, run_job
+from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
-from kaizen_batch.progress.figures import Pace, text_of
+from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
-from kaizen_batch.sync import run_sync
 
 logger = logging.getLogger("kaizen_batch.agent")
 

@@ -6,8 +6,8 @@ from kailash.nodes.base import NodeParameter
 from kailash.nodes.base_async import AsyncNode
 from kailash.sdk_exceptions import NodeExecutionError, NodeValidationError
 
+from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.sync import run_sync
 
 
 class DataNode(AsyncNode):

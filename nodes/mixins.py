@@ -7,11 +7,11 @@ from weakref import WeakSet
 
 from kaizen_batch.errors import KaizenBatchError, as_batch_error
 from kaizen_batch.events import BatchFinished, Event, ItemFinished
-from kaizen_batch.logs import log_event
 from kaizen_batch.metrics import LatencyHistogram
+from kaizen_batch.observers.logs import log_event
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.strategies import BatchRun
-from kaizen_batch.usage import Usage
 
 logger = logging.getLogger("kaizen_batch.agent")
 

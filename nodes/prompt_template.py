@@ -4,8 +4,8 @@ from typing import Any
 
 from kailash.nodes.base import NodeParameter, register_node
 
+from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
-from kaizen_batch.templates import PromptTemplate
 
 
 @register_node()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kaizen_batch.config import REDACTED, BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.retries import RetryPolicy
+from kaizen_batch.limits.retries import RetryPolicy
 
 SECRET = "sk-secret-4711"
 

@@ -7,7 +7,6 @@ import pytest
 
 from kaizen_batch import errors
 from kaizen_batch.errors import (
-    AdaptedError,
     AgentError,
     BatchError,
     ConfigError,
@@ -18,6 +17,7 @@ from kaizen_batch.errors import (
     ServerError,
     SignatureError,
     ThrottledError,
+    UnsupportedParameterError,
     as_batch_error,
 )
 
@@ -29,7 +29,7 @@ DEFINED = {
 RETRYABLE = {
     "NotAttemptedError",
     "InvalidOutputError",
-    "AdaptedError",
+    "UnsupportedParameterError",
     "ThrottledError",
     "ServerError",
     "OverloadedError",
@@ -149,8 +149,8 @@ def test_an_agent_error_can_be_retryable() -> None:
 
 
 def test_an_adapted_error_is_a_bad_request_that_goes_again() -> None:
-    assert issubclass(AdaptedError, errors.BadRequestError)
-    assert AdaptedError("message").retryable is True
+    assert issubclass(UnsupportedParameterError, errors.BadRequestError)
+    assert UnsupportedParameterError("message").retryable is True
 
 
 @pytest.mark.parametrize(

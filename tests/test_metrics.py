@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.metrics import LatencyHistogram, Tally
+from kaizen_batch.metrics import LatencyHistogram, RunMetrics
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
-from kaizen_batch.usage import Usage
 
 DURATIONS = st.floats(min_value=1e-6, max_value=1e5)
 SHARES = st.floats(min_value=0, max_value=1)
@@ -27,7 +27,7 @@ def result(code: str | None, *, attempts: int = 1, finish_reason: str | None = "
     return ItemResult(index=0, outputs={}, error=error, attempts=attempts, finish_reason=finish_reason)
 
 
-def summary_of(tally: Tally, *, elapsed_s: float = 2.0, stopped: str | None = None) -> BatchSummary:
+def summary_of(tally: RunMetrics, *, elapsed_s: float = 2.0, stopped: str | None = None) -> BatchSummary:
     return tally.summary(elapsed_s=elapsed_s, peak_in_flight=3, max_concurrent=5, stopped=stopped)
 
 
@@ -101,7 +101,7 @@ def test_memory_is_bounded_by_the_range_not_by_the_number() -> None:
 
 @given(codes=st.lists(st.sampled_from([None, "length", "refusal", "server_error", "not_attempted"])))
 def test_the_tally_adds_up(codes: list[str | None]) -> None:
-    tally = Tally()
+    tally = RunMetrics()
     for code in codes:
         tally.total += 1
         tally.finished(result(code, attempts=0 if code == "not_attempted" else 1))
@@ -114,21 +114,21 @@ def test_the_tally_adds_up(codes: list[str | None]) -> None:
 
 
 def test_failures_are_counted_by_code() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     for code in ("length", "refusal", "length"):
         tally.finished(result(code))
     assert summary_of(tally).failures == {"length": 2, "refusal": 1}
 
 
 def test_a_text_that_was_cut_off_is_ok_and_counted() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     tally.finished(result(None, finish_reason="length"))
     tally.finished(result("length", finish_reason="length"))
     assert (summary_of(tally).ok, summary_of(tally).truncated) == (1, 1)
 
 
 def test_tokens_are_paid_whatever_becomes_of_the_item() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     tally.answered(Usage(10, 2), 0.5)
     tally.answered(None, 0.5)
     tally.answered(Usage(5, 1), 0.5)
@@ -139,7 +139,7 @@ def test_tokens_are_paid_whatever_becomes_of_the_item() -> None:
 
 
 def test_amplification_counts_only_items_that_were_attempted() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     tally.calls = 6
     tally.finished(result(None, attempts=2))
     tally.finished(result("server_error", attempts=4))
@@ -149,12 +149,12 @@ def test_amplification_counts_only_items_that_were_attempted() -> None:
 
 
 def test_a_run_without_items_divides_by_nothing() -> None:
-    summary = summary_of(Tally(), elapsed_s=0.0)
+    summary = summary_of(RunMetrics(), elapsed_s=0.0)
     assert (summary.amplification, summary.items_per_s, summary.latency_p99_s) == (0.0, 0.0, 0.0)
 
 
 def test_the_summary_passes_on_what_it_is_told() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     for _ in range(4):
         tally.finished(result(None))
     summary = summary_of(tally, elapsed_s=2.0, stopped="insufficient_quota")
@@ -164,7 +164,7 @@ def test_the_summary_passes_on_what_it_is_told() -> None:
 
 
 def test_the_summary_s_failures_are_a_copy() -> None:
-    tally = Tally()
+    tally = RunMetrics()
     summary = summary_of(tally)
     tally.finished(result("length"))
     assert summary.failures == {}

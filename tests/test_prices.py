@@ -27,8 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.prices import Price, _price_on, price_of
-from kaizen_batch.usage import Usage
+from kaizen_batch.prices import Price, Usage, _price_on, price_of
 
 ANTHROPIC = "https://api.anthropic.com/v1/"
 DEEPSEEK = "https://api.deepseek.com"

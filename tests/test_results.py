@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, ServerError, ThrottledError
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, BatchResult, BatchSummary, ItemError, ItemResult
-from kaizen_batch.usage import Usage
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

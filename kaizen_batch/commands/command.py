@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from kaizen_batch.commands.config_file import read_options
-from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.errors import KaizenBatchError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,7 +105,7 @@ def value_of(ctx: click.Context, name: str) -> Any:
 @contextmanager
 def own_words() -> Iterator[None]:
     """The engine's own line on a run that ended early stays out: what it says is said here, for this command."""
-    log = logging.getLogger("kaizen_batch.strategies.workers")
+    log = logging.getLogger("kaizen_batch.engine.supervisor")
     before = log.level
     log.setLevel(logging.ERROR)
     try:

@@ -8,11 +8,11 @@ import click
 
 from kaizen_batch.commands.checks import Check, check_disk, check_key
 from kaizen_batch.commands.command import Command, config_option, json_option, put_json
-from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.options import job_keys
 from kaizen_batch.commands.remote_checks import check_endpoint
+from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.sync import run_sync
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 

@@ -9,7 +9,7 @@ from kaizen_batch.commands.command import put_json, tell
 from kaizen_batch.commands.rows import records_of
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of
 from kaizen_batch.errors import InputError
-from kaizen_batch.templates import PromptTemplate, RowAgent
+from kaizen_batch.files.templates import PromptTemplate, RowAgent
 
 SHOWN = 3
 

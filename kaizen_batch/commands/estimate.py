@@ -7,19 +7,19 @@ from typing import Any
 import click
 
 from kaizen_batch.commands.command import Command, own_words, put_json, usd
-from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.forecast import Call, Forecast, Pace, Sizes, from_canary, offline
 from kaizen_batch.commands.forecast_text import lines_of
-from kaizen_batch.commands.limits_of_rows import RowLimits
 from kaizen_batch.commands.options import job_options
+from kaizen_batch.commands.row_limits import RowLimits
 from kaizen_batch.commands.rows import records_of
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
+from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
+from kaizen_batch.files.templates import RowAgent
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import ParallelBatchStrategy
-from kaizen_batch.sync import run_sync
-from kaizen_batch.templates import RowAgent
 
 _SEED = 0  # the same rows each time: with a journal they are answered already
 

@@ -6,8 +6,8 @@ import click
 
 from kaizen_batch.commands.command import Command, tell
 from kaizen_batch.commands.status import JOURNAL
+from kaizen_batch.files.names import STANDARD
 from kaizen_batch.journal import STATES, Journal, State
-from kaizen_batch.records.names import STANDARD
 
 
 @click.command("export", cls=Command)

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-from kaizen_batch.prices import Price
-from kaizen_batch.usage import Usage
+from kaizen_batch.prices import Price, Usage
 
 # Tokens for each byte of a request's JSON. English text has 0.25; source code, numbers and other scripts have more.
 _TOKENS_PER_BYTE = (0.15, 0.25, 0.5)

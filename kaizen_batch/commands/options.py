@@ -7,7 +7,7 @@ import click
 
 from kaizen_batch.commands.command import F, config_option, json_option
 from kaizen_batch.commands.config_file import names_of
-from kaizen_batch.records.names import FORMATS, STANDARD
+from kaizen_batch.files.names import FORMATS, STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _FORMATS = click.Choice(FORMATS)

@@ -11,17 +11,17 @@ from kaizen_batch.agents import create_agent, session_of
 from kaizen_batch.commands.checks import Check
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import (
-    AdaptedError,
     AuthenticationError,
     KaizenBatchError,
     ModelNotFoundError,
     NoAnswerError,
     QuotaExhaustedError,
     ThrottledError,
+    UnsupportedParameterError,
     as_batch_error,
     did_you_mean,
 )
-from kaizen_batch.limits import announcement
+from kaizen_batch.limits import read_rate_limit_headers
 from kaizen_batch.providers import Completion
 
 _OPENAI = "https://api.openai.com/v1"
@@ -135,7 +135,9 @@ async def _one_call(config: BatchConfig) -> tuple[Completion, float]:
     request = agent.prepare("Say ok.")
     async with session_of(agent):
         for _ in range(_ADAPTATIONS):
-            with suppress(AdaptedError):  # the provider has learned what the model refuses, and leaves it out
+            with suppress(
+                UnsupportedParameterError
+            ):  # the provider has learned what the model refuses, and leaves it out
                 return await _timed(agent, request)
         return await _timed(agent, request)
 
@@ -146,7 +148,7 @@ async def _timed(agent: Any, request: Any) -> tuple[Completion, float]:
 
 
 def _limits(headers: Mapping[str, str]) -> list[Check]:
-    told = announcement(headers)
+    told = read_rate_limit_headers(headers)
     if told is None:
         return [Check("limits", "ok", "the endpoint announces none; a run slows down when it is told to")]
     windows = {"requests": told.requests, "tokens": told.tokens}

@@ -11,8 +11,8 @@ from kaizen_batch.commands.command import Command, tell
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.status import JOURNAL
 from kaizen_batch.errors import ConfigError
+from kaizen_batch.files.names import STANDARD
 from kaizen_batch.journal import Journal
-from kaizen_batch.records.names import STANDARD
 
 _BEGINNING = ["kaizen-batch", "run"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.records import Records, open_records
-from kaizen_batch.records.names import STANDARD, path_text
-from kaizen_batch.templates import PromptTemplate
+from kaizen_batch.files import Records, open_records
+from kaizen_batch.files.names import STANDARD, path_text
+from kaizen_batch.files.templates import PromptTemplate
 
 
 @contextmanager

@@ -8,19 +8,19 @@ import click
 
 from kaizen_batch.commands.command import Command, in_flags, own_words, put_json, tell
 from kaizen_batch.commands.dry_run import show_prompts
-from kaizen_batch.commands.exits import EXIT_CODES, Exit
+from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.rows import check_input
 from kaizen_batch.commands.settings import again, agent_of, config_of, labels_of, template_of
+from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError, KaizenBatchError
 from kaizen_batch.events import BatchFinished, Event, EventSink
-from kaizen_batch.jobs import FileJob, JobResult, run_job
-from kaizen_batch.progress import progress_sink
-from kaizen_batch.progress.figures import totals_of
-from kaizen_batch.records.names import STANDARD
+from kaizen_batch.files.jobs import FileJob, JobResult, run_job
+from kaizen_batch.files.names import STANDARD
+from kaizen_batch.observers.progress import progress_sink
+from kaizen_batch.observers.progress.figures import totals_of
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.sync import run_sync
 
 _BEGINS_TO_STOP_S = 0.1
 # The engine says it to programs; here it is said for the command line.

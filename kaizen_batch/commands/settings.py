@@ -13,8 +13,8 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.commands.command import arguments_of, value_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.records.names import STANDARD
-from kaizen_batch.templates import PromptTemplate
+from kaizen_batch.files.names import STANDARD
+from kaizen_batch.files.templates import PromptTemplate
 
 Options = dict[str, Any]
 """The parameters of `run` or `estimate`."""

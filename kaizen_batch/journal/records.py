@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct, structs
 
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
-from kaizen_batch.usage import Usage
 
 State = Literal["in_flight", "done", "failed", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
@@ -16,7 +16,7 @@ STATES: tuple[State, ...] = get_args(State)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class Answer(Struct, frozen=True, gc=False):
+class StoredAnswer(Struct, frozen=True, gc=False):
     """What the endpoint answered to one call.
 
     `value` is anything JSON can hold, `usage` None if the endpoint did not say, `answered_by` the model or endpoint
@@ -51,7 +51,7 @@ class Entry:
     attempts: int
     begun_at: float | None
     ended_at: float | None
-    answer: Answer | None
+    answer: StoredAnswer | None
     error: ItemError | None
     spent_usd: float
     unanswered: int
@@ -63,7 +63,7 @@ class Entry:
         row = {field.name: getattr(self, field.name) for field in fields(self)}
         del row["answer"]
         row.update(key=self.key.hex(), request=_object(self.request), error=asdict(self.error) if self.error else None)
-        answer = self.answer or Answer()
+        answer = self.answer or StoredAnswer()
         row.update(structs.asdict(answer))
         row.update(usage=answer.usage.to_dict() if answer.usage else None)
         row.update(latency_s=self.answer.latency_s if self.answer else None)
@@ -122,7 +122,7 @@ def run_of(row: Sequence[Any]) -> Run:
     return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
 
 
-def answer_columns(answer: Answer) -> tuple[Any, ...]:
+def answer_columns(answer: StoredAnswer) -> tuple[Any, ...]:
     """An answer as the values of `schema.ANSWER_COLUMNS`."""
     value = None if answer.value is None else _encode(answer.value)
     said = (answer.text, answer.finish_reason, answer.refusal, answer.model, answer.answered_by, value)
@@ -181,13 +181,13 @@ def _text(value: Any) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
-def _answer_of(cells: Sequence[Any]) -> Answer | None:
+def _answer_of(cells: Sequence[Any]) -> StoredAnswer | None:
     text, finish_reason, refusal, model, answered_by, value, *tokens, latency_s = cells
     if latency_s is None:
         return None
     usage = None if tokens[0] is None else Usage(*tokens)
     value = None if value is None else json.loads(value)
-    return Answer(text, finish_reason, refusal, model, answered_by, value, usage, latency_s)
+    return StoredAnswer(text, finish_reason, refusal, model, answered_by, value, usage, latency_s)
 
 
 def _object(text: str) -> Any:

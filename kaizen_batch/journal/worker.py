@@ -13,8 +13,8 @@ from kaizen_batch.journal import faults
 from kaizen_batch.journal.records import Entry
 from kaizen_batch.journal.store import Operation, Store
 
-Ticket: TypeAlias = "tuple[Operation, asyncio.Future[Any] | None]"
-Written: TypeAlias = Callable[[Sequence[Ticket], dict[int, Entry], JournalError | None], None]
+Queued: TypeAlias = "tuple[Operation, asyncio.Future[Any] | None]"
+Written: TypeAlias = Callable[[Sequence[Queued], dict[int, Entry], JournalError | None], None]
 
 
 # A sync to the disk costs as much CPU as forty rows, and a wake-up of the loop more than that. So groups are written
@@ -35,15 +35,15 @@ class Worker:
         self._open_store = open_store
         self._written = written
         self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[Sequence[Ticket] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Sequence[Queued] | None] = queue.SimpleQueue()
         self.opened: asyncio.Future[JournalError | None] = self._loop.create_future()
         self.closed: asyncio.Future[JournalError | None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="kaizen-batch journal", daemon=True)
         self._thread.start()
 
-    def hand_over(self, tickets: Sequence[Ticket]) -> None:
+    def hand_over(self, queued_operations: Sequence[Queued]) -> None:
         """Gives the thread something to write."""
-        self._inbox.put(tickets)
+        self._inbox.put(queued_operations)
 
     async def aclose(self) -> None:
         """Waits until all is written and closed, also when it is cancelled meanwhile. Called once."""
@@ -67,8 +67,8 @@ class Worker:
             self._post(self._written, group, found, fault)
         self._post(self._settle, self.closed, self._attempt(self._store.close))
 
-    def _groups(self) -> Iterator[list[Ticket]]:
-        last: Sequence[Ticket] | None = ()
+    def _groups(self) -> Iterator[list[Queued]]:
+        last: Sequence[Queued] | None = ()
         not_before = 0.0
         while last is not None:
             waiting = [last := self._inbox.get()]
@@ -76,7 +76,7 @@ class Worker:
             with suppress(queue.Empty):
                 while last is not None:
                     waiting.append(last := self._inbox.get_nowait())
-            if group := [ticket for tickets in waiting if tickets for ticket in tickets]:
+            if group := [queued for queued_operations in waiting if queued_operations for queued in queued_operations]:
                 yield group
                 not_before = time.monotonic() + _LINGER_S
 

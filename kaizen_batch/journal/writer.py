@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, schema
-from kaizen_batch.journal.records import Answer, Entry, answer_columns, error_column
+from kaizen_batch.journal.records import Entry, StoredAnswer, answer_columns, error_column
 from kaizen_batch.journal.seen import SeenKeys
 from kaizen_batch.journal.store import Operation, Store
-from kaizen_batch.journal.worker import Ticket, Worker
+from kaizen_batch.journal.worker import Queued, Worker
 from kaizen_batch.results import ItemError
 
 _SAMPLE_EACH = 0.001
@@ -39,7 +39,7 @@ class JournalWriter:
         self._creator = creator
         self._clock = clock
         self._seen = SeenKeys()
-        self._pending: list[Ticket] = []
+        self._pending: list[Queued] = []
         self.opened_at = clock()
         self._run = os.urandom(32)
         self._sample_at_s = 0.0
@@ -96,7 +96,7 @@ class JournalWriter:
         row = (key, "in_flight", self._clock(), item, request, at_risk_usd, None, None, *schema.NO_ANSWER)
         return self._waiting((schema.CALL, key, row))
 
-    def done(self, key: bytes, answer: Answer, *, spent_usd: float = 0.0) -> "asyncio.Future[None]":
+    def done(self, key: bytes, answer: StoredAnswer, *, spent_usd: float = 0.0) -> "asyncio.Future[None]":
         """The call was answered and its answer is final; `spent_usd` is what this one call cost."""
         row = (key, "done", self._clock(), None, None, None, None, spent_usd, *answer_columns(answer))
         return self._waiting((schema.CALL, key, row))
@@ -106,7 +106,7 @@ class JournalWriter:
         key: bytes,
         error: ItemError,
         *,
-        answer: Answer | None = None,
+        answer: StoredAnswer | None = None,
         spent_usd: float = 0.0,
         may_be_billed: bool = False,
     ) -> "asyncio.Future[None]":
@@ -118,7 +118,7 @@ class JournalWriter:
         key: bytes,
         error: ItemError,
         *,
-        answer: Answer | None = None,
+        answer: StoredAnswer | None = None,
         spent_usd: float = 0.0,
         may_be_billed: bool = False,
     ) -> None:
@@ -175,7 +175,7 @@ class JournalWriter:
         self._seen.add(operation[1])
 
     def _ended(
-        self, key: bytes, error: ItemError, answer: Answer | None, spent_usd: float, may_be_billed: bool
+        self, key: bytes, error: ItemError, answer: StoredAnswer | None, spent_usd: float, may_be_billed: bool
     ) -> Operation:
         state = "unknown" if may_be_billed and answer is None else "failed"
         row = (key, state, self._clock(), None, None, None, error_column(error), spent_usd)
@@ -185,11 +185,11 @@ class JournalWriter:
         if self._pending and self._worker is not None:
             self._worker.hand_over(self._take_pending())
 
-    def _take_pending(self) -> list[Ticket]:
+    def _take_pending(self) -> list[Queued]:
         pending, self._pending = self._pending, []
         return pending
 
-    def _written(self, group: Sequence[Ticket], found: dict[int, Entry], fault: JournalError | None) -> None:
+    def _written(self, group: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
         if fault is not None:
             self._fault = self._refusal = fault
         for place, (_, future) in enumerate(group):

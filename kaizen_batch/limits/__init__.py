@@ -1,27 +1,27 @@
 """What holds a call back: how many at once, how many a minute, how much money, and a pause for everyone."""
 
+from kaizen_batch.concurrency.slots import Slots
 from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
-from kaizen_batch.limits.admission import Admission, Line
-from kaizen_batch.limits.announced import announcement
-from kaizen_batch.limits.base import Limit, Ticket
 from kaizen_batch.limits.budget import Budget
+from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
-from kaizen_batch.limits.estimate import TokenEstimate
-from kaizen_batch.limits.gate import Gate
+from kaizen_batch.limits.queue import Admission, WaitQueue
 from kaizen_batch.limits.rate import RateLimiter
-from kaizen_batch.limits.slots import Slots
+from kaizen_batch.limits.rate_limit_headers import read_rate_limit_headers
+from kaizen_batch.limits.reservation import Limit, Reservation
+from kaizen_batch.limits.token_estimate import TokenEstimate
 
 __all__ = [
     "AdaptiveConcurrencyLimiter",
     "Admission",
     "Budget",
+    "CircuitBreaker",
     "ConcurrencyLimiter",
-    "Gate",
     "Limit",
-    "Line",
     "RateLimiter",
+    "Reservation",
     "Slots",
-    "Ticket",
     "TokenEstimate",
-    "announcement",
+    "WaitQueue",
+    "read_rate_limit_headers",
 ]

@@ -15,9 +15,9 @@ Four known ideas, each for what it is good at:
 
 import math
 
-from kaizen_batch.limits.base import Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
-from kaizen_batch.limits.lengths import Interval, Lengths
+from kaizen_batch.limits.latency_model import Interval, LatencyModel
+from kaizen_batch.limits.reservation import Reservation
 
 _START = 5  # calls at once that are harmless anywhere
 _DOUBLING = 24  # calls at once up to which the start doubles in a round trip; then it adds as many
@@ -44,7 +44,7 @@ class _Climber:
         self.limit = self.home = start
         self.starting = True
         self._ceiling = ceiling
-        self._lengths = Lengths()
+        self._latency_model = LatencyModel()
         self._now = Interval(start)
         self._then: Interval | None = None  # what the present interval is compared with
         self._credit = 0.0
@@ -60,11 +60,11 @@ class _Climber:
     def answered(self, seconds: float, tokens: int, now: float) -> None:
         """A call was answered."""
         seen = self._now
-        if self.starting and not self._lengths.late(seconds, tokens):
+        if self.starting and not self._latency_model.late(seconds, tokens):
             self._grow()
         if now - seconds < seen.opened:
             return
-        seen.add(self._lengths.clip(seconds, tokens), tokens)
+        seen.add(self._latency_model.clip(seconds, tokens), tokens)
         if seen.calls >= self._want:
             self._close(now)
 
@@ -92,7 +92,7 @@ class _Climber:
         if seen.reached < 0.8 * self.limit and not self.starting:
             self._open(self.limit, now)
             return
-        self._lengths.learn(seen)
+        self._latency_model.learn(seen)
         if self._then is None:
             self._then = seen
         if self.starting:
@@ -109,7 +109,7 @@ class _Climber:
         self._most = 2 * self._want + 32
 
     def _next_round(self, seen: Interval, best: Interval, now: float) -> None:
-        slower, error = self._lengths.compare(seen, best)
+        slower, error = self._latency_model.compare(seen, best)
         pays = _PAYS * math.log(seen.limit / best.limit)
         if slower > max(_NO_SLOWER, pays) + _SURE * error:
             self.land(max(1, int(seen.limit * math.exp(-slower / 2))), now)
@@ -127,7 +127,7 @@ class _Climber:
 
     def _at_home(self, seen: Interval, before: Interval, now: float) -> None:
         if seen is not before:
-            slower, error = self._lengths.compare(seen, before)
+            slower, error = self._latency_model.compare(seen, before)
             if abs(slower) < _CHANGED + error:
                 before.blend(seen)
             else:
@@ -147,7 +147,7 @@ class _Climber:
         return max(1, min(self.home - 1, round(self.home / self._step)))
 
     def _compare(self, seen: Interval, at_home: Interval, now: float) -> None:
-        slower, error = self._lengths.compare(seen, at_home)
+        slower, error = self._latency_model.compare(seen, at_home)
         gain = _ELASTICITY * math.log(seen.limit / at_home.limit) - slower
         if abs(gain) < _SURE * error and seen.calls < self._most:
             self._want += self._want // 2
@@ -203,20 +203,20 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self.limit = max(1, min(_START if start is None else start, max_concurrent))
         self._climber = _Climber(self.limit, max_concurrent)
         self._roof = _Roof(max_concurrent)
-        self._held, self._full, self._flight = False, 0, 0
+        self._held, self._full, self._level = False, 0, 0
         self._cut_at = -math.inf
 
-    def take(self, ticket: Ticket, now: float) -> None:
+    def reserve(self, reservation: Reservation, now: float) -> None:
         """Occupy a place."""
-        super().take(ticket, now)
+        super().reserve(reservation, now)
         if self.in_flight >= self.limit:
             self._full = self.limit
         self._climber.sent(self.in_flight)
 
-    def settle(self, ticket: Ticket, now: float) -> None:
+    def commit(self, reservation: Reservation, now: float) -> None:
         """Free it."""
-        super().settle(ticket, now)
-        self._flight -= 1
+        super().commit(reservation, now)
+        self._level -= 1
 
     def answered(self, seconds: float, output_tokens: int, now: float) -> None:
         """A call was answered in so many seconds, with so many tokens (0 if unknown)."""
@@ -236,9 +236,9 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
 
     def throttled(self, now: float) -> None:
         """The endpoint asked for less: calls that were under way together count as one throttle."""
-        if self._flight > 0 or now <= self._cut_at:
+        if self._level > 0 or now <= self._cut_at:
             return
-        self._flight, self._cut_at = self.in_flight + 1, now
+        self._level, self._cut_at = self.in_flight + 1, now
         if self._climber.starting:
             self._climber.land(self.limit, now)
         self._roof.cut(self.limit)

@@ -3,8 +3,8 @@
 import logging
 import math
 
-from kaizen_batch.errors import BudgetExhaustedError, ConfigError, NeverFitsError
-from kaizen_batch.limits.base import Ticket
+from kaizen_batch.errors import BudgetExhaustedError, ConfigError, ItemTooLargeError
+from kaizen_batch.limits.reservation import Reservation
 
 _log = logging.getLogger(__name__)
 
@@ -63,56 +63,56 @@ class Budget:
         """Count what earlier runs have spent."""
         self._spent += _pico_up(usd)
 
-    def check(self, ticket: Ticket) -> None:
-        """NeverFitsError for a call that can cost more than the whole budget."""
-        if _reserved(ticket) > self._cap:
-            raise NeverFitsError(
-                f"this call can cost up to {ticket.usd:.6g} USD, more than the whole budget_usd={self.usd:g}; "
+    def check(self, reservation: Reservation) -> None:
+        """ItemTooLargeError for a call that can cost more than the whole budget."""
+        if _reserved(reservation) > self._cap:
+            raise ItemTooLargeError(
+                f"this call can cost up to {reservation.usd:.6g} USD, more than the whole budget_usd={self.usd:g}; "
                 "lower max_tokens, shorten the input or raise budget_usd"
             )
 
-    def delay(self, ticket: Ticket, now: float) -> float:
+    def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        if self._spent + self._reserved + _reserved(ticket) <= self._cap:
+        if self._spent + self._reserved + _reserved(reservation) <= self._cap:
             return 0.0
         if self._in_flight:
             return math.inf
         raise BudgetExhaustedError(
             f"of budget_usd={self.usd:g}, {self.spent_usd:.6g} USD are spent, and the next call can cost up to "
-            f"{ticket.usd:.6g} USD; raise budget_usd and run the same batch again with the same journal"
+            f"{reservation.usd:.6g} USD; raise budget_usd and run the same batch again with the same journal"
         )
 
-    def take(self, ticket: Ticket, now: float) -> None:
+    def reserve(self, reservation: Reservation, now: float) -> None:
         """Reserve what the call can cost."""
-        self._reserved += _reserved(ticket)
+        self._reserved += _reserved(reservation)
         self._in_flight += 1
 
-    def settle(self, ticket: Ticket, now: float) -> None:
+    def commit(self, reservation: Reservation, now: float) -> None:
         """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
-        reserved = _reserved(ticket)
-        used = reserved if ticket.used_usd is None else _pico_up(ticket.used_usd)
+        reserved = _reserved(reservation)
+        used = reserved if reservation.used_usd is None else _pico_up(reservation.used_usd)
         self._reserved -= reserved
         self._in_flight -= 1
         self._spent += used
         if used > reserved:
-            self._warn(ticket)
+            self._warn(reservation)
 
-    def _warn(self, ticket: Ticket) -> None:
+    def _warn(self, reservation: Reservation) -> None:
         if self._warned:
             return
         self._warned = True
         _log.warning(
             "a call cost %.6g USD, and %.6g USD were reserved for it: the price or the token estimate is too low, and "
             "the budget may be exceeded; further cases are not logged",
-            ticket.used_usd,
-            ticket.usd,
+            reservation.used_usd,
+            reservation.usd,
         )
 
 
-def _reserved(ticket: Ticket) -> int:
-    if ticket.usd_pico is None:
-        ticket.usd_pico = _pico_up(ticket.usd)
-    return ticket.usd_pico
+def _reserved(reservation: Reservation) -> int:
+    if reservation.usd_pico is None:
+        reservation.usd_pico = _pico_up(reservation.usd)
+    return reservation.usd_pico
 
 
 def _pico_up(usd: float) -> int:

@@ -2,7 +2,7 @@
 
 import math
 
-from kaizen_batch.limits.base import Ticket
+from kaizen_batch.limits.reservation import Reservation
 
 
 class ConcurrencyLimiter:
@@ -18,20 +18,20 @@ class ConcurrencyLimiter:
         self.in_flight = 0
         self.peak = 0
 
-    def check(self, ticket: Ticket) -> None:
+    def check(self, reservation: Reservation) -> None:
         """Every call fits."""
 
-    def delay(self, ticket: Ticket, now: float) -> float:
+    def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 while a place is free; the next end of a call frees one."""
         return 0.0 if self.in_flight < self.limit else math.inf
 
-    def take(self, ticket: Ticket, now: float) -> None:
+    def reserve(self, reservation: Reservation, now: float) -> None:
         """Occupy a place."""
         self.in_flight += 1
         if self.in_flight > self.peak:
             self.peak = self.in_flight
 
-    def settle(self, ticket: Ticket, now: float) -> None:
+    def commit(self, reservation: Reservation, now: float) -> None:
         """Free it."""
         self.in_flight -= 1
 

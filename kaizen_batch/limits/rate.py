@@ -4,9 +4,9 @@ import math
 from array import array
 from bisect import bisect_left
 
-from kaizen_batch.errors import ConfigError, NeverFitsError
-from kaizen_batch.limits.announced import ROUNDING_S, AnnouncedWindow, Announcement, Credit
-from kaizen_batch.limits.base import Ticket
+from kaizen_batch.errors import ConfigError, ItemTooLargeError
+from kaizen_batch.limits.rate_limit_headers import ROUNDING_S, Credit, HeaderWindow, RateLimitHeaders
+from kaizen_batch.limits.reservation import Reservation
 
 _DRIFT = 1e-3  # the endpoint's clock may run this much slower than ours; quartz is off by 1e-4 at worst
 _COMPACT_AT = 1024
@@ -98,14 +98,14 @@ class SlidingWindow:
             del leaves_at[:head], self._sums[:head]
             self._head = 0
 
-    def take(self, cost: int) -> None:
+    def reserve(self, cost: int) -> None:
         """Occupy a share."""
         self.in_flight += cost
         self.room -= cost
         if self._credit is not None:
             self._credit.spend(cost)
 
-    def settle(self, reserved: int, used: int, now: float) -> None:
+    def commit(self, reserved: int, used: int, now: float) -> None:
         """Give back what was not used at once, and the rest when the window is over."""
         self.in_flight -= reserved
         if self._configured is not None:
@@ -119,14 +119,14 @@ class SlidingWindow:
         if self._credit is not None and used > reserved:
             self._credit.spend(used - reserved)
 
-    def announce(self, said: AnnouncedWindow, counted: int, now: float) -> None:
+    def observe(self, said: HeaderWindow, counted: int, now: float) -> None:
         """Follow what the endpoint says from now on; `counted` of what is in flight it has certainly counted."""
         self._credit = Credit(said, self.in_flight - counted, now, self._window_s)
         self.room = -math.inf  # ask the credit
 
     def join(self, in_flight: int) -> None:
         """Count from now on."""
-        self.take(in_flight - self.in_flight)
+        self.reserve(in_flight - self.in_flight)
 
 
 class RateLimiter:
@@ -175,50 +175,57 @@ class RateLimiter:
         """Whether the tokens of a ticket matter: a limit of tokens is configured, or the endpoint announced one."""
         return self._tokens.active
 
-    def check(self, ticket: Ticket) -> None:
-        """NeverFitsError for a call of more tokens than a whole window has, by configuration or announcement."""
+    def check(self, reservation: Reservation) -> None:
+        """ItemTooLargeError for a call of more tokens than a whole window has, by configuration or announcement."""
         limit = self._tokens.limit
-        if limit is None or ticket.tokens <= limit:
+        if limit is None or reservation.tokens <= limit:
             return
         configured = limit == self._tokens_per_minute
         source = "tokens_per_minute" if configured else "announced by the endpoint"
         mend = "raise tokens_per_minute" if configured else "have the limit of the account raised"
-        raise NeverFitsError(
-            f"the call may take up to {ticket.tokens:,} tokens (an estimate), and {limit:,} a minute are allowed "
+        raise ItemTooLargeError(
+            f"the call may take up to {reservation.tokens:,} tokens (an estimate), and {limit:,} a minute are allowed "
             f"({source}): shorten the item, lower max_tokens, or {mend}"
         )
 
-    def delay(self, ticket: Ticket, now: float) -> float:
+    def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 if both windows have room, else seconds until they have: inf if calls in flight must end first.
 
-        NeverFitsError if a limit too low for the call was announced while it waited: it would wait for ever.
+        ItemTooLargeError if a limit too low for the call was announced while it waited: it would wait for ever.
         """
-        if self._requests.room >= 1 and self._tokens.room >= ticket.tokens:
+        if self._requests.room >= 1 and self._tokens.room >= reservation.tokens:
             return 0.0
         requests = self._requests.delay(1, now)
-        tokens = self._tokens.delay(ticket.tokens, now)
+        tokens = self._tokens.delay(reservation.tokens, now)
         if not requests and not tokens:
             return 0.0
-        self.check(ticket)
+        self.check(reservation)
         self.name = "the token window" if tokens > requests else "the request window"
         return max(requests, tokens)
 
-    def take(self, ticket: Ticket, now: float) -> None:
+    def reserve(self, reservation: Reservation, now: float) -> None:
         """Book a call that goes now: one request, and the tokens it reserves."""
-        self._requests.take(1)
-        self._tokens.take(ticket.tokens)
+        self._requests.reserve(1)
+        self._tokens.reserve(reservation.tokens)
 
-    def settle(self, ticket: Ticket, now: float) -> None:
+    def commit(self, reservation: Reservation, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
-        reserved, used = ticket.tokens, ticket.used_tokens
+        reserved, used = reservation.tokens, reservation.used_tokens
         if used is None:
             used = reserved
         elif not 0 <= used <= _MOST:
             used = min(max(used, 0), _MOST)
-        self._requests.settle(1, 1, now)
-        self._tokens.settle(reserved, used, now)
+        self._requests.commit(1, 1, now)
+        self._tokens.commit(reserved, used, now)
 
-    def announce(self, announcement: Announcement, sent_at: float, now: float, *, ticket: Ticket | None = None) -> None:
+    def observe(
+        self,
+        read_rate_limit_headers: RateLimitHeaders,
+        sent_at: float,
+        now: float,
+        *,
+        reservation: Reservation | None = None,
+    ) -> None:
         """Follow what the answer to a call said; `sent_at` is when that call was taken.
 
         `ticket` is the answered call if it is not settled yet: the endpoint has counted it, the others in flight
@@ -227,8 +234,8 @@ class RateLimiter:
         if sent_at < self._sent_at:
             return
         self._sent_at = sent_at
-        self._requests.announce(announcement.requests, 1 if ticket else 0, now)
-        self._tokens.announce(announcement.tokens, ticket.tokens if ticket else 0, now)
+        self._requests.observe(read_rate_limit_headers.requests, 1 if reservation else 0, now)
+        self._tokens.observe(read_rate_limit_headers.tokens, reservation.tokens if reservation else 0, now)
         self.token_limit = self._tokens.limit
 
 

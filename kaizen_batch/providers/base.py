@@ -12,8 +12,7 @@ import orjson
 from msgspec import Struct
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.prices import Price
-from kaizen_batch.usage import Usage
+from kaizen_batch.prices import Price, Usage
 
 Message = dict[str, str]
 

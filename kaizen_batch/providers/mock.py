@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kaizen_batch.errors import ConfigError, NoAnswerError, ProviderError
-from kaizen_batch.prices import Price
+from kaizen_batch.prices import Price, Usage
 from kaizen_batch.providers.base import Completion, Provider, Request
 from kaizen_batch.providers.canned import canned_answer, count_tokens
-from kaizen_batch.providers.responses import error_from_response
-from kaizen_batch.usage import Usage
+from kaizen_batch.providers.chat_responses import error_from_response
 
 _NO_ANSWER = "torn"
 

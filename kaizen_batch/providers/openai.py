@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import AdaptedError, BadRequestError, ConfigError, ProviderError
+from kaizen_batch.errors import BadRequestError, ConfigError, ProviderError, UnsupportedParameterError
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
-from kaizen_batch.providers.encoding import body_of, payload_of
-from kaizen_batch.providers.proxies import environment_proxy
-from kaizen_batch.providers.responses import (
-    Answer,
+from kaizen_batch.providers.chat_requests import body_of, payload_of
+from kaizen_batch.providers.chat_responses import (
+    HttpResponse,
     completion_from_answer,
     error_body,
     error_from_response,
     json_of,
     refused_parameter,
 )
-from kaizen_batch.providers.transport import Target, Transport, TransportName, wants_fast
+from kaizen_batch.providers.http.base import Target, Transport, TransportName, wants_fast
+from kaizen_batch.providers.http.environment import environment_proxy
 
 logger = logging.getLogger(__name__)
 
@@ -111,19 +111,19 @@ class OpenAIProvider(Provider):
     def _open(self) -> Transport:
         # Imported on first use: any client takes longer to import than the rest of the package.
         if not self._fast:
-            from kaizen_batch.providers.sdk import SdkTransport
+            from kaizen_batch.providers.http.sdk_client import SdkTransport
 
             return SdkTransport(self._target)
         if self._proxy is not None:
             return self._open_aiohttp()
-        from kaizen_batch.providers.direct import DirectTransport
-        from kaizen_batch.providers.headers import ssl_context
+        from kaizen_batch.providers.http.headers import ssl_context
+        from kaizen_batch.providers.http.pool import PoolTransport
 
         tls = ssl_context() if self.endpoint.lower().startswith("https:") else None
-        return DirectTransport(self._target, tls=tls, rare=self._open_aiohttp)
+        return PoolTransport(self._target, tls=tls, rare=self._open_aiohttp)
 
     def _open_aiohttp(self) -> Transport:
-        from kaizen_batch.providers.wire import AiohttpTransport
+        from kaizen_batch.providers.http.aiohttp_client import AiohttpTransport
 
         return AiohttpTransport(self._target)
 
@@ -145,7 +145,7 @@ class OpenAIProvider(Provider):
         async with self.session():
             return await self.complete(request)
 
-    def _read(self, answer: Answer, sent: bytes) -> Completion:
+    def _read(self, answer: HttpResponse, sent: bytes) -> Completion:
         if 200 <= answer.status < 300:
             return completion_from_answer(answer)
         raise self._refusal(answer, json_of(sent))
@@ -175,12 +175,12 @@ class OpenAIProvider(Provider):
         """The list price."""
         return price_of(model, self._base_url)
 
-    def _refusal(self, answer: Answer, sent: dict[str, object]) -> ProviderError:
+    def _refusal(self, answer: HttpResponse, sent: dict[str, object]) -> ProviderError:
         body = error_body(answer.body)
         parameter = refused_parameter(body)
         if parameter in ("max_tokens", "temperature") and parameter in sent:
             self._learn(str(sent["model"]), parameter)
-            return AdaptedError(f"the model refused {parameter!r}", status=answer.status)
+            return UnsupportedParameterError(f"the model refused {parameter!r}", status=answer.status)
         return error_from_response(answer.status, body, answer.headers, secret=self._secret)
 
     def _learn(self, model: str, parameter: str) -> None:

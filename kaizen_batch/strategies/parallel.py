@@ -5,14 +5,14 @@ from typing import Any, Self
 
 from kaizen_batch.agents import as_agent
 from kaizen_batch.config import RunConfig
+from kaizen_batch.engine.pipeline import Pipeline
+from kaizen_batch.engine.reorder_buffer import ReorderBuffer
+from kaizen_batch.engine.source import Source
+from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.results import BatchResult
-from kaizen_batch.strategies.pipeline import Pipeline
 from kaizen_batch.strategies.run import BatchRun
-from kaizen_batch.strategies.source import Source
-from kaizen_batch.strategies.window import Window
-from kaizen_batch.strategies.workers import Workers
 
 Items = Iterable[Any] | AsyncIterable[Any]
 
@@ -72,16 +72,16 @@ class ParallelBatchStrategy:
             raise ConfigError(f"a journal needs `endpoint` and `body(request)`, which {type(agent).__name__} has not")
         sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
         pipeline = Pipeline(agent, config, sinks=sinks, batch=batch)
-        workers = Workers(
+        supervisor = Supervisor(
             pipeline,
             Source(items),
             session=agent,
-            window=Window(self.window, ordered=ordered),
+            buffer=ReorderBuffer(self.window, ordered=ordered),
             journal=config.journal,
             deadline_s=config.deadline_s,
             grace_s=config.grace_s,
         )
-        return BatchRun(workers)
+        return BatchRun(supervisor)
 
     async def run_batch(self, agent: Any, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
         """All results in order, and the summary."""

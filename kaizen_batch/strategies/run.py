@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
+from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.strategies.workers import Workers
 
 
 class BatchRun:
@@ -21,11 +21,11 @@ class BatchRun:
     or the `async with` block is done.
     """
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, supervisor: Supervisor) -> None:
         # The workers know nothing of this object, so that `async for ... in agent.stream(rows)` holds the only
         # reference to the generator: left by `break`, it is finalised at once and not by the next collection.
-        self._workers = workers
-        self._stream = workers.results()
+        self._supervisor = supervisor
+        self._stream = supervisor.results()
 
     def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         return self._stream
@@ -40,16 +40,16 @@ class BatchRun:
 
     async def aclose(self) -> None:
         """End the run: calls in flight are cancelled, and are gone when this returns."""
-        await self._workers.end()
-        if not self._workers.reading:  # else another task waits in it, and finds its end by itself
+        await self._supervisor.end()
+        if not self._supervisor.reading:  # else another task waits in it, and finds its end by itself
             await self._stream.aclose()
 
     @property
     def in_flight(self) -> int:
         """Calls under way now."""
-        return self._workers.in_flight
+        return self._supervisor.in_flight
 
     @property
     def summary(self) -> BatchSummary:
         """The totals so far; final when the iteration has ended."""
-        return self._workers.summary()
+        return self._supervisor.summary()

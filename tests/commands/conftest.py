@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from kaizen_batch import BatchConfig, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
-from kaizen_batch.cli import main
+from kaizen_batch.commands.main import main
 
 Cli: TypeAlias = Callable[..., Result]
 
@@ -20,7 +20,7 @@ HEEDS_CTRL_C = [
     sys.executable,
     "-c",
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from kaizen_batch.cli import main; main(prog_name='kaizen-batch')",
+    "from kaizen_batch.commands.main import main; main(prog_name='kaizen-batch')",
 ]
 """The command in a process of its own, to which Ctrl-C means something."""
 

@@ -12,8 +12,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kaizen_batch.cli import main
-from kaizen_batch.commands.exits import Exit
+from kaizen_batch.commands.exit_codes import Exit
+from kaizen_batch.commands.main import main
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 BLOCK = re.compile(r"```console\n\$ (kaizen-batch [\w -]*--help)\n(.*?)```", re.DOTALL)
@@ -42,7 +42,7 @@ def test_the_page_has_the_help_of_every_command_word_for_word() -> None:
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     heavy = ("kailash", "openai", "aiohttp", "rich", "pyarrow", "genai_prices", "opentelemetry")
     code = (
-        "import sys; from kaizen_batch.cli import main; main(['--help'], standalone_mode=False);"
+        "import sys; from kaizen_batch.commands.main import main; main(['--help'], standalone_mode=False);"
         f" print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ import pytest
 from kaizen_batch.journal.store import Store
 
 
-class Gate:
+class CircuitBreaker:
     """Stalls the journal's thread in front of a transaction while it is shut."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -40,8 +40,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    gate = Gate(monkeypatch)
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[CircuitBreaker]:
+    gate = CircuitBreaker(monkeypatch)
     yield gate
     gate.open()
 

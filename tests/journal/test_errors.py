@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import Answer, Journal, faults, schema
+from kaizen_batch.journal import Journal, StoredAnswer, faults, schema
 from kaizen_batch.results import ItemError
 
 KEY = bytes(32)
@@ -26,7 +26,7 @@ async def write(path: Path, items: int = 3) -> None:
         for item in range(items):
             key = item.to_bytes(32, "big")
             await journal.begin(key, item=item, request='"' + "x" * 2000 + '"')
-            await journal.done(key, Answer("kept"))
+            await journal.done(key, StoredAnswer("kept"))
 
 
 @asynccontextmanager
@@ -206,7 +206,7 @@ async def test_after_a_fault_all_who_wait_and_all_who_come_are_told(path: Path, 
     async with refused("journal_full"), Journal(path).writing() as journal:
         await journal.begin(KEY, item=0, request="{}")
         gate.shut()
-        first = journal.done(KEY, Answer("never"))
+        first = journal.done(KEY, StoredAnswer("never"))
         await asyncio.to_thread(gate.reached.wait)
         second = [journal.begin(bytes([n]) * 32, item=n, request="{}") for n in range(1, 4)]
         second.append(journal.look_up(KEY))
@@ -250,7 +250,7 @@ async def test_the_second_run_is_told_who_holds_the_first(path: Path) -> None:
         (path.parent / "link.db").symlink_to(path)
         async with refused("journal_locked"):
             await opened(path.parent / "link.db")
-        await journal.done(KEY, Answer("still mine"))
+        await journal.done(KEY, StoredAnswer("still mine"))
     await opened(path)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from kaizen_batch.errors import ConfigError, JournalError
-from kaizen_batch.journal import Answer, Journal, Totals
+from kaizen_batch.journal import Journal, StoredAnswer, Totals
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
-from kaizen_batch.usage import Usage
 
 TORN = ItemError("NoAnswerError", "torn", "no_answer", True)
 BAD = ItemError("BadRequestError", "no", "bad_request", False)
@@ -24,13 +24,13 @@ async def written(path: Path, key_of: Callable[[int], bytes]) -> Path:
     async with Journal(path, clock=lambda: 100.0, creator="1.2").writing() as journal:
         for item in (5, 4, 3, 2, 1):
             await journal.begin(key_of(item), item=item, request=json.dumps({"n": item}), at_risk_usd=0.25)
-        await journal.done(key_of(5), Answer("fünf \ud800", usage=Usage(3, 2, 1), latency_s=0.5), spent_usd=0.5)
+        await journal.done(key_of(5), StoredAnswer("fünf \ud800", usage=Usage(3, 2, 1), latency_s=0.5), spent_usd=0.5)
         await journal.failed(key_of(4), BAD, spent_usd=0.125)
         for item in (3, 2):
             journal.end_call(key_of(item), TORN, may_be_billed=True)
             await journal.begin(key_of(item), item=item, request="{}", at_risk_usd=0.25)
         await journal.failed(key_of(3), TORN, may_be_billed=True)
-        await journal.done(key_of(2), Answer(value={"a": 1}), spent_usd=0.5)
+        await journal.done(key_of(2), StoredAnswer(value={"a": 1}), spent_usd=0.5)
     return path
 
 
@@ -64,7 +64,7 @@ async def test_entries_of_one_item_are_all_there(
     async with Journal(path).writing() as journal:
         for number in range(5):
             await journal.begin(key_of(number), item=0, request=str(number))
-        await journal.done(key_of(9), Answer("no begin"))
+        await journal.done(key_of(9), StoredAnswer("no begin"))
     assert [entry.request for entry in Journal(path)] == ["null", "0", "1", "2", "3", "4"]
 
 

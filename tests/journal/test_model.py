@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kaizen_batch.journal import Answer, Entry, Journal
+from kaizen_batch.journal import Entry, Journal, StoredAnswer
 from kaizen_batch.results import ItemError
 
 KEYS = [bytes([number]) * 32 for number in range(4)]
@@ -132,9 +132,9 @@ class JournalMachine(RuleBasedStateMachine):
     def end(self, data: st.DataObject, act: str, text: str) -> None:
         key = data.draw(st.sampled_from(sorted(self.expected())))
         if act == "done":
-            self.waiting.append(self.journal.done(key, Answer(text), spent_usd=USD))
+            self.waiting.append(self.journal.done(key, StoredAnswer(text), spent_usd=USD))
         elif act == "useless":
-            self.waiting.append(self.journal.failed(key, ERROR, answer=Answer(text), spent_usd=USD))
+            self.waiting.append(self.journal.failed(key, ERROR, answer=StoredAnswer(text), spent_usd=USD))
         elif data.draw(st.booleans()):
             self.waiting.append(self.journal.failed(key, ERROR, may_be_billed=act == "lost"))
         else:

@@ -17,7 +17,7 @@ from kaizen_batch.journal import Journal
 ITEMS = 400
 RUN = f"""
 import asyncio, hashlib, os, sys
-from kaizen_batch.journal import Answer, Journal
+from kaizen_batch.journal import Journal, StoredAnswer
 
 async def ask(journal, item):
     key = hashlib.sha256(str(item).encode()).digest()
@@ -27,7 +27,7 @@ async def ask(journal, item):
     await journal.begin(key, item=item, request='"' + "x" * 8000 + '"', at_risk_usd=0.25)
     os.write(1, b"begun %d\\n" % item)
     await asyncio.sleep(0)
-    await journal.done(key, Answer(f"answer {{item}}"), spent_usd=0.25)
+    await journal.done(key, StoredAnswer(f"answer {{item}}"), spent_usd=0.25)
     os.write(1, b"done %d\\n" % item)
 
 async def main():

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import Answer, Entry, Journal, JournalWriter
+from kaizen_batch.journal import Entry, Journal, JournalWriter, StoredAnswer
+from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
-from kaizen_batch.usage import Usage
 
 KEY = bytes(32)
 THROTTLED = ItemError("ThrottledError", "too fast", "rate_limit_exceeded", True)
@@ -54,14 +54,16 @@ async def test_a_call_is_on_the_disk_before_it_is_sent(path: Path) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(),
-        Answer("Paris", "stop", None, "gpt-x", "backup", {"city": "Zürich", "n": [1, None]}, Usage(12, 3, 8), 0.5),
-        Answer(text="half a pair \ud83d, a NUL \0, 漢字", refusal="no"),
-        Answer(value=""),
-        Answer(value=[float("inf")], usage=Usage()),
+        StoredAnswer(),
+        StoredAnswer(
+            "Paris", "stop", None, "gpt-x", "backup", {"city": "Zürich", "n": [1, None]}, Usage(12, 3, 8), 0.5
+        ),
+        StoredAnswer(text="half a pair \ud83d, a NUL \0, 漢字", refusal="no"),
+        StoredAnswer(value=""),
+        StoredAnswer(value=[float("inf")], usage=Usage()),
     ],
 )
-async def test_an_answer_comes_back_as_it_went_in(path: Path, answer: Answer) -> None:
+async def test_an_answer_comes_back_as_it_went_in(path: Path, answer: StoredAnswer) -> None:
     async with Journal(path).writing() as journal:
         await begin(journal)
         await journal.done(KEY, answer, spent_usd=0.125)
@@ -88,7 +90,7 @@ async def test_a_call_without_an_answer_may_have_been_billed(path: Path) -> None
         await journal.failed(KEY, TORN)
         assert ledger(await entry_of(journal)) == ("unknown", 1, 0.0, 1, 0.25, 0.0)
         await begin(journal)
-        await journal.done(KEY, Answer("late"), spent_usd=0.5)
+        await journal.done(KEY, StoredAnswer("late"), spent_usd=0.5)
         entry = await entry_of(journal)
         assert ledger(entry) == ("done", 2, 0.5, 1, 0.25, 0.0)
         assert entry.error is None
@@ -97,17 +99,17 @@ async def test_a_call_without_an_answer_may_have_been_billed(path: Path) -> None
 async def test_a_final_failure_keeps_the_answer_that_was_of_no_use(path: Path) -> None:
     async with Journal(path).writing() as journal:
         await begin(journal)
-        journal.end_call(KEY, INVALID, answer=Answer("nonsense", "stop"), spent_usd=0.5)
+        journal.end_call(KEY, INVALID, answer=StoredAnswer("nonsense", "stop"), spent_usd=0.5)
         await journal.failed(KEY, INVALID)
         entry = await entry_of(journal)
         assert ledger(entry) == ("failed", 1, 0.5, 0, 0.0, 0.0)
-        assert entry.answer == Answer("nonsense", "stop") and entry.error == INVALID
+        assert entry.answer == StoredAnswer("nonsense", "stop") and entry.error == INVALID
 
 
 async def test_a_final_failure_may_tell_the_end_of_its_call_too(path: Path) -> None:
     async with Journal(path).writing() as journal:
         await begin(journal)
-        await journal.failed(KEY, INVALID, answer=Answer("nonsense"), spent_usd=0.5)
+        await journal.failed(KEY, INVALID, answer=StoredAnswer("nonsense"), spent_usd=0.5)
         await begin(journal, b"2" * 32)
         await journal.failed(b"2" * 32, TORN, may_be_billed=True)
         assert ledger(await entry_of(journal)) == ("failed", 1, 0.5, 0, 0.0, 0.0)
@@ -117,18 +119,18 @@ async def test_a_final_failure_may_tell_the_end_of_its_call_too(path: Path) -> N
 async def test_asking_again_what_is_done_keeps_the_old_answer_until_the_new_one(path: Path) -> None:
     async with Journal(path).writing() as journal:
         await begin(journal)
-        await journal.done(KEY, Answer("one", refusal="r"), spent_usd=0.5)
+        await journal.done(KEY, StoredAnswer("one", refusal="r"), spent_usd=0.5)
         await begin(journal)
         entry = await entry_of(journal)
         assert ledger(entry) == ("in_flight", 2, 0.5, 0, 0.0, 0.25)
-        assert entry.answer == Answer("one", refusal="r")
-        await journal.done(KEY, Answer("two"), spent_usd=0.5)
+        assert entry.answer == StoredAnswer("one", refusal="r")
+        await journal.done(KEY, StoredAnswer("two"), spent_usd=0.5)
         entry = await entry_of(journal)
         assert ledger(entry) == ("done", 2, 1.0, 0, 0.0, 0.0)
-        assert entry.answer == Answer("two")
+        assert entry.answer == StoredAnswer("two")
 
 
-@pytest.mark.parametrize("late", [{"may_be_billed": True}, {"spent_usd": 0.5}, {"answer": Answer("late")}])
+@pytest.mark.parametrize("late", [{"may_be_billed": True}, {"spent_usd": 0.5}, {"answer": StoredAnswer("late")}])
 async def test_the_loser_of_two_calls_in_flight_is_counted_and_takes_nothing_away(
     path: Path, late: dict[str, Any]
 ) -> None:
@@ -136,19 +138,19 @@ async def test_the_loser_of_two_calls_in_flight_is_counted_and_takes_nothing_awa
         await begin(journal)
         await begin(journal)
         assert ledger(await entry_of(journal)) == ("in_flight", 2, 0.0, 1, 0.25, 0.25)
-        await journal.done(KEY, Answer("first"), spent_usd=0.5)
+        await journal.done(KEY, StoredAnswer("first"), spent_usd=0.5)
         journal.end_call(KEY, TORN, **late)
         entry = await entry_of(journal)
         spent = 0.5 + late.get("spent_usd", 0.0)
         assert ledger(entry) == ("done", 2, spent, 1, 0.25, 0.0)
-        assert entry.answer == Answer("first") and entry.error is None
+        assert entry.answer == StoredAnswer("first") and entry.error is None
 
 
 async def test_an_answer_without_a_begin_is_kept_all_the_same(path: Path) -> None:
     async with Journal(path).writing() as journal:
-        await journal.done(KEY, Answer("paid"), spent_usd=0.5)
+        await journal.done(KEY, StoredAnswer("paid"), spent_usd=0.5)
         entry = await entry_of(journal)
-        assert (entry.state, entry.item, entry.spent_usd, entry.answer) == ("done", -1, 0.5, Answer("paid"))
+        assert (entry.state, entry.item, entry.spent_usd, entry.answer) == ("done", -1, 0.5, StoredAnswer("paid"))
 
 
 async def test_a_request_with_half_a_surrogate_pair_does_not_stop_the_group(path: Path) -> None:
@@ -166,7 +168,7 @@ async def test_what_a_dead_run_left_in_flight_is_unknown(
     async with Journal(path).writing() as journal:
         await begin(journal)
         await begin(journal, key_of(1))
-        await journal.done(key_of(1), Answer("kept"))
+        await journal.done(key_of(1), StoredAnswer("kept"))
         left = crash(path, "left.db")
     assert Journal(left).count() == {"in_flight": 1, "done": 1, "failed": 0, "unknown": 0}
     async with Journal(left).writing() as journal:
@@ -179,7 +181,7 @@ async def test_many_that_wait_share_few_transactions(path: Path, key_of: Callabl
 
         async def ask(item: int) -> None:
             await begin(journal, key_of(item), item)
-            await journal.done(key_of(item), Answer("ok"))
+            await journal.done(key_of(item), StoredAnswer("ok"))
 
         async with asyncio.TaskGroup() as group:
             for item in range(300):
@@ -199,7 +201,7 @@ async def test_operations_of_one_key_keep_their_order_within_a_group(path: Path,
             waiting = journal.begin(KEY, item=0, request="{}", at_risk_usd=0.25)
             journal.end_call(KEY, TORN, may_be_billed=True)
             seen.append(journal.look_up(KEY))
-            done = journal.done(KEY, Answer(str(number)))
+            done = journal.done(KEY, StoredAnswer(str(number)))
         gate.open()
         await asyncio.gather(plug, waiting, done)
         entries = [await look for look in seen]

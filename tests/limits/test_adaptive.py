@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
-from kaizen_batch.limits.base import Ticket
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
+from kaizen_batch.limits.reservation import Reservation
 
-TICKET = Ticket()
+TICKET = Reservation()
 OVERHEAD = 20
 
 
@@ -60,13 +60,13 @@ def run(limiter: ConcurrencyLimiter, endpoint: Endpoint, items: int) -> Run:
     done = Run([], [], 0)
     while len(done.ended) < items:
         while todo and limiter.delay(TICKET, now) == 0:
-            limiter.take(TICKET, now)
+            limiter.reserve(TICKET, now)
             todo, number = todo - 1, number + 1
             refused = limiter.in_flight > endpoint.throttles_above
             seconds, tokens = (0.05, -1) if refused else endpoint.call(limiter.in_flight)
             heapq.heappush(under_way, (now + seconds, number, seconds, tokens))
         now, _, seconds, tokens = heapq.heappop(under_way)
-        limiter.settle(TICKET, now)
+        limiter.commit(TICKET, now)
         if tokens < 0:
             limiter.throttled(now)
             todo, done.throttles = todo + 1, done.throttles + 1
@@ -159,9 +159,9 @@ def test_stays_near_what_is_not_throttled(most: int) -> None:
 def test_a_burst_of_throttles_counts_once() -> None:
     limiter = AdaptiveConcurrencyLimiter(64, start=50)
     for _ in range(50):
-        limiter.take(TICKET, 0.0)
+        limiter.reserve(TICKET, 0.0)
     for number in range(50):
-        limiter.settle(TICKET, 1.0 + number / 100)
+        limiter.commit(TICKET, 1.0 + number / 100)
         limiter.throttled(1.0 + number / 100)
     assert limiter.limit == 35
 
@@ -175,9 +175,9 @@ def test_low_demand_proves_nothing() -> None:
     limiter = AdaptiveConcurrencyLimiter(64)
     for number in range(2000):
         for _ in range(3):
-            limiter.take(TICKET, float(number))
+            limiter.reserve(TICKET, float(number))
         for _ in range(3):
-            limiter.settle(TICKET, number + 1.0)
+            limiter.commit(TICKET, number + 1.0)
             limiter.answered(1.0, 100, number + 1.0)
     assert limiter.limit <= 6
 
@@ -206,7 +206,7 @@ def test_whatever_it_is_told_the_limit_is_in_bounds(ceiling: int, calls: list[tu
         elif what == "throttled":
             limiter.throttled(now)
         elif what == "take":
-            limiter.take(TICKET, now)
+            limiter.reserve(TICKET, now)
         elif limiter.in_flight:
-            limiter.settle(TICKET, now)
+            limiter.commit(TICKET, now)
         assert 1 <= limiter.limit <= ceiling

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kaizen_batch.errors import BudgetExhaustedError, ConfigError, NeverFitsError
-from kaizen_batch.limits.base import Limit, Ticket
+from kaizen_batch.errors import BudgetExhaustedError, ConfigError, ItemTooLargeError
 from kaizen_batch.limits.budget import Budget
+from kaizen_batch.limits.reservation import Limit, Reservation
 
 USD = st.floats(0, 1) | st.sampled_from([0.1, 0.3, 0.01, 1e-6, 1.5e-7, 1e-12, 1e-13, 5e-324])
 PICO = Fraction(1, 10**12)
 
 
 def spend(budget: Budget, reserved: float, used: float | None) -> None:
-    ticket = Ticket(usd=reserved)
-    budget.take(ticket, 0.0)
-    ticket.used_usd = used
-    budget.settle(ticket, 0.0)
+    reservation = Reservation(usd=reserved)
+    budget.reserve(reservation, 0.0)
+    reservation.used_usd = used
+    budget.commit(reservation, 0.0)
 
 
 def test_it_is_a_limit() -> None:
@@ -54,30 +54,32 @@ def test_what_was_spent_is_a_finite_number(spent: float) -> None:
 )
 def test_settling_replaces_what_was_reserved(reserved: float, used: float | None, spent: float, left: float) -> None:
     budget = Budget(1.0)
-    ticket = Ticket(usd=reserved)
-    budget.take(ticket, 0.0)
+    reservation = Reservation(usd=reserved)
+    budget.reserve(reservation, 0.0)
     assert (budget.spent_usd, budget.reserved_usd, budget.left_usd) == (0.0, reserved, 1.0 - reserved)
-    ticket.used_usd = used
-    budget.settle(ticket, 1.0)
+    reservation.used_usd = used
+    budget.commit(reservation, 1.0)
     assert (budget.spent_usd, budget.reserved_usd, budget.left_usd) == (spent, 0.0, left)
 
 
 def test_a_call_that_never_fits_is_told_so_at_once() -> None:
-    Budget(0.5).check(Ticket(usd=0.5))
-    with pytest.raises(NeverFitsError, match=r"up to 0\.6 USD, more than the whole budget_usd=0\.5; lower max_tokens"):
-        Budget(0.5).check(Ticket(usd=0.6))
-    with pytest.raises(NeverFitsError):
-        Budget(0.5).check(Ticket(usd=math.nextafter(0.5, 1)))
+    Budget(0.5).check(Reservation(usd=0.5))
+    with pytest.raises(
+        ItemTooLargeError, match=r"up to 0\.6 USD, more than the whole budget_usd=0\.5; lower max_tokens"
+    ):
+        Budget(0.5).check(Reservation(usd=0.6))
+    with pytest.raises(ItemTooLargeError):
+        Budget(0.5).check(Reservation(usd=math.nextafter(0.5, 1)))
 
 
 def test_a_call_waits_while_others_may_give_something_back() -> None:
     budget = Budget(1.0)
-    first, second = Ticket(usd=0.75), Ticket(usd=0.5)
+    first, second = Reservation(usd=0.75), Reservation(usd=0.5)
     assert budget.delay(first, 0.0) == 0.0
-    budget.take(first, 0.0)
+    budget.reserve(first, 0.0)
     assert budget.delay(second, 0.0) == math.inf
     first.used_usd = 0.5
-    budget.settle(first, 1.0)
+    budget.commit(first, 1.0)
     assert budget.delay(second, 1.0) == 0.0
 
 
@@ -85,27 +87,27 @@ def test_an_exhausted_budget_ends_the_run_and_says_how_to_go_on() -> None:
     budget = Budget(1.0)
     spend(budget, 0.75, None)
     with pytest.raises(BudgetExhaustedError) as caught:
-        budget.delay(Ticket(usd=0.5), 0.0)
+        budget.delay(Reservation(usd=0.5), 0.0)
     assert caught.value.message == (
         "of budget_usd=1, 0.75 USD are spent, and the next call can cost up to 0.5 USD; "
         "raise budget_usd and run the same batch again with the same journal"
     )
     assert caught.value.fatal
-    assert budget.delay(Ticket(usd=0.25), 0.0) == 0.0
+    assert budget.delay(Reservation(usd=0.25), 0.0) == 0.0
 
 
 def test_what_earlier_runs_spent_counts() -> None:
     budget = Budget(1.0, spent_usd=0.875)
     assert budget.left_usd == 0.125
     with pytest.raises(BudgetExhaustedError):
-        budget.delay(Ticket(usd=0.25), 0.0)
+        budget.delay(Reservation(usd=0.25), 0.0)
 
 
 def test_a_lower_cap_than_what_is_spent_lets_nothing_through() -> None:
     budget = Budget(1.0, spent_usd=2.0)
     assert budget.left_usd == 0.0
     with pytest.raises(BudgetExhaustedError):
-        budget.delay(Ticket(usd=0.0), 0.0)
+        budget.delay(Reservation(usd=0.0), 0.0)
 
 
 def test_a_bound_that_was_too_low_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -142,31 +144,31 @@ def test_floats_do_not_drift() -> None:
 def test_calls_are_rounded_up_and_the_cap_down(cap: float, call: float, fitting: int) -> None:
     budget = Budget(cap)
     for _ in range(fitting):
-        assert budget.delay(Ticket(usd=call), 0.0) == 0.0
+        assert budget.delay(Reservation(usd=call), 0.0) == 0.0
         spend(budget, call, call)
     with pytest.raises(BudgetExhaustedError):
-        budget.delay(Ticket(usd=call), 0.0)
+        budget.delay(Reservation(usd=call), 0.0)
 
 
 @given(st.floats(1e-12, 10), USD, st.data())
 def test_no_order_of_calls_spends_more_than_the_cap(cap: float, earlier: float, data: st.DataObject) -> None:
     assume(Fraction(earlier) + PICO <= Fraction(cap))
     budget = Budget(cap, earlier)
-    flying: list[Ticket] = []
+    flying: list[Reservation] = []
     spent = Fraction(earlier)
     for _ in range(data.draw(st.integers(0, 30))):
         if flying and data.draw(st.booleans()):
-            ticket = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
-            ticket.used_usd = data.draw(st.none() | st.floats(0, ticket.usd))
-            budget.settle(ticket, 0.0)
-            spent += Fraction(ticket.usd if ticket.used_usd is None else ticket.used_usd)
+            reservation = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
+            reservation.used_usd = data.draw(st.none() | st.floats(0, reservation.usd))
+            budget.commit(reservation, 0.0)
+            spent += Fraction(reservation.usd if reservation.used_usd is None else reservation.used_usd)
         else:
-            ticket = Ticket(usd=data.draw(USD))
+            reservation = Reservation(usd=data.draw(USD))
             with suppress(BudgetExhaustedError):
-                if budget.delay(ticket, 0.0) == 0.0:
-                    budget.take(ticket, 0.0)
-                    flying.append(ticket)
-        reserved = sum((Fraction(ticket.usd) for ticket in flying), Fraction())
+                if budget.delay(reservation, 0.0) == 0.0:
+                    budget.reserve(reservation, 0.0)
+                    flying.append(reservation)
+        reserved = sum((Fraction(reservation.usd) for reservation in flying), Fraction())
         assert spent + reserved <= Fraction(cap)
         assert spent <= Fraction(cap)
         assert budget.spent_usd <= cap
@@ -181,9 +183,9 @@ def test_when_all_calls_are_settled_the_next_one_goes_or_the_run_ends(
     for reserved, share in calls:
         spend(budget, reserved, reserved * share)
         spent += Fraction(reserved * share)
-    ticket = Ticket(usd=following)
+    reservation = Reservation(usd=following)
     if spent + Fraction(following) + (len(calls) + 2) * PICO <= Fraction(cap):
-        assert budget.delay(ticket, 0.0) == 0.0
+        assert budget.delay(reservation, 0.0) == 0.0
     elif spent + Fraction(following) > Fraction(cap):
         with pytest.raises(BudgetExhaustedError):
-            budget.delay(ticket, 0.0)
+            budget.delay(reservation, 0.0)

@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from kaizen_batch.limits import ConcurrencyLimiter, Limit, Ticket
+from kaizen_batch.limits import ConcurrencyLimiter, Limit, Reservation
 
 
 def test_it_is_a_limit() -> None:
     limit: Limit = ConcurrencyLimiter(3)
-    limit.check(Ticket(tokens=10**9, usd=1e9))
+    limit.check(Reservation(tokens=10**9, usd=1e9))
     assert limit.name == "a free place"
 
 
@@ -17,20 +17,20 @@ def test_it_is_a_limit() -> None:
 def test_a_call_waits_for_the_end_of_another_when_all_places_are_taken(places: int) -> None:
     limiter = ConcurrencyLimiter(places)
     for _ in range(places):
-        assert limiter.delay(Ticket(), 0.0) == 0.0
-        limiter.take(Ticket(), 0.0)
-    assert limiter.delay(Ticket(), 0.0) == math.inf
-    limiter.settle(Ticket(), 1.0)
-    assert limiter.delay(Ticket(), 1.0) == 0.0
+        assert limiter.delay(Reservation(), 0.0) == 0.0
+        limiter.reserve(Reservation(), 0.0)
+    assert limiter.delay(Reservation(), 0.0) == math.inf
+    limiter.commit(Reservation(), 1.0)
+    assert limiter.delay(Reservation(), 1.0) == 0.0
 
 
 def test_the_peak_is_the_most_there_ever_were() -> None:
     limiter = ConcurrencyLimiter(5)
     for _ in range(3):
-        limiter.take(Ticket(), 0.0)
+        limiter.reserve(Reservation(), 0.0)
     for _ in range(3):
-        limiter.settle(Ticket(), 0.0)
-    limiter.take(Ticket(), 0.0)
+        limiter.commit(Reservation(), 0.0)
+    limiter.reserve(Reservation(), 0.0)
     assert (limiter.in_flight, limiter.peak, limiter.limit) == (1, 3, 5)
 
 

@@ -135,7 +135,7 @@ async def test_nobody_makes_events_of_calls_that_no_sink_wants(
     def made(**_: Any) -> None:
         raise AssertionError("an event that nobody wants")
 
-    monkeypatch.setattr("kaizen_batch.strategies.calls.CallFinished", made)
+    monkeypatch.setattr("kaizen_batch.engine.calls.CallFinished", made)
     agent = BatchProcessorAgent(**MOCK, on_event=progress_sink("none"))
     job = FileJob(paths["input_path"], paths["output_path"], template=paths["template"])
     assert (await agent.run_job(job)).rows_written == 10

@@ -10,7 +10,7 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import NoAnswerError, ProviderError, ServerError, ThrottledError
 from kaizen_batch.simulator import Simulator
-from tests.providers.raw import KEY, provider, request
+from tests.providers.http.raw import KEY, provider, request
 
 BOTH = pytest.mark.parametrize("transport", ["fast", "sdk"])
 FAULTS: list[tuple[dict[str, Any], type[ProviderError], str, bool]] = [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from kaizen_batch import Answer, BatchResult, BatchSummary, ConfigError, Entry, ItemError, Journal, JournalError
+from kaizen_batch import BatchResult, BatchSummary, ConfigError, Entry, ItemError, Journal, JournalError, StoredAnswer
 from kaizen_batch.journal import STATES, Run, Totals
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report import page, write_report
@@ -49,7 +49,7 @@ def with_texts(asked: str, answer: str, message: str, label: str) -> Facts:
     error = ItemError(message, message, message, retryable=True)
     request = json.dumps({"messages": [{"content": asked}]})
     entry = Entry(
-        b"k" * 32, "done", 3, request, 2, 0.0, 1.0, Answer(answer, "stop", None, label, label), error, 0, 0, 0, 0
+        b"k" * 32, "done", 3, request, 2, 0.0, 1.0, StoredAnswer(answer, "stop", None, label, label), error, 0, 0, 0, 0
     )
     config = {"model": label, "system_prompt": asked, "labels": {"command": label, "input": label, label: answer}}
     run = Run(b"", 0.0, 1.0, {"endpoint": label, "config": config, "total": 1}, {})
@@ -150,7 +150,7 @@ async def test_half_a_surrogate_pair_does_not_stop_the_report(tmp_path: Path) ->
     async with Journal(tmp_path / "run.db").writing() as writer:
         writer.begin_run({"endpoint": None, "config": {}, "total": None})
         await writer.begin(b"k" * 32, item=0, request=json.dumps({"messages": [{"content": "\ud83d"}]}))
-        await writer.done(b"k" * 32, Answer(text="half a face: \ud83d"))
+        await writer.done(b"k" * 32, StoredAnswer(text="half a face: \ud83d"))
     document = write_report(tmp_path / "run.db", tmp_path / "report.html").read_text(encoding="utf-8")
     assert "half a face: \\ud83d" in document
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kaizen_batch import Answer, Entry
+from kaizen_batch import Entry, StoredAnswer
 from kaizen_batch.report.texts import MOST, answered, asked, passage
 
 
-def entry(request: str = "{}", answer: Answer | None = None) -> Entry:
+def entry(request: str = "{}", answer: StoredAnswer | None = None) -> Entry:
     return Entry(b"", "done", 0, request, 1, None, None, answer, None, 0.0, 0, 0.0, 0.0)
 
 
@@ -38,13 +38,13 @@ def test_a_request_that_is_no_json_is_shown_as_it_is() -> None:
     ("answer", "expected"),
     [
         (None, ""),
-        (Answer(), ""),
-        (Answer(text="yes"), "yes"),
-        (Answer(refusal="I will not"), "I will not"),
-        (Answer(value={"letters": 4}), '{\n  "letters": 4\n}'),
+        (StoredAnswer(), ""),
+        (StoredAnswer(text="yes"), "yes"),
+        (StoredAnswer(refusal="I will not"), "I will not"),
+        (StoredAnswer(value={"letters": 4}), '{\n  "letters": 4\n}'),
     ],
 )
-def test_the_answer_is_what_came(answer: Answer | None, expected: str) -> None:
+def test_the_answer_is_what_came(answer: StoredAnswer | None, expected: str) -> None:
     assert answered(entry(answer=answer)) == expected
 
 

@@ -23,7 +23,7 @@ from kaizen_batch import (
     ThrottledError,
     Usage,
 )
-from kaizen_batch.limits.admission import Line
+from kaizen_batch.limits.queue import WaitQueue
 
 SECONDS = (0, 0, 0.5, 1, 1, 1, 2, 5)  # few different ones, so that much happens in the same instant
 LIMITS = {"limit": ("5", "20", "0", "junk"), "remaining": ("0", "3", "999", "-1"), "reset": ("1s", "500ms", "nan", "")}
@@ -103,19 +103,19 @@ class Book:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.inside: Counter[int] = Counter()
         self._tickets: list[Any] = []  # kept, so that no other gets their ids
-        take, leave = Line._take, Line.leave
+        take, leave = WaitQueue._reserve, WaitQueue.release
 
-        def watched_take(line: Line, ticket: Any, now: float) -> None:
-            take(line, ticket, now)
-            self._tickets.append(ticket)
-            self.inside[id(ticket)] += 1
+        def watched_take(line: WaitQueue, reservation: Any, now: float) -> None:
+            take(line, reservation, now)
+            self._tickets.append(reservation)
+            self.inside[id(reservation)] += 1
 
-        def watched_leave(line: Line, ticket: Any, now: float | None = None) -> None:
-            self.inside[id(ticket)] -= 1
-            leave(line, ticket, now)
+        def watched_leave(line: WaitQueue, reservation: Any, now: float | None = None) -> None:
+            self.inside[id(reservation)] -= 1
+            leave(line, reservation, now)
 
-        patch.setattr(Line, "_take", watched_take)
-        patch.setattr(Line, "leave", watched_leave)
+        patch.setattr(WaitQueue, "_reserve", watched_take)
+        patch.setattr(WaitQueue, "release", watched_leave)
 
 
 async def items(number: int, chance: random.Random) -> AsyncIterator[int]:

@@ -19,7 +19,7 @@ from kaizen_batch import (
     Usage,
 )
 from kaizen_batch.agents import create_agent
-from kaizen_batch.limits import Gate, RateLimiter
+from kaizen_batch.limits import CircuitBreaker, RateLimiter
 from kaizen_batch.simulator import Ledger, Settings, Simulator
 from kaizen_batch.simulator.windows import RateLimits
 
@@ -79,8 +79,8 @@ def statuses() -> Callable[[Ledger, int], int]:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The circuit breaker as it is, a hundred times as fast."""
-    monkeypatch.setitem(Gate.__init__.__kwdefaults__, "pause_s", 0.01)
-    monkeypatch.setattr("kaizen_batch.limits.gate._PAUSE_MAX_S", 0.6)
+    monkeypatch.setitem(CircuitBreaker.__init__.__kwdefaults__, "pause_s", 0.01)
+    monkeypatch.setattr("kaizen_batch.limits.circuit_breaker._PAUSE_MAX_S", 0.6)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class Kill:
 
 
 @dataclass
-class Tally:
+class RunMetrics:
     """All kills, and what the last run left."""
 
     kills: list[Kill] = field(default_factory=list)
@@ -142,9 +142,9 @@ def prompts_in(journal: Path, state: Any) -> set[str]:
     return {sha256(request["messages"][-1]["content"].encode()).hexdigest() for request in requests}
 
 
-def play(kills: int, items: int, seed: int, folder: Path) -> Tally:
+def play(kills: int, items: int, seed: int, folder: Path) -> RunMetrics:
     """Run, kill, run again, ..., and let the last run come to its end."""
-    dice, tally = random.Random(seed), Tally()
+    dice, metrics = random.Random(seed), RunMetrics()
     journal, results = folder / "run.db", folder / "results.json"
     simulator = ["-m", "kaizen_batch.simulator", "--latency-s", str(LATENCY_S)]
     simulator += ["--price-input", str(PRICE["input"]), "--price-output", str(PRICE["output"])]
@@ -156,17 +156,17 @@ def play(kills: int, items: int, seed: int, folder: Path) -> Tally:
             kill = kill_once(worker, endpoint, journal, at, dice)
             if kill is None:
                 raise SystemExit("the run ended before its last kill: give it more items")
-            tally.kills.append(kill)
-            show(kill, len(tally.kills))
+            metrics.kills.append(kill)
+            show(kill, len(metrics.kills))
         with process(*worker) as run:
             if run.wait(PATIENCE_S) != 0:
                 raise SystemExit("the last run failed")
         entries = endpoint.entries()
-    tally.billed = Counter(entry["prompt_sha256"] for entry in entries if entry["billed"])
+    metrics.billed = Counter(entry["prompt_sha256"] for entry in entries if entry["billed"])
     costs = {entry["prompt_sha256"]: entry["usd"] for entry in entries if entry["billed"]}
-    tally.extra_usd = sum((times - 1) * costs[prompt] for prompt, times in tally.billed.items())
-    tally.results, tally.summary = (json.loads(results.read_text())[name] for name in ("results", "summary"))
-    return tally
+    metrics.extra_usd = sum((times - 1) * costs[prompt] for prompt, times in metrics.billed.items())
+    metrics.results, metrics.summary = (json.loads(results.read_text())[name] for name in ("results", "summary"))
+    return metrics
 
 
 def show(kill: Kill, number: int) -> None:
@@ -176,31 +176,31 @@ def show(kill: Kill, number: int) -> None:
     print("".join(f"{cell:>12}" for cell in row), flush=True)
 
 
-def checks(tally: Tally, items: int) -> list[tuple[str, int, int]]:
+def checks(metrics: RunMetrics, items: int) -> list[tuple[str, int, int]]:
     """What must hold: a sentence, what was counted, and what is allowed at most."""
     texts = prompts(items)
     hashes = [sha256(text.encode()).hexdigest() for text in texts]
     right = sum(
         result["status"] == "ok" and result["index"] == index and result["result"] == f"mock answer to: {text}"
-        for index, (text, result) in enumerate(zip(texts, tally.results, strict=True))
+        for index, (text, result) in enumerate(zip(texts, metrics.results, strict=True))
     )
-    in_flight = Counter(prompt for kill in tally.kills for prompt in kill.in_flight)
-    extra = sum(times - 1 for times in tally.billed.values())
-    over = [prompt for prompt, times in tally.billed.items() if times > 1 + in_flight[prompt]]
-    again = {p for kill in tally.kills for p in kill.done if tally.billed[p] > kill.billed[p]}
-    summary = tally.summary
-    micro_usd = round(tally.extra_usd * 1e6), round((summary["maybe_paid_twice_usd"] or 0.0) * 1e6)
+    in_flight = Counter(prompt for kill in metrics.kills for prompt in kill.in_flight)
+    extra = sum(times - 1 for times in metrics.billed.values())
+    over = [prompt for prompt, times in metrics.billed.items() if times > 1 + in_flight[prompt]]
+    again = {p for kill in metrics.kills for p in kill.done if metrics.billed[p] > kill.billed[p]}
+    summary = metrics.summary
+    micro_usd = round(metrics.extra_usd * 1e6), round((summary["maybe_paid_twice_usd"] or 0.0) * 1e6)
     return [
         ("items without their right result", items - right, 0),
-        ("items that were never billed", len(set(hashes) - tally.billed.keys()), 0),
-        ("prompts that nobody asked for", len(tally.billed.keys() - set(hashes)), 0),
-        ("billed at a kill, and not in the journal", sum(kill.unaccounted for kill in tally.kills), 0),
+        ("items that were never billed", len(set(hashes) - metrics.billed.keys()), 0),
+        ("prompts that nobody asked for", len(metrics.billed.keys() - set(hashes)), 0),
+        ("billed at a kill, and not in the journal", sum(kill.unaccounted for kill in metrics.kills), 0),
         ("done before a kill, and billed again", len(again), 0),
         ("billed more often than 1 + in flight at a kill", len(over), 0),
         ("extra bills, summary.maybe_paid_twice", extra, summary["maybe_paid_twice"]),
         ("extra micro-USD, maybe_paid_twice_usd", *micro_usd),
         ("maybe_paid_twice, in flight at all kills", summary["maybe_paid_twice"], in_flight.total()),
-        ("calls of the last run, items not done then", summary["calls"], items - len(tally.kills[-1].done)),
+        ("calls of the last run, items not done then", summary["calls"], items - len(metrics.kills[-1].done)),
     ]
 
 
@@ -217,13 +217,13 @@ def main() -> None:
     print(f"{options.kills} kills, {options.items} items, seed {options.seed}\n")
     print("".join(f"{title:>12}" for title in ("kill", "after s", "done", "in flight", "billed")))
     with tempfile.TemporaryDirectory() as folder:
-        tally = play(options.kills, options.items, options.seed, Path(folder))
+        metrics = play(options.kills, options.items, options.seed, Path(folder))
     print(f"\n{'counted':>8} {'allowed':>8}")
     failed = False
-    for sentence, counted, allowed in checks(tally, options.items):
+    for sentence, counted, allowed in checks(metrics, options.items):
         failed |= counted > allowed
         print(f"{counted:>8} {allowed:>8}  {sentence}{'  FAILED' if counted > allowed else ''}")
-    print(f"\n{'FAILED' if failed else 'held'}: {tally.billed.total()} bills for {options.items} items", end="")
+    print(f"\n{'FAILED' if failed else 'held'}: {metrics.billed.total()} bills for {options.items} items", end="")
     print(f" in {time.monotonic() - started:.1f} s")
     sys.exit(failed)
 

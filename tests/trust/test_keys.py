@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kaizen_batch import AdaptedError, OpenAIProvider
+from kaizen_batch import OpenAIProvider, UnsupportedParameterError
+from kaizen_batch.engine.journaling import request_key
 from kaizen_batch.providers import OutputSchema, Request
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.strategies.record import request_key
 
 TEXT = st.text(max_size=30)
 MODELS = st.sampled_from(["gpt-4o-mini", "gpt-4o", "o3", "gpt-5", "strict-1"]) | st.text(min_size=1, max_size=10)
@@ -87,7 +87,7 @@ async def test_what_a_provider_has_learned_from_refusals_does_not_change_the_key
                 try:
                     await provider.complete(request)
                     break
-                except AdaptedError:
+                except UnsupportedParameterError:
                     refusals += 1
     assert refusals == (2 if model == "strict-model" else 0)
     assert provider.body(request) == before

@@ -94,7 +94,7 @@ async def test_over_http_an_outage_in_the_middle_leaves_every_answer_right_and_l
 async def test_all_retries_of_a_run_together_stay_within_their_budget(
     ask_provider: Any, virtual_endpoint: Any, budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaizen_batch.limits.gate._FAILING_ITEMS", 10**6)  # the breaker has tests of its own
+    monkeypatch.setattr("kaizen_batch.limits.circuit_breaker._FAILING_ITEMS", 10**6)  # the breaker has tests of its own
     dice = random.Random(3)
 
     def fails(now: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kaizen_batch.cli import main as cli
+from kaizen_batch.commands.main import main as cli
 from kaizen_batch.simulator import Simulator
 
 

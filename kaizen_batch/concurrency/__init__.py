@@ -1,0 +1,1 @@
+"""Time limits, slots, and the bridge from synchronous code: what every layer may use."""

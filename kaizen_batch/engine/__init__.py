@@ -1,0 +1,1 @@
+"""The engine: carries the items of one run from input to result."""

@@ -1,0 +1,126 @@
+"""One item's hold on the journal, and the key of its request."""
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from kaizen_batch.config import RunConfig
+from kaizen_batch.errors import AgentError, JournalError, KaizenBatchError
+from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
+from kaizen_batch.limits import Reservation
+from kaizen_batch.prices import Usage
+from kaizen_batch.providers import Completion
+from kaizen_batch.results import ItemError
+
+_MOST = 2**63 - 1
+
+if TYPE_CHECKING:
+    from kaizen_batch.engine.item import Item
+
+
+def request_key(endpoint: str, body: bytes) -> bytes:
+    """What names a request: the SHA-256 of its endpoint and of the very bytes that go over the wire.
+
+    >>> request_key("https://api.openai.com/v1", b"{}").hex()[:8]
+    '9c5b0f20'
+
+    The body holds the model, the messages, every parameter and the schema; change any of them and the key changes.
+    """
+    where = endpoint.encode()
+    return sha256(len(where).to_bytes(4, "big") + where + body).digest()
+
+
+def describe(agent: Any, config: RunConfig) -> dict[str, Any]:
+    """What the journal keeps of a run: its options, without any secret."""
+    own = getattr(agent, "config", config)
+    return {
+        "endpoint": getattr(agent, "endpoint", None),
+        "config": own.model_dump(mode="json", exclude={"provider_options"}),
+    }
+
+
+class Record:
+    """The row of one item's request; see JournalWriter for what each step promises."""
+
+    __slots__ = ("_index", "_journal", "_request", "key")
+
+    def __init__(self, journal: JournalWriter, key: bytes, index: int, body: bytes) -> None:
+        self._journal = journal
+        self.key = key
+        self._index = index
+        self._request = body.decode("utf-8", "surrogatepass")
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether `look_up` could find something; False is certain, and nearly free."""
+        return self._journal.may_know(self.key)
+
+    def look_up(self) -> Awaitable[Entry | None]:
+        """What earlier runs, and earlier items of this one, know of the request."""
+        return self._journal.look_up(self.key)
+
+    def begin(self, reservation: Reservation) -> Awaitable[None]:
+        """A call is about to be sent."""
+        return self._journal.begin(self.key, item=self._index, request=self._request, at_risk_usd=reservation.usd)
+
+    def ended(self, error: KaizenBatchError, *, spent_usd: float = 0.0, may_be_billed: bool = False) -> None:
+        """A call ended and the item has no result yet."""
+        with suppress(JournalError):  # a journal that broke says so to the next who awaits it
+            self._journal.end_call(self.key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
+
+    def unusable(self, error: KaizenBatchError, item: "Item") -> None:
+        """A call was answered and paid, and its answer cannot be used; it is kept all the same."""
+        with suppress(JournalError):
+            self._journal.end_call(self.key, ItemError.of(error), answer=_answer(item), spent_usd=item.call_usd)
+
+    def done(self, item: "Item") -> Awaitable[None]:
+        """The item has its answer, which is on the disk once this was awaited."""
+        return self._journal.done(self.key, _answer(item), spent_usd=item.call_usd)
+
+    def refused_in_this_run(self, entry: Entry) -> ItemError | None:
+        """Why the same request was refused for good a while ago; earlier runs' refusals are asked again."""
+        error = entry.error
+        new = entry.state == "failed" and (entry.ended_at or 0.0) >= self._journal.opened_at
+        return error if new and error is not None and not error.retryable else None
+
+    def failed(self, error: KaizenBatchError) -> Awaitable[None]:
+        """The item has failed for good; its calls have been told before."""
+        return self._journal.failed(self.key, ItemError.of(error))
+
+
+def _answer(item: "Item") -> StoredAnswer:
+    completion = item.completion
+    assert completion is not None
+    _check(completion, item.usage)
+    return StoredAnswer(
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        refusal=completion.refusal,
+        model=completion.model,
+        answered_by=item.answered_by,
+        value=completion.value,
+        usage=completion.usage,
+        latency_s=item.latency_s,
+    )
+
+
+def _check(completion: Completion, usage: Usage | None) -> None:
+    """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
+    for text in (completion.text, completion.finish_reason, completion.refusal, completion.model):
+        if text is not None and not isinstance(text, str):
+            raise AgentError("text, finish_reason, refusal and model of a Completion must be texts or None")
+    if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
+        raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")
+
+
+def completion_of(answer: StoredAnswer) -> Completion:
+    """The completion that an answer was made from."""
+    return Completion(
+        text=answer.text,
+        usage=answer.usage,
+        finish_reason=answer.finish_reason,
+        refusal=answer.refusal,
+        model=answer.model,
+        value=answer.value,
+    )

@@ -1,0 +1,119 @@
+"""Where an output goes: into a file that appears whole or not at all, or into a stream."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from filelock import FileLock, Timeout
+
+from kaizen_batch.files import faults
+from kaizen_batch.files.names import STANDARD, Kind, is_stream, shown
+from kaizen_batch.files.streams import decoded, encoded, open_bytes, sync, text_into
+
+
+class Output:
+    """The parts of one output: each is written from its beginning, and the last one becomes the file.
+
+    A file is written in a folder beside it, `.<name>.part`, synced to the disk and renamed: the old one stays as it
+    is until then, and a run that was killed leaves a folder that the next one takes over. What cannot be renamed (a
+    standard stream, a pipe, a device) is written at once, and `can_restart` is False.
+
+    Raises: RecordError.
+    """
+
+    def __init__(self, target: str, kind: Kind) -> None:
+        self.name = shown(target, reading=False)
+        self.can_restart = not is_stream(target)
+        self._target = target
+        self._kind = kind
+        self._path = Path(os.path.realpath(target))  # a link stays a link
+        self._folder = self._path.with_name(f".{self._path.name}.part")
+        self._parts = 0
+        self._open = ExitStack()
+        self._stack = ExitStack()
+
+    def begin(self) -> None:
+        """Make room beside the target."""
+        if not self.can_restart:
+            return
+        if self._path.is_dir():
+            raise faults.unwritable(self.name, "it is a folder")
+        if not self._path.parent.is_dir():
+            raise faults.unwritable(self.name, f"the folder {str(self._path.parent)!r} does not exist")
+        with ExitStack() as stack:
+            self._folder.mkdir(exist_ok=True)
+            lock = FileLock(self._folder / "lock", blocking=False)
+            try:
+                lock.acquire()
+            except (Timeout, RuntimeError):  # RuntimeError: another lock object of this very thread holds it
+                raise faults.busy(self.name) from None
+            stack.callback(lock.release)
+            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._stack = stack.pop_all()
+        if self._path.exists() and not os.access(self._path, os.W_OK):
+            self.discard()
+            raise faults.unwritable(self.name, "it is read-only")
+
+    def open_bytes(self) -> BinaryIO:
+        """A new part, compressed by its name; the one before is closed."""
+        self.flush()
+        self._parts += 1
+        with ExitStack() as stack:
+            stream = self._raw(stack)
+            if self._kind.compression is not None:
+                stream = cast(BinaryIO, stack.enter_context(encoded(stream, self._kind.compression)))
+            self._open = stack.pop_all()
+        return stream
+
+    def open_text(self) -> TextIOWrapper:
+        """The same for text."""
+        text = text_into(self.open_bytes())
+        self._open.callback(text.detach)  # flushes, and leaves the stream to its owner
+        return text
+
+    @contextmanager
+    def read_part(self) -> Iterator[TextIO]:
+        """The text of the latest part."""
+        path = str(self.part(self._parts))
+        with open_bytes(path, self._kind.compression) as stream, decoded(stream, "utf-8", "") as text:
+            yield text
+
+    def part(self, number: int) -> Path:
+        """The file of a part; they count from 1."""
+        return self._folder / f"{number}"
+
+    def flush(self) -> None:
+        """Have all of the open part in its file, which is closed."""
+        stack, self._open = self._open, ExitStack()
+        stack.close()
+
+    def publish(self) -> None:
+        """The last part becomes the file."""
+        self.flush()
+        if self.can_restart:
+            part = self.part(self._parts)
+            if self._path.exists():
+                shutil.copymode(self._path, part)
+            sync(part)
+            part.replace(self._path)
+            sync(self._path.parent)
+            self._stack.close()
+
+    def discard(self) -> None:
+        """Nothing becomes of it."""
+        with suppress(OSError, ValueError):  # what is in a buffer may not fit on the disk
+            self.flush()
+        self._stack.close()
+
+    def _raw(self, stack: ExitStack) -> BinaryIO:
+        if self._target == STANDARD:
+            stream = sys.stdout.buffer
+            stack.callback(stream.flush)
+            return stream
+        path = self.part(self._parts) if self.can_restart else self._path
+        return stack.enter_context(path.open("wb"))

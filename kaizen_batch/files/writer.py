@@ -1,0 +1,124 @@
+"""RecordWriter: rows into a file, which appears whole or not at all."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from kaizen_batch.files import faults
+from kaizen_batch.files.delimited import DELIMITERS, DelimitedEncoder
+from kaizen_batch.files.jsonl import JsonlEncoder
+from kaizen_batch.files.names import Kind, kind_of, path_text
+from kaizen_batch.files.output import Output
+from kaizen_batch.files.reader import Records
+
+
+class Encoder(Protocol):
+    """Writes rows in one format into the parts of an output."""
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Write one row."""
+
+    def finish(self) -> None:
+        """Write what is missing."""
+
+    def abandon(self) -> None:
+        """Let go of what is held; the output will be thrown away."""
+
+
+class RecordWriter:
+    """Writes rows, one after another, in constant memory.
+
+    >>> with record_writer("answers.jsonl") as writer:
+    ...     writer.write({"id": 1, "label": "spam"})
+
+    The file is written beside its place and renamed on a clean exit, when it is safe on the disk; after an exception
+    there is no trace of it, and an older file of that name is as it was. `rows_written` counts the rows.
+
+    Raises: RecordError, for a full disk or a folder that cannot be written to, say.
+    """
+
+    def __init__(self, target: str, kind: Kind, columns: tuple[str, ...], like: Records | None) -> None:
+        self.rows_written = 0
+        self._kind = kind
+        self._columns = columns
+        self._like = like
+        self._output = Output(target, kind)
+        self._encoder: Encoder | None = None
+        self._abandoned = False
+
+    def __enter__(self) -> Self:
+        with self._all_or_nothing():
+            self._output.begin()
+            self._encoder = self._encoder_of(self._kind.format)
+        return self
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Write one row; a value that the format has no form for is written as text."""
+        assert self._encoder is not None, "write is for the inside of the `with` block"
+        try:
+            self._encoder.write(row)
+        except OSError as error:
+            raise faults.while_writing(self._output.name, error) from error
+        self.rows_written += 1
+
+    def abandon(self) -> None:
+        """Write nothing after all: what stands in the file's place stays."""
+        self._abandoned = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None or self._abandoned:
+            self._discard()
+            return
+        with self._all_or_nothing():
+            if self._encoder is not None:
+                self._encoder.finish()
+            self._output.publish()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._discard()
+            raise faults.while_writing(self._output.name, error) from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        if self._encoder is not None:
+            self._encoder.abandon()
+        self._output.discard()
+
+    def _encoder_of(self, format: str) -> Encoder:
+        if format == "jsonl":
+            return JsonlEncoder(self._output)
+        if format == "parquet":
+            from kaizen_batch.files.parquet_writer import ParquetEncoder
+
+            return ParquetEncoder(self._output, self._columns, self._like)
+        return DelimitedEncoder(self._output, DELIMITERS[format], self._columns)
+
+
+def record_writer(
+    target: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    like: Records | None = None,
+    columns: Iterable[str] = (),
+) -> RecordWriter:
+    """A writer for a file; `"-"` is standard output. The names of formats and files are those of `open_records`.
+
+    `like` is the input whose rows go on: its columns come first, and a Parquet file keeps their types. `columns` are
+    more columns that are known beforehand; any other is added when a row has it. All text is UTF-8.
+
+    Raises: ConfigError for a format that is not known; RecordError when the block is entered and later.
+    """
+    path = path_text(target)
+    first = (like.columns or ()) if like is not None else ()
+    names = tuple(dict.fromkeys((*first, *columns)))
+    return RecordWriter(path, kind_of(path, format), names, like)

@@ -1,0 +1,96 @@
+"""What closes an endpoint for everyone: a throttle, or a circuit breaker; and how it opens again."""
+
+import math
+
+from kaizen_batch.limits.reservation import Reservation
+
+_FAILING_ITEMS = 5
+_PAUSE_INITIAL_S = 1.0
+_PAUSE_MAX_S = 60.0
+_OPENINGS = 8
+
+
+class CircuitBreaker:
+    """Holds every call back while the endpoint wants none, then lets them through step by step.
+
+    - A throttle (`hold`) closes it for some seconds; half as many calls as before may be in flight afterwards.
+    - Five different items that fail in a row, with no success between, open the circuit: a pause of 1 s, then one
+      call as a probe. If that fails, the pause doubles, up to 60 s; after eight pauses in a row the endpoint is
+      given up.
+    - Each success lets one more call in, until none is held back: slow start.
+
+    Failures of calls that were sent before the last closing belong to it and change nothing.
+    Sources: circuit breaker, M. Nygard, "Release It!", 2007; slow start and multiplicative decrease, RFC 5681.
+    """
+
+    def __init__(self, ceiling: int, *, pause_s: float = _PAUSE_INITIAL_S) -> None:
+        self.in_flight = 0
+        self._ceiling = ceiling
+        self._pause_s = pause_s
+        self._allowed: int | None = None
+        self._until = 0.0
+        self._closed_at = -math.inf
+        self._failing: set[int] = set()
+        self._openings = 0
+
+    @property
+    def name(self) -> str:
+        """What a call waits for."""
+        return "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Count from now on."""
+        self.in_flight = in_flight
+
+    def check(self, reservation: Reservation) -> None:
+        """Every call fits."""
+
+    def delay(self, reservation: Reservation, now: float) -> float:
+        """Seconds until the gate opens; inf while as many calls are in flight as may be."""
+        if now < self._until:
+            return self._until - now
+        return math.inf if self._allowed is not None and self.in_flight >= self._allowed else 0.0
+
+    def reserve(self, reservation: Reservation, now: float) -> None:
+        """One more in flight."""
+        self.in_flight += 1
+
+    def commit(self, reservation: Reservation, now: float) -> None:
+        """One less."""
+        self.in_flight -= 1
+
+    def pause(self, seconds: float, sent_at: float, now: float) -> None:
+        """Close for so many seconds because a call sent at `sent_at` was throttled; a longer hold stays."""
+        if sent_at >= self._closed_at:
+            before = self._allowed or max(self.in_flight, 2)
+            self._allowed = max(1, before // 2)
+            self._closed_at = now
+        self._until = max(self._until, now + seconds)
+
+    def succeeded(self) -> None:
+        """A call was answered, be it with a refusal of its item: the endpoint lives."""
+        if self._failing:
+            self._failing.clear()
+        self._openings = 0
+        if self._allowed is not None:
+            self._allowed = self._allowed + 1 if self._allowed < self._ceiling else None
+
+    def failed(self, item: int, sent_at: float, now: float) -> float | None:
+        """A call failed through the endpoint's fault. Seconds of the pause that this starts; 0.0 if it starts none.
+
+        None means that the endpoint is given up.
+        """
+        if sent_at < self._closed_at:
+            return 0.0
+        self._failing.add(item)
+        if len(self._failing) < _FAILING_ITEMS and not self._openings:
+            return 0.0
+        if self._openings == _OPENINGS:
+            return None
+        pause_s = min(_PAUSE_MAX_S, self._pause_s * 2.0**self._openings)
+        self._openings += 1
+        self._failing.clear()
+        self._allowed = 1
+        self._closed_at = now
+        self._until = max(self._until, now + pause_s)
+        return pause_s

@@ -1,0 +1,48 @@
+"""What every limit is: three plain methods on a clock that is handed in, so that no event loop is needed."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Reservation(Struct, gc=False):
+    """What one call asks of the limits before it is sent, and what it took in the end.
+
+    `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
+    `used_tokens` and `used_usd` are filled in before the ticket is settled; None means that nobody knows, and then
+    what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit.
+    """
+
+    tokens: int = 0
+    usd: float = 0.0
+    used_tokens: int | None = None
+    used_usd: float | None = None
+    body_bytes: int = 0
+    usd_pico: int | None = None
+
+
+class Limit(Protocol):
+    """One reason to hold a call back. `now` is the loop's clock, in seconds."""
+
+    @property
+    def name(self) -> str:
+        """What a call waits for, in the words of a progress line."""
+
+    def check(self, reservation: Reservation) -> None:
+        """Raise ItemTooLargeError for a call that this limit can never let through."""
+
+    def delay(self, reservation: Reservation, now: float) -> float:
+        """0.0 if the call may go now, else seconds until asking again makes sense: inf if a call must end first."""
+
+    def reserve(self, reservation: Reservation, now: float) -> None:
+        """Book a call that goes now."""
+
+    def commit(self, reservation: Reservation, now: float) -> None:
+        """Book its end: answered, failed or cancelled."""
+
+
+class JoiningLimit(Limit, Protocol):
+    """A limit that a line need not obey, nor spend time on, before something happens."""
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Count from now on: so many calls, of so many tokens, are in flight."""

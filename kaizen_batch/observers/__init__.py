@@ -1,0 +1,1 @@
+"""Sinks for the events of a run: logs, progress and telemetry."""

@@ -1,0 +1,5 @@
+"""What a run shows while it goes on: a bar in a terminal or a notebook, lines elsewhere."""
+
+from kaizen_batch.observers.progress.sink import ProgressSink, progress_sink
+
+__all__ = ["ProgressSink", "progress_sink"]

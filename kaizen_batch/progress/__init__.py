@@ -1,5 +1,0 @@
-"""What a run shows while it goes on: a bar in a terminal or a notebook, lines elsewhere."""
-
-from kaizen_batch.progress.sink import ProgressSink, progress_sink
-
-__all__ = ["ProgressSink", "progress_sink"]

@@ -1,7 +1,0 @@
-"""Rows from files and into files: JSONL, CSV, TSV, Parquet, compressed too; streamed both ways."""
-
-from kaizen_batch.records.names import FORMATS
-from kaizen_batch.records.reader import Records, open_records
-from kaizen_batch.records.writer import RecordWriter, record_writer
-
-__all__ = ["FORMATS", "RecordWriter", "Records", "open_records", "record_writer"]

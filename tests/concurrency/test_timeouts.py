@@ -1,0 +1,93 @@
+"""Time limits of calls, on a virtual clock."""
+
+import asyncio
+import contextlib
+import math
+
+import pytest
+
+from kaizen_batch.concurrency.timeouts import Deadlines, TimeLimits, clock_of
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("module", ["asyncio", "uvloop"])
+def test_the_clock_is_the_loop_s_own_to_the_millisecond_and_finer(module: str) -> None:
+    loop = pytest.importorskip(module).new_event_loop()
+    clock = clock_of(loop)
+    late, early = clock(), loop.time()
+    assert late <= early + 0.001 and early <= clock() + 0.001
+    assert len({clock() % 0.001 for _ in range(1_000)}) > 10
+    loop.close()
+
+
+async def test_a_virtual_clock_is_taken_as_it_is() -> None:
+    clock = clock_of(asyncio.get_running_loop())
+    began = clock()
+    await asyncio.sleep(1_000.0)
+    assert clock() - began == pytest.approx(1_000.0)
+
+
+async def _ended_at(limits: TimeLimits, seconds: float) -> float:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(TimeoutError), limits.until(began + seconds):
+        await asyncio.sleep(1000.0)
+    return loop.time() - began
+
+
+async def test_each_call_ends_in_its_own_time_whichever_began_first() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    ends = await asyncio.gather(*(_ended_at(limits, seconds) for seconds in (100.0, 1.0, 30.0, 2.0)))
+    assert ends == pytest.approx([100.0, 1.0, 30.0, 2.0])
+    limits.close()
+
+
+async def test_a_call_that_ends_by_itself_is_let_be() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    with limits.until(asyncio.get_running_loop().time() + 1.0):
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(5.0)
+    limits.close()
+
+
+async def test_an_agent_that_swallows_its_time_out_goes_on() -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+    with limits.until(asyncio.get_running_loop().time() + 1.0), contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(5.0)
+    task = asyncio.current_task()
+    assert task is not None and task.cancelling() == 0
+    limits.close()
+
+
+@pytest.mark.parametrize("first", ["time", "caller"])
+async def test_who_is_cancelled_as_well_hears_that(first: str) -> None:
+    limits = TimeLimits(asyncio.get_running_loop())
+
+    async def call() -> None:
+        with limits.until(asyncio.get_running_loop().time() + 1.0):
+            await asyncio.sleep(5.0)
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    # in one turn of the loop, one just before the other
+    loop.call_at(loop.time() + (1.0 if first == "time" else 1.0 - 1e-9), task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    limits.close()
+
+
+async def test_a_key_expires_once_in_its_time_and_not_after_it_was_dropped() -> None:
+    loop = asyncio.get_running_loop()
+    over: list[tuple[str, float]] = []
+    began = loop.time()
+    deadlines = Deadlines[str](loop, lambda key: over.append((key, loop.time() - began)))
+    for key, seconds in (("late", 9.0), ("early", 1.0), ("never", math.inf), ("dropped", 2.0)):
+        deadlines.set(key, began + seconds)
+    assert deadlines.drop("dropped")
+    await asyncio.sleep(100.0)
+    assert over == [("early", pytest.approx(1.0)), ("late", pytest.approx(9.0))]
+    assert (deadlines.drop("early"), deadlines.drop("never")) == (False, True)
+    deadlines.close()
