@@ -1,4 +1,4 @@
-"""Providers: one seam, several endpoints behind it."""
+"""Providers: one interface, and the endpoints behind it."""
 
 from importlib import import_module
 from typing import Any
@@ -28,23 +28,23 @@ _registered: dict[str, type[Provider]] = {"openai": OpenAIProvider, "mock": Mock
 
 
 def register_provider(name: str, provider: type[Provider]) -> None:
-    """Make a provider class known by a name for `BatchConfig(llm_provider=name)`.
+    """Register a provider class under a name for `BatchConfig(llm_provider=name)`.
 
     >>> register_provider("dry-run", MockProvider)
 
-    Raises: ConfigError for anything but a subclass of Provider, or a name that is taken.
+    Raises: ConfigError for anything but a subclass of Provider, or a name already in use.
     """
     if not (isinstance(provider, type) and issubclass(provider, Provider)):
         raise ConfigError(f"register_provider takes a subclass of Provider; given: {provider!r}")
     if _registered.get(name, provider) is not provider:
-        raise ConfigError(f"the provider name {name!r} is taken by {_registered[name].__qualname__}")
+        raise ConfigError(f"the provider name {name!r} is already used by {_registered[name].__qualname__}")
     _registered[name] = provider
 
 
 def create_provider(config: BatchConfig) -> Any:
     """The provider, or the function or agent, that `config.llm_provider` names.
 
-    Raises: ConfigError for an unknown name, an import path that leads nowhere, or wrong `provider_options`.
+    Raises: ConfigError for an unknown name, an import path that cannot be resolved, or wrong `provider_options`.
     """
     name = config.llm_provider
     check_provider_name(name)
@@ -55,7 +55,7 @@ def create_provider(config: BatchConfig) -> Any:
 
 
 def check_provider_name(name: str) -> None:
-    """Raise ConfigError for a name that nobody registered; an import path is not imported here."""
+    """Raise ConfigError for a name that is not registered. Import paths are not checked here."""
     if ":" in name or name in _registered:
         return
     known = ", ".join(repr(known) for known in _registered)
@@ -77,7 +77,7 @@ def configure_provider(provider: type[Provider], config: BatchConfig) -> Provide
 def import_object(path: str) -> Any:
     """The object behind an import path `"package.module:name"`.
 
-    Raises: ConfigError that says which half of the path leads nowhere.
+    Raises: ConfigError that says which half of the path cannot be resolved.
     """
     module_name, _, qualname = path.partition(":")
     if not qualname or not module_name or module_name.startswith("."):
@@ -89,5 +89,5 @@ def import_object(path: str) -> Any:
     except ImportError as error:
         raise ConfigError(f"cannot import {module_name!r} of {path!r}: {error}") from error
     except AttributeError:
-        raise ConfigError(f"the module {module_name!r} has no {qualname!r}, as {path!r} says") from None
+        raise ConfigError(f"cannot import {path!r}: the module {module_name!r} has no attribute {qualname!r}") from None
     return found

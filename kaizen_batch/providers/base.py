@@ -1,4 +1,4 @@
-"""The seam between the engine and an endpoint: one request in, one completion out."""
+"""The interface between the engine and an endpoint: one request in, one completion out."""
 
 import json
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """A strict JSON schema that the answer must follow; `name` is what the endpoint calls it."""
+    """A strict JSON schema for the answer; `name` is sent to the endpoint with it."""
 
     name: str
     schema: dict[str, Any]
@@ -29,7 +29,7 @@ class OutputSchema:
 
 
 class _Encoded:
-    """A place beside a request's fields, in no comparison, repr or copy, for the bytes that a provider made of it."""
+    """A slot for the encoded bytes of a request. It is not a field: comparison, repr and copies ignore it."""
 
     __slots__ = ("encoded",)
 
@@ -37,10 +37,10 @@ class _Encoded:
 
 
 class Request(Struct, _Encoded, frozen=True, gc=False):
-    """One question to a model, free of any provider's spelling.
+    """One question to a model, independent of any provider's format.
 
-    `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice to
-    the endpoint; `output` None asks for free text.
+    `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice
+    to the endpoint; `output` None asks for free text.
     """
 
     model: str
@@ -55,7 +55,7 @@ class Request(Struct, _Encoded, frozen=True, gc=False):
         return self.messages[-1]["content"] if self.messages else ""
 
 
-# A request is frozen, and this is none of its fields.
+# A request is frozen, so the slot is set through its descriptor.
 keep_encoded: Callable[[Request, bytes], None] = vars(_Encoded)["encoded"].__set__
 
 
@@ -80,45 +80,45 @@ class Completion(Struct, frozen=True, gc=False):
 
 
 def to_json(value: Any, errors: str = "strict") -> bytes:
-    """Compact JSON in UTF-8; `errors` is what becomes of lone surrogates.
+    """Compact JSON in UTF-8; `errors` says how lone surrogates are encoded.
 
-    Raises: UnicodeEncodeError for a lone surrogate, unless `errors` lets it pass.
+    Raises: UnicodeEncodeError for a lone surrogate, unless `errors` allows it.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
-        # Not only surrogates: integers beyond 64 bits too, which a schema may hold.
+        # orjson refuses surrogates, and integers beyond 64 bits, which a schema may contain.
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors)
 
 
 class Provider(ABC):
-    """Asks an endpoint. Subclass it and write `complete`; that is all a provider must do.
+    """Calls an endpoint. Subclass it and implement `complete`; everything else has a default.
 
     >>> class Shout(Provider):
     ...     async def complete(self, request: Request) -> Completion:
     ...         return Completion(text=request.prompt.upper())
 
-    Then either hand an instance over, `BatchProcessorAgent(provider=Shout())`, or name it, with
-    `register_provider("shout", Shout)` or by its import path, `BatchConfig(llm_provider="my_package:Shout")`.
+    Then pass an instance, `BatchProcessorAgent(provider=Shout())`, or refer to it by name, after
+    `register_provider("shout", Shout)`, or by import path, `BatchConfig(llm_provider="my_package:Shout")`.
     """
 
     @abstractmethod
     async def complete(self, request: Request) -> Completion:
-        """Make one attempt, and only one; retries, limits and time-outs are the engine's.
+        """Make exactly one attempt. Retries, limits and time-outs belong to the engine.
 
-        Raises: errors of `kaizen_batch.errors` (ProviderError and below) so that failures can be told apart;
-        any other exception fails the item without a retry, except TimeoutError and ConnectionError.
+        Raises: ProviderError or a subclass, which tells the engine whether to retry. TimeoutError and
+        ConnectionError are retried too; any other exception fails the item without a retry.
         """
 
     @property
     def endpoint(self) -> str:
-        """Where requests go, as part of a request's key; by default the class's import path."""
+        """Where requests are sent, as part of a request's key. Default: the class's import path."""
         return f"{type(self).__module__}:{type(self).__qualname__}"
 
     def body(self, request: Request) -> bytes:
-        """What goes over the wire for this request: the rest of its key, and what bounds its tokens.
+        """The request as bytes: the rest of its key, and the upper bound of its tokens.
 
-        By default the request as JSON. It must hold everything that the answer depends on.
+        Default: the request as JSON. It must contain everything that the answer depends on.
         """
         parts: list[Any] = [request.model, request.messages, request.temperature, request.max_tokens]
         if request.output is not None:
@@ -126,16 +126,16 @@ class Provider(ABC):
         return to_json(parts, "surrogatepass")
 
     def price(self, model: str) -> Price | None:
-        """What the model costs here, None if that is unknown."""
+        """What the model costs here; None if unknown."""
         return None
 
     def keeps_timeout(self, seconds: float | None) -> bool:
-        """Whether a call ends by itself so many seconds after it was sent; by default no, and the engine ends it."""
+        """Whether the provider itself ends a call after so many seconds. Default: no, the engine does."""
         return False
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
-        """What a run holds open while it lasts, such as a connection pool: entered and left on the run's loop.
+        """Holds resources open for a run, such as a connection pool. Entered and left on the run's loop.
 
         Runs may overlap, on one loop or on several.
         """
@@ -143,5 +143,5 @@ class Provider(ABC):
 
     @classmethod
     def from_config(cls, config: BatchConfig) -> Self:
-        """The provider that `BatchConfig(llm_provider=...)` means: by default `cls(**provider_options)`."""
+        """The provider for a config that names this class. Default: `cls(**provider_options)`."""
         return cls(**config.provider_options)

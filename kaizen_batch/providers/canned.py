@@ -1,4 +1,4 @@
-"""Made-up answers, the same for the same question: what the mock and the simulator say."""
+"""Made-up, deterministic answers for the mock provider and the simulator."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 from kaizen_batch.providers.base import Message
 
-_DEEP = 6
+_MAX_DEPTH = 6
 _FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -25,10 +25,10 @@ _WORD = re.compile(r"\w+")
 
 
 def canned_answer(messages: Sequence[Message], schema: dict[str, Any] | None = None) -> str:
-    """Free text that quotes the prompt, or JSON that follows the schema.
+    """Free text that quotes the prompt, or JSON that fits the schema.
 
-    It looks at the last message only. An enumeration gets the value whose words occur most often in the prompt,
-    a text field the rest of a line `field: ...` if there is one. It is a word count, not a model.
+    Only the last message counts. An enumeration gets the value whose words occur most often in the prompt, and a
+    text field the rest of a line `field: ...` if there is one. This is a word count, not a model.
     """
     prompt = messages[-1]["content"] if messages else ""
     if schema is None:
@@ -37,7 +37,7 @@ def canned_answer(messages: Sequence[Message], schema: dict[str, Any] | None = N
 
 
 def count_tokens(text: str) -> int:
-    """A rough count, four characters each, at least one."""
+    """A rough count: four characters per token, at least one token."""
     return max(1, len(text) // 4)
 
 
@@ -48,14 +48,14 @@ def _value(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any],
         return _best(schema.get("enum") or [schema["const"]], prompt)
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        # Deep inside a recursive schema the last choice is the way out: null, by pydantic's convention.
-        return _value(options[-1 if depth > _DEEP else 0], prompt, name, root, depth + 1)
+        # Deep inside a recursive schema the last option ends the recursion: null, by pydantic's convention.
+        return _value(options[-1 if depth > _MAX_DEPTH else 0], prompt, name, root, depth + 1)
     kind = schema.get("type")
     if kind == "object":
         properties = schema.get("properties", {})
         return {key: _value(inner, prompt, key, root, depth + 1) for key, inner in properties.items()}
     if kind == "array":
-        count = max(schema.get("minItems", 0), 0 if depth > _DEEP else 1)
+        count = max(schema.get("minItems", 0), 0 if depth > _MAX_DEPTH else 1)
         return [_value(schema.get("items", {}), prompt, name, root, depth + 1)] * count if count else []
     return _scalar(schema, prompt, name)
 
@@ -91,7 +91,7 @@ def _number(schema: dict[str, Any], seed: str, *, whole: bool) -> float:
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     low = low if low is not None else (min(0, high - span) if high is not None else 0)
     high = high if high is not None else low + span
-    # In the upper half, and off the ends, so that exclusive bounds hold too.
+    # In the upper half, away from the ends, so that exclusive bounds hold too.
     value = low + (high - low) * (0.55 + 0.4 * _share(seed))
     if whole:
         highest = math.ceil(high) - 1 if "exclusiveMaximum" in schema else math.floor(high)

@@ -1,4 +1,4 @@
-"""A provider in process: no network, no bill, the same answers every time."""
+"""An in-process provider: no network, no cost, deterministic answers."""
 
 import asyncio
 import math
@@ -16,16 +16,18 @@ _NO_ANSWER = "torn"
 
 
 class MockProvider(Provider):
-    """Answers in process, after a latency, and fails as often as it is told to.
+    """Answers in process, after a latency, and fails at given rates.
 
     >>> provider = MockProvider(latency_s=0.01, failures={429: 0.02, 500: 0.02, "torn": 0.01}, seed=7)
 
-    - `latency_s`: seconds for each call; with `latency_sigma` above 0 the median of a lognormal distribution.
-    - `failures`: shares (0 to 1) of calls that end with an HTTP status, or `"torn"` with no answer.
-    - `answer`: a function of the Request that gives the text; default: a made-up answer that follows the schema.
-    - `seed`: of the failures and latencies.
+    - `latency_s`: seconds for each call; with `latency_sigma` above 0, the median of a lognormal distribution.
+    - `failures`: shares (0 to 1) of calls that fail with an HTTP status, or with `"torn"`: no answer.
+    - `answer`: a function from the Request to the text; default: a made-up answer that fits the schema.
+    - `seed`: seeds failures and latencies.
 
-    `calls` counts the attempts, `in_flight` and `peak` those under way. Raises: ConfigError for a bad option.
+    `calls` counts attempts; `in_flight` is their current number, `peak` the highest.
+
+    Raises: ConfigError for a bad option.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class MockProvider(Provider):
         self._random = random.Random(seed)
 
     def price(self, model: str) -> Price:
-        """Nothing."""
+        """Free."""
         return Price(0.0, 0.0)
 
     async def complete(self, request: Request) -> Completion:
@@ -83,7 +85,7 @@ class MockProvider(Provider):
 
 
 def _checked(failures: Mapping[Any, float]) -> dict[int | str, float]:
-    # JSON knows text keys only, so "429" must do as well as 429.
+    # JSON has only string keys, so "429" is accepted as well as 429.
     checked = {int(kind) if str(kind).isdigit() else str(kind): share for kind, share in failures.items()}
     for kind, share in checked.items():
         if not (kind == _NO_ANSWER or (isinstance(kind, int) and 400 <= kind <= 599)) or not 0 <= share <= 1:
@@ -96,5 +98,5 @@ def _checked(failures: Mapping[Any, float]) -> dict[int | str, float]:
 
 def _failure(kind: int | str) -> ProviderError:
     if isinstance(kind, int):
-        return error_from_response(kind, {"error": {"message": "a failure that was asked for"}}, {})
-    return NoAnswerError("a torn connection that was asked for", code="connection")
+        return error_from_response(kind, {"error": {"message": "an injected failure"}}, {})
+    return NoAnswerError("an injected torn connection", code="connection")

@@ -1,4 +1,4 @@
-"""The provider for OpenAI and every compatible endpoint: over a lean client, or over the official SDK."""
+"""The provider for OpenAI and compatible endpoints: over a lean HTTP client, or over the official SDK."""
 
 import asyncio
 import logging
@@ -32,27 +32,27 @@ _OPENAI = "https://api.openai.com/v1"
 
 @dataclass(slots=True)
 class _Client:
-    """A client of one running loop, and the runs that share it."""
+    """The client of one running loop, and the number of runs that share it."""
 
     transport: Transport
     runs: int = 0
 
 
 class OpenAIProvider(Provider):
-    """Chat completions of OpenAI, or of any endpoint that speaks its language.
+    """Chat completions from OpenAI or any compatible endpoint.
 
     >>> provider = OpenAIProvider(api_key="sk-...", base_url="http://127.0.0.1:8000/v1", max_concurrent=50)
 
-    - `timeout_s`: seconds of one call.
-    - `max_concurrent`: connections kept open at most.
+    - `timeout_s`: seconds for one call.
+    - `max_concurrent`: the most connections kept open.
     - `transport`: `"fast"`, a lean client that makes the SDK's call with a fraction of its work; `"sdk"`, the
       official SDK; `"auto"`, fast unless a setting needs the SDK: an Azure endpoint, a proxy that is not plain
-      HTTP, OPENAI_CUSTOM_HEADERS or OPENAI_LOG. A log line says so.
+      HTTP, OPENAI_CUSTOM_HEADERS or OPENAI_LOG. The choice of the SDK is logged.
 
-    Each running loop has a client of its own, shared by the runs on it and closed with the last of them.
+    Each running loop has its own client, which the runs on the loop share and the last of them closes.
 
-    Raises: ConfigError without a key, unless `base_url` names a server of one's own, many of which want none;
-    for a key that no header can hold; for `"fast"` where only the SDK will do.
+    Raises: ConfigError without a key, unless `base_url` is given (many servers need no key); for a key that is not
+    a valid header value; for `"fast"` where the SDK is required.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class OpenAIProvider(Provider):
 
     @classmethod
     def from_config(cls, config: BatchConfig) -> Self:
-        """The provider of a BatchConfig; `provider_options` win over its own options."""
+        """The provider for a BatchConfig; `provider_options` override its own options."""
         return cls(
             **{
                 "api_key": config.api_key.get_secret_value() if config.api_key else None,
@@ -90,7 +90,7 @@ class OpenAIProvider(Provider):
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
-        """Hold this loop's client open; the last run on the loop closes it."""
+        """Keep this loop's client open; the last run on the loop closes it."""
         loop = asyncio.get_running_loop()
         with self._lock:
             client = self._clients.get(loop)
@@ -109,14 +109,14 @@ class OpenAIProvider(Provider):
                 await client.transport.close()
 
     def _open(self) -> Transport:
-        # Imported on first use: any client takes longer to import than the rest of the package.
+        # Imported on first use: each client takes longer to import than the rest of the package.
         if not self._fast:
             from kaizen_batch.providers.http.sdk_client import SdkTransport
 
             return SdkTransport(self._target)
         if self._proxy is not None:
             return self._open_aiohttp()
-        from kaizen_batch.providers.http.headers import ssl_context
+        from kaizen_batch.providers.http.environment import ssl_context
         from kaizen_batch.providers.http.pool import PoolTransport
 
         tls = ssl_context() if self.endpoint.lower().startswith("https:") else None
@@ -134,14 +134,14 @@ class OpenAIProvider(Provider):
         except RuntimeError:  # as in `asyncio.run(provider.complete(request))`
             client = None
         if client is None:
-            return self._complete_alone(request)
+            return self._complete_once(request)
         try:
             body = to_json(payload_of(request, self._refused)) if self._refused else body_of(request)
         except UnicodeEncodeError as error:
-            raise BadRequestError(f"the prompt is no valid text: {error.reason}", code="invalid_text") from None
+            raise BadRequestError(f"the prompt is not valid Unicode: {error.reason}", code="invalid_text") from None
         return client.transport.post(body, self._read)
 
-    async def _complete_alone(self, request: Request) -> Completion:
+    async def _complete_once(self, request: Request) -> Completion:
         async with self.session():
             return await self.complete(request)
 
@@ -156,23 +156,23 @@ class OpenAIProvider(Provider):
         return self._base_url or _OPENAI
 
     def body(self, request: Request) -> bytes:
-        """The JSON that goes over the wire, byte for byte, unless the model has refused a parameter in it.
+        """The request as JSON, before parameters that the model refused are removed.
 
-        What was learned from refusals is left out, so that the key of a request is the same in every run.
+        What was learned from refusals is ignored, so that the key of a request is the same in every run.
         """
         try:
             return body_of(request)
         except UnicodeEncodeError:
-            # It must not fail here but where it is sent.
+            # The call must fail when it is sent, not here.
             return to_json(payload_of(request), "surrogatepass")
 
     def keeps_timeout(self, seconds: float | None) -> bool:
-        """The lean client counts all of a call; the SDK only from one packet to the next."""
+        """The lean client limits the whole call; the SDK only the time between two packets."""
         own = self._target.timeout_s
         return self._fast and own is not None and seconds is not None and own <= seconds
 
     def price(self, model: str) -> Price | None:
-        """The list price."""
+        """The model's list price."""
         return price_of(model, self._base_url)
 
     def _refusal(self, answer: HttpResponse, sent: dict[str, object]) -> ProviderError:
@@ -186,15 +186,17 @@ class OpenAIProvider(Provider):
     def _learn(self, model: str, parameter: str) -> None:
         if (model, parameter) not in self._refused:
             self._refused.add((model, parameter))
-            logger.info("model %s refuses %s: it is not sent any more", model, parameter)
+            logger.info("model %s refuses %s; it is no longer sent", model, parameter)
 
 
 def _checked_key(api_key: str | None, base_url: str | None) -> str:
     if not api_key and base_url is None:
         raise ConfigError(
-            "no API key: set OPENAI_API_KEY, or pass api_key=...; base_url=... for a server of your own; "
+            "no API key: set OPENAI_API_KEY or pass api_key=...; pass base_url=... for your own server; "
             'or try llm_provider="mock", which needs neither'
         )
     if api_key and not (api_key.isascii() and api_key.isprintable()):
-        raise ConfigError("the API key holds a character that no header can, such as a line's end: give it without")
+        raise ConfigError(
+            "the API key contains a character that is not allowed in a header, such as a line break; remove it"
+        )
     return api_key or "none"

@@ -6,7 +6,7 @@
 >>> simulator.ledger.billed
 1
 
-It answers `/v1/chat/completions` and `/v1/models`, limits and slows down its calls, fails as often as it is told to,
+It serves `/v1/chat/completions` and `/v1/models`, enforces rate limits, adds latency, injects faults at given rates,
 and keeps a ledger of every call (`GET /ledger`, `GET /ledger?entries=0`, `POST /ledger/reset`).
 From a shell: `python -m kaizen_batch.simulator --port 0`.
 """

@@ -11,7 +11,7 @@ import click
 from kaizen_batch.simulator.server import Simulator
 from kaizen_batch.simulator.settings import Settings
 
-# The docstring is the one place where the settings are described.
+# The settings are described in one place: the docstring of Settings.
 _HELP: dict[str, str] = dict(re.findall(r"- `(\w+)`: (.+)", Settings.__doc__ or ""))
 _OPTIONAL = {"int | None": click.IntRange(0), "float | None": click.FloatRange(0), "str | None": str}
 
@@ -42,7 +42,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @_options
 def main(port: int, **options: Any) -> None:
-    """An OpenAI-compatible endpoint on 127.0.0.1 that makes up its answers, for tests and demos."""
+    """An OpenAI-compatible endpoint on 127.0.0.1 with made-up answers, for tests and demos."""
     try:
         simulator = Simulator(port=port, **options)
     except ValueError as error:
@@ -52,8 +52,8 @@ def main(port: int, **options: Any) -> None:
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        taken = f"cannot listen on port {port}: {error.strerror}; --port 0 takes a free one"
-        raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else taken) from None
+        in_use = f"cannot listen on port {port}: {error.strerror}; --port 0 takes a free one"
+        raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else in_use) from None
 
 
 if __name__ == "__main__":

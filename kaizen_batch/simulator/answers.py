@@ -1,4 +1,4 @@
-"""The answer to a call, and the bytes of it on the wire."""
+"""The answer to a call, and its bytes on the wire."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ GATEWAY_PAGE = Reply(502, _HTML.decode(), {"content-type": "text/html"})
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call: what was asked, when, and what will be answered."""
+    """One call: the request, when it arrived, and the answer it will get."""
 
     body: dict[str, Any]
     at: float
@@ -31,7 +31,7 @@ class Call:
 
     @property
     def tokens(self) -> int:
-        """The true total."""
+        """Prompt and output tokens together."""
         return self.prompt_tokens + self.output_tokens
 
     @property
@@ -40,15 +40,15 @@ class Call:
         return f"chatcmpl-{self.prompt_sha256[:16]}"
 
 
-class Wire(NamedTuple):
-    """What is written, and what becomes of the connection `then`."""
+class RawResponse(NamedTuple):
+    """The bytes to write, and what happens to the connection `then`."""
 
     data: bytes = b""
     then: Literal["keep", "close", "abort", "hang"] = "keep"
 
 
 def read_call(raw: bytes, at: float) -> Call:
-    """Read a request's body. Raises: ValueError, TypeError, KeyError, ... for what is no such request."""
+    """Read a request's body. Raises: ValueError, TypeError, KeyError, ... for a body that is not a chat request."""
     body = json.loads(raw)
     messages = body["messages"]
     if not all(type(message["content"]) is str for message in messages):
@@ -67,23 +67,23 @@ def _text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content or ())
 
 
-def answer(call: Call, other_id: str, headers: bytes = b"") -> Wire:
-    """A billed call's answer, spoilt by the call's fault if it has one; `headers` are ready lines."""
+def answer(call: Call, other_id: str, headers: bytes = b"") -> RawResponse:
+    """The answer to a billed call, altered by the call's fault if it has one; `headers` are formatted lines."""
     if call.fault == "torn":
-        return Wire(then="abort")
+        return RawResponse(then="abort")
     if call.fault == "hang":
-        return Wire(then="hang")
+        return RawResponse(then="hang")
     if call.fault == "not_json":
-        return Wire(to_bytes(200, _HTML, b"text/html", headers))
+        return RawResponse(to_bytes(200, _HTML, b"text/html", headers))
     body = _completion(call, other_id if call.fault == "duplicate_id" else call.id)
     if call.fault == "bad_json":
-        return Wire(to_bytes(200, body[: len(body) // 2], _JSON, headers))
+        return RawResponse(to_bytes(200, body[: len(body) // 2], _JSON, headers))
     whole = to_bytes(200, body, b"text/plain" if call.fault == "wrong_type" else _JSON, headers)
-    return Wire(whole[: -(len(body) // 2)], "close") if call.fault == "truncated" else Wire(whole)
+    return RawResponse(whole[: -(len(body) // 2)], "close") if call.fault == "truncated" else RawResponse(whole)
 
 
 def _completion(call: Call, answer_id: str) -> bytes:
-    # By hand: four times as fast as json.dumps of the whole, and this is the server's hot path.
+    # Formatted by hand: four times as fast as json.dumps, and this is the server's hot path.
     usage = "" if call.fault == "no_usage" else _usage(call)
     text = (
         f'{{"id": "{answer_id}", "object": "chat.completion", "created": 0, "model": '
@@ -101,7 +101,7 @@ def _usage(call: Call) -> str:
 
 
 def to_bytes(status: int, body: bytes, content_type: bytes = _JSON, headers: bytes = b"") -> bytes:
-    """A whole HTTP response; `headers` are ready lines."""
+    """A complete HTTP response; `headers` are formatted lines."""
     phrase = _PHRASES.get(status, "Unknown").encode()
     return b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (
         status,
@@ -114,12 +114,12 @@ def to_bytes(status: int, body: bytes, content_type: bytes = _JSON, headers: byt
 
 
 def header_lines(headers: dict[str, str]) -> bytes:
-    """Headers as they stand on the wire."""
+    """Headers as lines of HTTP."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
 
 
 def reply_bytes(reply: Reply, headers: dict[str, str] | None = None) -> bytes:
-    """A Reply on the wire; its own headers win over the others."""
+    """A Reply as bytes; its own headers override the others."""
     all_headers = {**(headers or {}), **{name.lower(): value for name, value in reply.headers.items()}}
     is_text = isinstance(reply.body, str)
     kind = all_headers.pop("content-type", "text/plain; charset=utf-8" if is_text else "application/json")

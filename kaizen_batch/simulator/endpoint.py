@@ -1,4 +1,4 @@
-"""The endpoint without its sockets: what becomes of each request, and when."""
+"""The endpoint without its sockets: decides the response to each request, and when it is sent."""
 
 import asyncio
 import json
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from kaizen_batch.simulator.answers import (
     GATEWAY_PAGE,
     Call,
-    Wire,
+    RawResponse,
     answer,
     header_lines,
     read_call,
     reply_bytes,
     to_bytes,
 )
-from kaizen_batch.simulator.chance import Dice, slowdown
+from kaizen_batch.simulator.faults import FaultInjector, slowdown
 from kaizen_batch.simulator.ledger import Entry, Ledger
 from kaizen_batch.simulator.settings import TORN, Reply, Settings, error_reply
 from kaizen_batch.simulator.windows import RateLimits, milliseconds
@@ -26,11 +26,11 @@ _REFUSING = ("o1", "o3", "o4", "gpt-5", "strict-")
 _MODELS = [{"id": name, "object": "model"} for name in ("gpt-3.5-turbo", "gpt-4o-mini")]
 _UNREAD_SHA256 = sha256(b"").hexdigest()
 
-Deliver = Callable[[Wire], None]
+Deliver = Callable[[RawResponse], None]
 
 
 class Request(NamedTuple):
-    """What the endpoint wants to know of an HTTP request."""
+    """The parts of an HTTP request that the endpoint reads."""
 
     method: bytes
     target: bytes
@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 
 class Endpoint:
-    """Decides what becomes of a request, books it, and hands the answer to `deliver` when its time has come."""
+    """Decides the response to a request, records it in the ledger, and passes it to `deliver` when it is due."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self.bodies: deque[Any] = deque(maxlen=1000)
@@ -50,9 +50,9 @@ class Endpoint:
         self.wants_key = settings.api_key is not None
         self.ledger = ledger
         self._settings = settings
-        self._dice = Dice(settings)
+        self._faults = FaultInjector(settings)
         self._limits = RateLimits(settings)
-        self._let_in = 0
+        self._admitted = 0
         self._working: dict[Call, asyncio.TimerHandle] = {}
         self._last_id = "chatcmpl-0000000000000000"
         self._routes = {
@@ -62,26 +62,26 @@ class Endpoint:
         }
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The server is up, on this loop."""
+        """The server is running on this loop."""
         self._loop = loop
         self._started_at = loop.time()
 
     def stop(self) -> None:
-        """Drop the calls under way: they are not billed."""
+        """Drop the calls in progress: they are not billed."""
         for timer in self._working.values():
             timer.cancel()
             self.ledger.leave()
         self._working.clear()
 
     def handle(self, request: Request, deliver: Deliver) -> None:
-        """Take a request; `deliver` is called once, now or later."""
+        """Handle a request; `deliver` is called once, now or later."""
         path = request.target.partition(b"?")[0]
         if path == b"/v1/chat/completions" and request.method == b"POST":
             self._chat(request, deliver)
         elif route := self._routes.get((request.method, path)):
-            deliver(Wire(to_bytes(200, json.dumps(route(request)).encode())))
+            deliver(RawResponse(to_bytes(200, json.dumps(route(request)).encode())))
         else:
-            deliver(Wire(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
+            deliver(RawResponse(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
 
     def _models(self, request: Request) -> dict[str, Any]:
         return {"object": "list", "data": _MODELS}
@@ -100,7 +100,7 @@ class Endpoint:
             call = read_call(request.body, at)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             call = Call({}, at, _UNREAD_SHA256, "", "", 0, 0)
-            reply: Reply | None = error_reply(400, "invalid_request", f"this is no chat request: {error!r}")
+            reply: Reply | None = error_reply(400, "invalid_request", f"not a chat request: {error!r}")
         else:
             self.bodies.append(call.body)
             reply = self._refusal(call, request)
@@ -130,8 +130,8 @@ class Endpoint:
         return error_reply(401, "invalid_api_key", "Incorrect API key provided")
 
     def _exhausted(self) -> Reply | None:
-        # Calls let in will be billed: counting them, not the bills, makes the quota exact.
-        if self._settings.quota_after is None or self._let_in < self._settings.quota_after:
+        # Admitted calls will be billed: counting these instead of the bills makes the quota exact.
+        if self._settings.quota_after is None or self._admitted < self._settings.quota_after:
             return None
         return error_reply(429, "insufficient_quota", "You exceeded your current quota")
 
@@ -141,7 +141,7 @@ class Endpoint:
         return error_reply(503, "server_is_overloaded", "The server is overloaded")
 
     def _fault(self, call: Call) -> Reply | None:
-        call.fault = fault = self._dice.fault()
+        call.fault = fault = self._faults.fault()
         if not fault:
             return None
         if fault == "torn" and self._settings.torn_before_billing:
@@ -151,7 +151,7 @@ class Endpoint:
             return _wait(code, "Rate limit reached", self._settings.retry_after_s)
         if fault != "500":
             return None
-        status = self._dice.server_error()
+        status = self._faults.server_error()
         return GATEWAY_PAGE if status == 502 else error_reply(status, "server_error", "The server had an error")
 
     def _throttled(self, call: Call) -> Reply | None:
@@ -171,24 +171,25 @@ class Endpoint:
         return _wait("rate_limit_exceeded", f"Rate limit reached for {name}", wait_s)
 
     def _work(self, call: Call, deliver: Deliver) -> None:
-        self._let_in += 1
-        seconds = self._dice.latency_s() + self._settings.per_token_s * call.output_tokens
+        self._admitted += 1
+        seconds = self._faults.latency_s() + self._settings.per_token_s * call.output_tokens
         if seconds > 0:
             seconds *= slowdown(self._settings, len(self._working) + 1, call.at - self._started_at)
-            # The client may leave meanwhile: the model works on, and bills.
+            # The client may disconnect meanwhile: the model finishes the work, and bills it.
             self._working[call] = self._loop.call_later(seconds, self._finish, call, deliver)
         else:
             self._finish(call, deliver)
 
     def _finish(self, call: Call, deliver: Deliver) -> None:
         self._working.pop(call, None)
-        wire = answer(call, self._last_id, self._limit_lines())
+        response = answer(call, self._last_id, self._limit_lines())
         self._last_id = call.id
-        # Booked before a byte is written: a client killed meanwhile was billed, and who has an answer sees it here.
-        self.ledger.record(self._bill(call, 200 if wire.data else 0))
-        if wire.then != "hang":
+        # Recorded before a byte is written: a client killed meanwhile was billed, and a client that has an answer finds
+        # it in the ledger.
+        self.ledger.record(self._bill(call, 200 if response.data else 0))
+        if response.then != "hang":
             self.ledger.leave()
-        deliver(wire)
+        deliver(response)
 
     def _limit_lines(self) -> bytes:
         return header_lines(self._limits.headers(self._loop.time())) if self._limits.given else b""
@@ -205,7 +206,7 @@ class Endpoint:
         )
         self.ledger.leave()
         limits = self._limits.headers(self._loop.time())
-        deliver(Wire(reply_bytes(reply, limits)) if reply.status else Wire(then="abort"))
+        deliver(RawResponse(reply_bytes(reply, limits)) if reply.status else RawResponse(then="abort"))
 
 
 def _unsupported(body: dict[str, Any]) -> Reply | None:

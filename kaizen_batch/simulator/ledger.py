@@ -1,4 +1,4 @@
-"""The ledger: every call that reached the simulator, and what was billed."""
+"""The ledger: every call that reached the simulator, and whether it was billed."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from typing import Any, Self
 class Entry:
     """One call, as the server saw it.
 
-    `status` is that of HTTP, 0 when the client got no answer at all; `at` the moment of its arrival in seconds
-    of the server's monotonic clock; `tokens` the true total, `charged` what the token window was charged;
-    `usd` its price; `fault` the name of the rate that hit it.
+    `status` is the HTTP status, 0 when the client got no response; `at` the time of arrival, in seconds of the
+    server's monotonic clock; `tokens` the total used, `charged` the tokens charged to the window; `usd` the price;
+    `fault` the injected fault.
     """
 
     status: int
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Ledger:
-    """Counts calls; written by the server's thread, read by any.
+    """Counts calls. The server's thread writes it, any thread may read it.
 
     >>> with Simulator() as simulator:
     ...     ...
@@ -49,7 +49,7 @@ class Ledger:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The ledger that a server left in its `ledger_path`; a half line at the end is left out."""
+        """The ledger that a server wrote to its `ledger_path`; an incomplete last line is skipped."""
         ledger = cls()
         for line in Path(path).read_bytes().splitlines(keepends=True):
             if line.endswith(b"\n"):
@@ -57,7 +57,7 @@ class Ledger:
         return ledger
 
     def open(self, path: str | os.PathLike[str]) -> None:
-        """Append every entry from now on to this file."""
+        """Append every further entry to this file."""
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def close(self) -> None:
@@ -73,22 +73,22 @@ class Ledger:
             self._peak = max(self._peak, self._in_flight)
 
     def leave(self) -> None:
-        """A call has ended, one way or another."""
+        """A call has ended."""
         with self._lock:
             self._in_flight -= 1
 
     def record(self, entry: Entry) -> None:
-        """Book what became of a call."""
+        """Record how a call ended."""
         with self._lock:
             self._entries.append(entry)
             self._billed += entry.billed
             self._usd += entry.usd
             if self._file is not None:
-                # No buffer in between: what was written survives a kill of this process.
+                # Unbuffered: what was written survives a kill of this process.
                 os.write(self._file, json.dumps(asdict(entry)).encode() + b"\n")
 
     def reset(self) -> None:
-        """Forget all entries, in the file too; calls in flight stay in flight."""
+        """Delete all entries, those in the file too; calls in flight are kept."""
         with self._lock:
             self._entries.clear()
             self._billed, self._usd, self._peak = 0, 0.0, self._in_flight
@@ -97,33 +97,33 @@ class Ledger:
 
     @property
     def entries(self) -> list[Entry]:
-        """All calls so far, in the order of their ends."""
+        """All calls so far, in the order in which they ended."""
         with self._lock:
             return list(self._entries)
 
     @property
     def calls(self) -> int:
-        """How many calls there were."""
+        """The number of calls."""
         return len(self._entries)
 
     @property
     def billed(self) -> int:
-        """How many of them were billed."""
+        """The number of billed calls."""
         return self._billed
 
     @property
     def usd(self) -> float:
-        """What the billed calls cost."""
+        """The cost of the billed calls, in USD."""
         return self._usd
 
     @property
     def peak_in_flight(self) -> int:
-        """The most calls there were at once."""
+        """The highest number of calls in flight."""
         return self._peak
 
     @property
     def in_flight(self) -> int:
-        """Calls under way now, those whose client has gone included."""
+        """Calls in flight, including those whose client has disconnected."""
         return self._in_flight
 
     def billed_by_prompt(self) -> dict[str, int]:
@@ -131,14 +131,14 @@ class Ledger:
         return dict(Counter(entry.prompt_sha256 for entry in self.entries if entry.billed))
 
     def worst_window(self, window_s: float) -> tuple[int, int]:
-        """The most billed requests, and the most charged tokens, in any window of so many seconds.
+        """The most billed requests, and the most charged tokens, in any window of `window_s` seconds.
 
-        A window is half open: a call at its very end belongs to the next one.
+        A window is half open: a call at its end belongs to the next window.
         """
         return worst_window(((entry.at, entry.charged) for entry in self.entries if entry.billed), window_s)
 
     def to_dict(self, *, entries: bool = True) -> dict[str, Any]:
-        """What `GET /ledger` answers."""
+        """The response to `GET /ledger`."""
         totals = {
             "calls": self.calls,
             "billed": self.billed,
@@ -150,7 +150,7 @@ class Ledger:
 
 
 def worst_window(arrivals: Iterable[tuple[float, int]], window_s: float) -> tuple[int, int]:
-    """The largest count and the largest sum over any half-open window of `window_s`, of (moment, tokens)."""
+    """The largest count and the largest sum of `(time, tokens)` pairs over any half-open window of `window_s`."""
     ordered = sorted(arrivals)
     first = tokens = most_requests = most_tokens = 0
     for last, (at, cost) in enumerate(ordered):

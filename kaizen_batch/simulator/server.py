@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httptools
 
-from kaizen_batch.simulator.answers import Wire, reply_bytes
+from kaizen_batch.simulator.answers import RawResponse, reply_bytes
 from kaizen_batch.simulator.endpoint import Endpoint, Request
 from kaizen_batch.simulator.ledger import Ledger
 from kaizen_batch.simulator.settings import Reply, Settings, error_reply
@@ -21,18 +21,18 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection: reads requests, hands them to the endpoint one after the other, writes the answers.
+    """One connection: reads requests, passes them to the endpoint one at a time, writes the responses.
 
-    All connections of a server read into one `buffer`: a plain protocol would get 256 KiB of fresh memory for each
-    read, which costs more than all the rest.
+    All connections of a server read into one `buffer`: a plain protocol allocates 256 KiB for each read, which costs
+    more than everything else.
     """
 
-    def __init__(self, endpoint: Endpoint, open_ones: "set[Connection]", buffer: memoryview) -> None:
+    def __init__(self, endpoint: Endpoint, connections: "set[Connection]", buffer: memoryview) -> None:
         self._endpoint = endpoint
-        self._open_ones = open_ones
+        self._connections = connections
         self._buffer = buffer
         self._headers: dict[bytes, bytes] = {}
-        # A method of C, not of Python: there are a dozen headers in each request.
+        # A C method: each request has a dozen headers.
         self.on_header = self._headers.__setitem__
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Request, bool]] = deque()
@@ -41,13 +41,13 @@ class Connection(asyncio.BufferedProtocol):
         self._hanging: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """asyncio: the transport is there; uvloop's is none of its classes."""
+        """asyncio: the connection is open. (uvloop's transport is not one of asyncio's classes.)"""
         self._transport: asyncio.Transport = transport
-        self._open_ones.add(self)
+        self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the transport is gone; only now is its socket closed."""
-        self._open_ones.discard(self)
+        """asyncio: the connection is closed, and so is its socket."""
+        self._connections.discard(self)
         self._waiting.clear()
         if self._hanging is not None:
             self._hanging.cancel()
@@ -58,38 +58,38 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """asyncio: where the next bytes go to."""
+        """asyncio: where to put the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """asyncio: so many bytes came in."""
+        """asyncio: `nbytes` were received."""
         try:
             self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._transport.write(reply_bytes(error_reply(400, "invalid_request", "this is no HTTP request")))
+            self._transport.write(reply_bytes(error_reply(400, "invalid_request", "not an HTTP request")))
             self._transport.close()
 
     def on_message_begin(self) -> None:
-        """httptools: a request starts."""
+        """httptools: a request begins."""
         self._url = b""
         self._headers.clear()
         self._body: list[bytes] = []
 
     def on_url(self, url: bytes) -> None:
-        """httptools: the target, or a part of it."""
+        """httptools: the target, or part of it."""
         self._url += url
 
     def on_headers_complete(self) -> None:
-        """httptools: the headers are over."""
+        """httptools: the headers are complete."""
         if (b"Expect" in self._headers or b"expect" in self._headers) and not self._busy:
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a part of the body."""
+        """httptools: part of the body."""
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """httptools: a request is there."""
+        """httptools: the request is complete."""
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         key = _authorization(self._headers) if self._endpoint.wants_key else b""
         request = Request(self._parser.get_method(), self._url, key, body)
@@ -102,17 +102,17 @@ class Connection(asyncio.BufferedProtocol):
             request, self._keep_alive = self._waiting.popleft()
             self._endpoint.handle(request, self._deliver)
 
-    def _deliver(self, wire: Wire) -> None:
+    def _deliver(self, response: RawResponse) -> None:
         transport = self._transport
-        if wire.then == "hang":
+        if response.then == "hang":
             self._hang()
         elif transport.is_closing():
             return
-        elif wire.then == "abort":
+        elif response.then == "abort":
             transport.abort()
         else:
-            transport.write(wire.data)
-            if wire.then == "keep" and self._keep_alive:
+            transport.write(response.data)
+            if response.then == "keep" and self._keep_alive:
                 self._busy = False
                 if self._waiting:
                     asyncio.get_running_loop().call_soon(self._next)
@@ -132,11 +132,11 @@ def _authorization(headers: dict[bytes, bytes]) -> bytes:
 
 
 class Simulator:
-    """The endpoint as a context manager: `base_url` and `ledger` are there inside the `with` block.
+    """A running endpoint as a context manager; use its `base_url` and `ledger` inside the `with` block.
 
-    Options are those of Settings. `reply_with` scripts the next answers; `bodies` holds the JSON of the last
-    1,000 requests; `down = True` refuses every call until it is set back, as `down_mode` says. A second `with`
-    block listens on the same port and goes on with the same ledger. Raises: OSError when the port is taken.
+    The options are those of Settings. `reply_with` scripts the next responses; `bodies` holds the JSON of the last
+    1,000 requests; `down = True` refuses every call, as `down_mode` says, until it is reset. A second `with` block
+    listens on the same port and continues the same ledger. Raises: OSError when the port is in use.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
@@ -153,7 +153,7 @@ class Simulator:
 
     @property
     def base_url(self) -> str:
-        """The endpoint's URL, up to and with `/v1`."""
+        """The endpoint's URL, including `/v1`."""
         return f"http://{self._host}:{self._port}/v1"
 
     @property
@@ -172,17 +172,17 @@ class Simulator:
 
     @property
     def down_mode(self) -> str:
-        """How calls are refused while it is down: with a 500, or by a torn connection."""
+        """How calls are refused while the server is down: `"500"`, or `"torn"` for a closed connection."""
         return self._endpoint.down_mode
 
     @down_mode.setter
     def down_mode(self, mode: str) -> None:
         if mode not in ("500", "torn"):
-            raise ValueError(f"down_mode={mode!r}: '500' or 'torn' is needed")
+            raise ValueError(f"down_mode must be '500' or 'torn'; given: {mode!r}")
         self._endpoint.down_mode = mode
 
     def reply_with(self, *replies: Reply) -> None:
-        """Answer the next calls with these."""
+        """Send these responses to the next calls."""
         self._endpoint.scripted.extend(replies)
 
     def __enter__(self) -> Self:
@@ -212,7 +212,7 @@ class Simulator:
             self._started.set()
 
     async def serve(self, on_started: Callable[[], None] = lambda: None) -> None:
-        """Serve until the task is cancelled or the `with` block ends; `on_started` is called once it listens."""
+        """Serve until the task is cancelled or the `with` block ends; calls `on_started` once it listens."""
         loop, connections, buffer = asyncio.get_running_loop(), set[Connection](), memoryview(bytearray(2**16))
         if self.settings.ledger_path is not None:
             self.ledger.open(self.settings.ledger_path)
@@ -228,8 +228,8 @@ class Simulator:
                 on_started()
                 await self._stop.wait()
             finally:
-                # Not by server.close(): a connection accepted just before it would find its server closed, and
-                # asyncio would drop its transport unclosed.
+                # server.close() is too early: a connection accepted just before it would find its server closed, and
+                # asyncio would drop its transport without closing it.
                 for listener in server.sockets:
                     loop.remove_reader(listener.fileno())
                 await _close_all(connections, self._endpoint)
@@ -239,8 +239,8 @@ class Simulator:
 
 
 async def _close_all(connections: set[Connection], endpoint: Endpoint) -> None:
-    # A connection that the listener has just accepted gets its transport and its `connection_made` within the
-    # next rounds of the loop: five rounds without any connection prove that there is none.
+    # A connection that was just accepted gets its transport and its `connection_made` within the next iterations of
+    # the loop: after five iterations without a connection there is none.
     empty = 0
     while empty < 5:
         empty = 0 if connections else empty + 1

@@ -1,4 +1,4 @@
-"""How the simulator behaves."""
+"""The simulator's settings."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -7,49 +7,49 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the simulator does to each call; every field is an option of the command, too.
+    """How the simulator treats each call; every field is also a command-line option.
 
-    Time of an answer:
-    - `latency_s`: seconds that a call takes, whatever the length of its answer.
+    Latency:
+    - `latency_s`: seconds that a call takes, independent of the length of its answer.
     - `latency_sigma`: above 0, `latency_s` is the median of a lognormal distribution with this spread.
     - `per_token_s`: seconds added for each token of the answer.
-    - `knee`: calls in flight from which on calls slow down; nothing tells the client.
+    - `knee`: calls in flight above which calls slow down; the client is not told.
     - `knee_power`: beyond the knee a call takes (in flight / knee) ** knee_power times as long.
     - `shed_at`: with more calls in flight than this, answer 503 server_is_overloaded.
-    - `brownout`: start, end (seconds after the server's start) and a factor on the time of calls that arrive then.
+    - `brownout`: start and end (seconds after the server's start) and the factor on the latency of calls in between.
 
     Limits and money:
-    - `requests_per_minute`: strict sliding window over the requests let in; beyond it 429, with retry-after-ms.
+    - `requests_per_minute`: strict sliding window over admitted requests; above it 429, with retry-after-ms.
     - `tokens_per_minute`: the same for tokens, charged on arrival.
     - `window_s`: length of both windows in seconds; they hold the share window_s / 60 of a minute's limit.
     - `charge_max_tokens`: charge the prompt and `max_tokens` in place of the true total.
-    - `used_elsewhere_rpm`: requests a minute that another client takes, evenly, out of the request window.
-    - `quota_after`: calls to bill; every further one is answered 429 insufficient_quota.
-    - `price_input`: USD for a million prompt tokens.
-    - `price_output`: USD for a million tokens of answers.
+    - `used_elsewhere_rpm`: requests per minute that another client uses, evenly, of the request window.
+    - `quota_after`: calls to bill; every further call gets 429 insufficient_quota.
+    - `price_input`: USD per million prompt tokens.
+    - `price_output`: USD per million output tokens.
 
     Faults that are not billed (shares of the calls, 0 to 1):
-    - `rate_429`: answered 429 rate_limit_exceeded, with `retry_after_s` in the header retry-after-ms.
-    - `rate_slow_down`: answered 429 slow_down, with the same header.
-    - `rate_500`: answered 500, and now and then 502 (a gateway's HTML page) or 503.
+    - `rate_429`: 429 rate_limit_exceeded, with `retry_after_s` in the header retry-after-ms.
+    - `rate_slow_down`: 429 slow_down, with the same header.
+    - `rate_500`: 500, sometimes 502 (a gateway's HTML page) or 503.
 
     Faults that are billed (shares of the calls, 0 to 1):
-    - `rate_torn`: the connection is closed without an answer.
-    - `rate_bad_json`: half a body, of the right length for HTTP.
-    - `rate_truncated`: the length of the whole body is announced, and the connection closed in the middle of it.
+    - `rate_torn`: the connection is closed without a response.
+    - `rate_bad_json`: half of the JSON, with a matching content length.
+    - `rate_truncated`: the content length of the whole body, but the connection is closed in the middle of it.
     - `rate_not_json`: 200 with an HTML page.
     - `rate_wrong_type`: the right answer, with the content type text/plain.
     - `rate_no_usage`: the right answer without `usage`.
     - `rate_duplicate_id`: the right answer with the id of another one.
-    - `rate_hang`: no answer; the socket stays open for `hang_s`.
+    - `rate_hang`: no response; the connection stays open for `hang_s`.
 
-    And:
-    - `retry_after_s`: seconds that a throttled call is asked to wait.
+    Other:
+    - `retry_after_s`: seconds that a throttled client is asked to wait.
     - `torn_before_billing`: a torn call is not billed.
     - `hang_s`: seconds until a hung connection is closed.
-    - `api_key`: the only key that is let in; without it, any.
-    - `ledger_path`: file to which each entry of the ledger is appended at once, as a line of JSON.
-    - `seed`: seed of latencies and faults.
+    - `api_key`: the only key that is accepted; None accepts any.
+    - `ledger_path`: a file to which each ledger entry is appended at once, as a line of JSON.
+    - `seed`: seeds latencies and faults.
 
     Raises: ValueError for a value out of range.
     """
@@ -90,40 +90,40 @@ class Settings:
     def __post_init__(self) -> None:
         for name, value in self.numbers().items():
             if not value >= 0 or math.isinf(value):
-                raise ValueError(f"{name}={value!r}: a number from 0 up is needed")
+                raise ValueError(f"{name} must be a finite number >= 0; given: {value!r}")
         if sum(self.rates().values()) > 1 + 1e-9:
-            raise ValueError(f"the rates add up to more than 1: {self.rates()}")
+            raise ValueError(f"the rates must not add up to more than 1; given: {self.rates()}")
         if not self.window_s or self.knee == 0:
             raise ValueError("window_s and knee must be above 0")
         if self.brownout is not None and not self.brownout[0] < self.brownout[1]:
-            raise ValueError(f"brownout={self.brownout!r}: it must start before it ends")
+            raise ValueError(f"brownout must start before it ends; given: {self.brownout!r}")
         for name in ("requests_per_minute", "tokens_per_minute"):
             limit = self.per_window(getattr(self, name))
             if limit is not None and limit < 1:
                 least = math.ceil(60 / self.window_s)
-                raise ValueError(f"{name} leaves nothing for a window of {self.window_s} s; give at least {least}")
+                raise ValueError(f"{name} must be at least {least} for a window of {self.window_s} s")
 
     def numbers(self) -> dict[str, float]:
-        """The fields that hold a number, without the seed."""
+        """The numeric fields, without the seed."""
         given = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "seed"}
         return {name: value for name, value in given.items() if isinstance(value, int | float)}
 
     def rates(self) -> dict[str, float]:
-        """The shares of the faults, by name, of those that occur."""
+        """The shares of the faults that occur, by name."""
         given = {name.removeprefix("rate_"): n for name, n in self.numbers().items() if name.startswith("rate_")}
         return {name: share for name, share in given.items() if share > 0}
 
     def per_window(self, per_minute: float | None) -> float | None:
-        """What a limit per minute leaves for one window."""
-        # The tiny addend: 600 * 0.1 / 60 must be 1, whatever the rounding.
+        """The limit per minute, converted to one window."""
+        # The addend corrects rounding: 600 * 0.1 / 60 must be 1.
         return None if per_minute is None else per_minute * self.window_s / 60 + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer that a test asks the simulator to give instead of its own; `body` is JSON, or a text as it is.
+    """A response that a test makes the simulator send instead of its own; `body` is JSON, or raw text.
 
-    The status 0 tears the connection without an answer.
+    The status 0 closes the connection without a response.
     """
 
     status: int = 200

@@ -1,4 +1,4 @@
-"""The rate limits: strict sliding windows, and the headers that tell the client about them."""
+"""Rate limits: strict sliding windows, and the headers that announce them."""
 
 import math
 from collections import deque
@@ -9,7 +9,7 @@ from kaizen_batch.simulator.settings import Settings
 class SlidingWindow:
     """At most `limit` in any half-open window of `window_s` seconds.
 
-    `taken` is what somebody else takes evenly all the time: a part of the window that is never free.
+    `taken` is the constant share that another client uses: it is never free.
     """
 
     def __init__(self, limit: float, window_s: float, taken: float = 0.0) -> None:
@@ -20,7 +20,7 @@ class SlidingWindow:
         self._used = 0
 
     def wait_s(self, cost: int, now: float) -> float:
-        """Seconds until a call of this cost fits: 0.0 if it does, infinity if it never will."""
+        """Seconds until a call of this cost fits: 0.0 if it fits now, infinity if it never will."""
         self._forget(now)
         excess = self._used + cost - self._limit
         if excess <= 0:
@@ -32,17 +32,17 @@ class SlidingWindow:
         return math.inf
 
     def take(self, cost: int, now: float) -> None:
-        """Charge a call."""
+        """Charge a call to the window."""
         self._calls.append((now, cost))
         self._used += cost
 
     def remaining(self, now: float) -> int:
-        """What is free now."""
+        """The capacity left now."""
         self._forget(now)
         return max(0, math.floor(self._limit - self._used))
 
     def reset_s(self, now: float) -> float:
-        """Seconds until the window is as free as can be."""
+        """Seconds until the window is as free as it can be."""
         self._forget(now)
         if self._shared:
             return self._window_s
@@ -50,13 +50,13 @@ class SlidingWindow:
 
     def _forget(self, now: float) -> None:
         calls = self._calls
-        # Not by the difference: `wait_s` says 0 at the same rounded moment at which this lets go.
+        # Compares sums, not differences, so that a call leaves the window at the rounded time that `wait_s` promised.
         while calls and now >= calls[0][0] + self._window_s:
             self._used -= calls.popleft()[1]
 
 
 class RateLimits:
-    """The window of requests and that of tokens: a call is let in by both or charged to none."""
+    """The window of requests and that of tokens: a call is admitted by both or charged to neither."""
 
     def __init__(self, settings: Settings) -> None:
         requests = settings.per_window(settings.requests_per_minute)
@@ -70,7 +70,7 @@ class RateLimits:
         self._named = [(name, math.floor(limits[name] or 0), window) for name, window in windows.items() if window]
 
     def admit(self, tokens: int, now: float) -> tuple[float, str]:
-        """Let a call in, (0.0, ""), or say how many seconds it has to wait, and for the window of what."""
+        """Admit a call, `(0.0, "")`, or return the seconds it has to wait and the window it waits for."""
         waits = [(window.wait_s(_cost(name, tokens), now), name) for name, _, window in self._named]
         worst = max(waits, default=(0.0, ""))
         if worst[0] > 0:
@@ -80,7 +80,7 @@ class RateLimits:
         return 0.0, ""
 
     def headers(self, now: float) -> dict[str, str]:
-        """OpenAI's headers: the limits are those of a minute, the rest is that of the windows."""
+        """OpenAI's headers: the limits are per minute, the other values are those of the windows."""
         headers = {}
         for name, limit, window in self._named:
             headers[f"x-ratelimit-limit-{name}"] = str(limit)
@@ -94,7 +94,7 @@ def _cost(name: str, tokens: int) -> int:
 
 
 def milliseconds(seconds: float) -> int:
-    """Rounded up: who waits so long has waited long enough."""
+    """Rounded up, so that a client that waits this long has waited long enough."""
     return max(0, math.ceil(seconds * 1000 - 1e-6))
 
 

@@ -29,7 +29,7 @@ def test_a_registered_name_makes_its_provider_and_may_be_registered_again() -> N
 
 
 def test_a_taken_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="taken by MockProvider"):
+    with pytest.raises(ConfigError, match="used by MockProvider"):
         register_provider("mock", Other)
 
 

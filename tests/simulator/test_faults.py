@@ -104,7 +104,7 @@ async def test_down_refuses_every_call_until_it_is_set_back(mode: str) -> None:
 
 
 def test_another_down_mode_is_refused() -> None:
-    with pytest.raises(ValueError, match="down_mode='slow'"):
+    with pytest.raises(ValueError, match="must be '500' or 'torn'; given: 'slow'"):
         Simulator().down_mode = "slow"
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaizen_batch.simulator import Settings, Simulator
-from kaizen_batch.simulator.chance import slowdown
+from kaizen_batch.simulator.faults import slowdown
 from kaizen_batch.simulator.ledger import worst_window
 from kaizen_batch.simulator.windows import RateLimits, SlidingWindow, go_duration
 

@@ -84,8 +84,8 @@ def test_every_setting_is_described_and_an_option_of_the_command() -> None:
     [
         (["--rate-429", "2"], "0<=x<=1"),
         (["--knee", "-1"], "x>=0"),
-        (["--brownout", "2", "1", "1"], "it must start before it ends"),
-        (["--requests-per-minute", "1", "--window-s", "1"], "give at least 60"),
+        (["--brownout", "2", "1", "1"], "must start before it ends"),
+        (["--requests-per-minute", "1", "--window-s", "1"], "must be at least 60"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(arguments: list[str], words: str) -> None:

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 
 from kaizen_batch.providers.chat_responses import HttpResponse, rate_limit_headers
 from kaizen_batch.providers.http.base import T, Target, no_answer, not_connected, too_late
-from kaizen_batch.providers.http.environment import environment_proxy
-from kaizen_batch.providers.http.headers import endpoint_headers, ssl_context
+from kaizen_batch.providers.http.environment import endpoint_headers, environment_proxy, ssl_context
 
 if TYPE_CHECKING:
     import aiohttp

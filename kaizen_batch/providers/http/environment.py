@@ -1,14 +1,17 @@
-"""The proxy that the environment asks for, by the rules of the SDK's HTTP client."""
+"""What all clients take from the environment: the proxy, trusted certificates and headers, by the SDK's rules."""
 
+import os
+import ssl
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_ORGANIZATION = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 
 
 def environment_proxy(url: str) -> str | None:
     """The proxy for an address, from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; None for a direct connection."""
-    from urllib.request import getproxies  # it loads an HTTP client, which is not needed until there is an endpoint
+    from urllib.request import getproxies  # imports an HTTP client, which is not needed before there is an endpoint
 
     parts = urlsplit(url)
     found = getproxies()
@@ -23,7 +26,7 @@ def _exempts(entry: str, url: SplitResult) -> bool:
         return entry == "*"
     scheme, separator, rest = entry.partition("://")
     if separator:
-        # A full address in NO_PROXY means that very host; without a host, the whole scheme.
+        # A URL in NO_PROXY means exactly that host; without a host, the whole scheme.
         return _is_host(rest, url, exactly=True) and scheme in ("all", url.scheme) if rest else scheme == url.scheme
     return _is_host(entry, url, exactly=entry == "localhost")
 
@@ -44,3 +47,27 @@ def _is_host(entry: str, url: SplitResult, *, exactly: bool) -> bool:
         return ip_address(host) in network
     except ValueError:
         return False
+
+
+def endpoint_headers(api_key: str) -> dict[str, str]:
+    """The SDK's headers that endpoints act on."""
+    given = {header: os.environ.get(name) for name, header in _ORGANIZATION.items()}
+    return {
+        "Authorization": f"Bearer {api_key}",
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "User-Agent": "kaizen-batch",
+        **{header: value for header, value in given.items() if value is not None},
+    }
+
+
+def ssl_context() -> ssl.SSLContext:
+    """The SDK's trust store: SSL_CERT_FILE or SSL_CERT_DIR, else the system's."""
+    try:
+        from httpx2 import create_ssl_context  # the SDK's HTTP client, which knows each system's store
+    except ImportError:
+        context = ssl.create_default_context()
+    else:
+        context = create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

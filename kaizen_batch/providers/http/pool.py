@@ -21,7 +21,7 @@ from kaizen_batch.concurrency.timeouts import Deadlines, TimeLimits, clock_of
 from kaizen_batch.limits import Slots
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.base import T, Target, Transport, no_answer, not_connected, too_late
-from kaizen_batch.providers.http.headers import endpoint_headers
+from kaizen_batch.providers.http.environment import endpoint_headers
 from kaizen_batch.providers.http.http11 import Connection
 
 # Common servers close a connection that was idle for 5 s. Letting go before keeps a request from crossing the close

@@ -1,4 +1,4 @@
-"""What chance and load do to a call: its fault, and the seconds that it takes."""
+"""Random faults and latencies, and the slowdown under load."""
 
 import math
 import random
@@ -10,8 +10,8 @@ from kaizen_batch.simulator.settings import Settings
 _SERVER_ERRORS = (500, 500, 500, 502, 503)
 
 
-class Dice:
-    """Faults and latencies by the seed: the same for the same order of calls."""
+class FaultInjector:
+    """Draws faults and latencies from the seed: the same sequence of calls gets the same ones."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -21,15 +21,15 @@ class Dice:
         self._random = random.Random(settings.seed)
 
     def fault(self) -> str:
-        """The fault that hits the next call, or nothing."""
+        """The fault of the next call, or an empty string."""
         return self._names[bisect_right(self._ends, self._random.random())] if self._ends else ""
 
     def server_error(self) -> int:
-        """Which status a 500 has."""
+        """The status of a server error."""
         return self._random.choice(_SERVER_ERRORS)
 
     def latency_s(self) -> float:
-        """Seconds of the next call, on an idle server."""
+        """Seconds that the next call takes on an idle server."""
         settings = self._settings
         if not settings.latency_sigma:
             return settings.latency_s
@@ -37,7 +37,7 @@ class Dice:
 
 
 def slowdown(settings: Settings, in_flight: int, age_s: float) -> float:
-    """The factor on the time of a call that makes it so many in flight, `age_s` seconds after the start."""
+    """The factor on the latency of a call, with `in_flight` calls in flight and `age_s` seconds after the start."""
     factor = 1.0
     if settings.knee is not None and in_flight > settings.knee:
         factor = (in_flight / settings.knee) ** settings.knee_power
