@@ -47,12 +47,14 @@ class KaizenBatchError(Exception):
     """Base of every error of this package.
 
     `code` names the cause for programs (`"rate_limit_exceeded"`), `retryable` says whether the same item can
-    succeed later, `fatal` whether no other item can succeed either.
+    succeed later, `fatal` whether no other item can succeed either, `may_be_billed` whether the endpoint may have done
+    the work although no answer came.
     """
 
     default_code: ClassVar[str] = "error"
     retryable: bool = False
     fatal: ClassVar[bool] = False
+    may_be_billed: bool = False
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -200,7 +202,6 @@ class ProviderError(KaizenBatchError):
     """
 
     default_code = "provider_error"
-    may_be_billed: bool = False
 
     def __init__(
         self,

@@ -1,19 +1,12 @@
 """Agents: what the engine runs. A model behind a signature, or any async function."""
 
-from kaizen_batch.agents.base import (
-    Agent,
-    FunctionAgent,
-    ModelAgent,
-    SmallAgent,
-    as_agent,
-    create_agent,
-    parsed,
-    prepared,
-    session_of,
-)
+from kaizen_batch.agents.base import Agent, AgentWrapper, parsed, prepared
+from kaizen_batch.agents.function import FunctionAgent, SmallAgent, as_agent
+from kaizen_batch.agents.model import ModelAgent, create_agent
 
 __all__ = [
     "Agent",
+    "AgentWrapper",
     "FunctionAgent",
     "ModelAgent",
     "SmallAgent",
@@ -21,5 +14,4 @@ __all__ = [
     "create_agent",
     "parsed",
     "prepared",
-    "session_of",
 ]

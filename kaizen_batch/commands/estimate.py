@@ -67,7 +67,7 @@ class _Estimate:
         self._config = config
         self._template = template_of(options)
         agent = agent_of(options, config)
-        if not hasattr(agent, "max_output"):
+        if not agent.from_model:
             raise ConfigError(f"{config.llm_provider!r} is a function, of which nobody can say what it costs")
         self._agent = RowAgent(agent, self._template)
         self._limits = RowLimits(config, self._agent)

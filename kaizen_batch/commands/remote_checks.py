@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from kaizen_batch.agents import create_agent, session_of
+from kaizen_batch.agents import create_agent
 from kaizen_batch.commands.checks import Check
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import (
@@ -131,9 +131,9 @@ async def _ask(config: BatchConfig) -> list[Check]:
 
 
 async def _one_call(config: BatchConfig) -> tuple[Completion, float]:
-    agent: Any = create_agent(config)
+    agent = create_agent(config)
     request = agent.prepare("Say ok.")
-    async with session_of(agent):
+    async with agent.session():
         for _ in range(_ADAPTATIONS):
             with suppress(
                 UnsupportedParameterError

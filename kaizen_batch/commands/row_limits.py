@@ -1,7 +1,6 @@
 """Which rows can never be asked, whatever the run does: they exceed a limit alone."""
 
-from typing import Any
-
+from kaizen_batch.agents import Agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.limits import TokenEstimate
 from kaizen_batch.prices import context_window_of
@@ -10,7 +9,7 @@ from kaizen_batch.prices import context_window_of
 class RowLimits:
     """What a single call must not exceed: the tokens of a minute, the model's context window, the budget."""
 
-    def __init__(self, config: BatchConfig, agent: Any) -> None:
+    def __init__(self, config: BatchConfig, agent: Agent) -> None:
         self._output = config.max_tokens or 0
         self._tokens = config.tokens_per_minute
         self._window = context_window_of(config.model, config.base_url)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kaizen_batch.agents import create_agent
+from kaizen_batch.agents import Agent, create_agent
 from kaizen_batch.commands.command import arguments_of, value_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
@@ -75,7 +75,7 @@ def signature_of(options: Options) -> Any:
     return None if options["schema"] is None else read_schema(options["schema"])
 
 
-def agent_of(options: Options, config: BatchConfig) -> Any:
+def agent_of(options: Options, config: BatchConfig) -> Agent:
     """The agent of a run. Raises: ConfigError, SignatureError."""
     return create_agent(config, signature_of(options))
 

@@ -242,7 +242,7 @@ class Calls:
     ) -> KaizenBatchError:
         """Book a call that failed; what that comes to is returned."""
         item.latency_s = now - sent_at
-        if getattr(failure, "may_be_billed", False):
+        if failure.may_be_billed:
             self._unanswered(item, reservation, failure)
         elif item.record is not None:
             item.record.ended(failure)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import AgentError, JournalError, KaizenBatchError
 from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
@@ -31,11 +32,11 @@ def request_key(endpoint: str, body: bytes) -> bytes:
     return sha256(len(where).to_bytes(4, "big") + where + body).digest()
 
 
-def describe(agent: Any, config: RunConfig) -> dict[str, Any]:
+def describe(agent: Agent, config: RunConfig) -> dict[str, Any]:
     """What the journal keeps of a run: its options, without any secret."""
-    own = getattr(agent, "config", config)
+    own = agent.config or config
     return {
-        "endpoint": getattr(agent, "endpoint", None),
+        "endpoint": agent.endpoint,
         "config": own.model_dump(mode="json", exclude={"provider_options"}),
     }
 

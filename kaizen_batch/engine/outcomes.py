@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kaizen_batch.agents import Agent
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.journaling import completion_of
-from kaizen_batch.errors import BatchError, KaizenBatchError
+from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError
 from kaizen_batch.events import Event, ItemFinished
 from kaizen_batch.journal import Entry
 from kaizen_batch.metrics import RunMetrics
@@ -22,14 +23,14 @@ class Outcomes:
     """
 
     def __init__(
-        self, agent: Any, metrics: RunMetrics, *, emit: Callable[[Event], None] | None, batch: bool, raises: bool
+        self, agent: Agent, metrics: RunMetrics, *, emit: Callable[[Event], None] | None, batch: bool, raises: bool
     ) -> None:
         self.raises = raises
         self._metrics = metrics
         self._emit = emit
         self._batch = batch
-        self._from_model = getattr(agent, "from_model", True)
-        self._no_outputs = dict.fromkeys(getattr(agent, "output_fields", ()))
+        self._from_model = agent.from_model
+        self._no_outputs = dict.fromkeys(agent.output_fields)
 
     def ok(self, item: Item, outputs: dict[str, Any]) -> ItemResult:
         """The result of an item that has its answer."""
@@ -37,7 +38,7 @@ class Outcomes:
 
     def failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
         """The result of an item that has none."""
-        return self._failed(item, ItemError.of(error), getattr(error, "outputs", {}), error)
+        return self._failed(item, ItemError.of(error), error.outputs if isinstance(error, AgentError) else {}, error)
 
     def failed_before(self, item: Item, entry: Entry, error: ItemError) -> ItemResult:
         """The result of an item that asks what has just been refused for good: it is not asked again."""

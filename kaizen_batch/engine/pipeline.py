@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from kaizen_batch.agents import parsed, prepared
+from kaizen_batch.agents import Agent, parsed, prepared
 from kaizen_batch.concurrency.timeouts import TimeLimits
 from kaizen_batch.config import RunConfig
 from kaizen_batch.engine.calls import Calls
@@ -45,7 +45,7 @@ class Pipeline:
 
     def __init__(
         self,
-        agent: Any,
+        agent: Agent,
         config: RunConfig,
         *,
         sinks: tuple[EventSink, ...],
@@ -60,8 +60,9 @@ class Pipeline:
         self.stopped = asyncio.Event()
         self.reason: KaizenBatchError | None = None
         self._upstreams = [Upstream(agent, config, self.admission, self.limiter)]
-        for fallback in getattr(agent, "fallbacks", ()):
-            own = fallback.config.with_options(max_concurrent=config.max_concurrent, budget_usd=config.budget_usd)
+        for fallback in agent.fallbacks:
+            common = {"max_concurrent": config.max_concurrent, "budget_usd": config.budget_usd}
+            own = (fallback.config or config).model_copy(update=common)
             self._upstreams.append(Upstream(fallback, own, self.admission, self.limiter, is_fallback=True))
         self._config = config
         self._retries = RetryBudget(config.retry.budget)
@@ -88,7 +89,7 @@ class Pipeline:
             if self.journal is None:
                 return self._execute(item, inputs, request, release_slot)
             item.body = upstream.agent.body(request)
-            key = request_key(upstream.agent.endpoint, item.body)
+            key = request_key(upstream.endpoint or "", item.body)
             item.record = Record(self.journal, key, index, item.body)
         except Exception as error:
             return self._fail(item, as_batch_error(error))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kaizen_batch.agents import session_of
+from kaizen_batch.agents import Agent
 from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
 from kaizen_batch.engine.signals import on_stop
@@ -35,7 +35,7 @@ class Supervisor:
         pipeline: Pipeline,
         source: Source,
         *,
-        session: Any,
+        agent: Agent,
         buffer: ReorderBuffer,
         journal: Path | None = None,
         deadline_s: float | None = None,
@@ -43,7 +43,7 @@ class Supervisor:
     ) -> None:
         self._pipeline = pipeline
         self._source = source
-        self._session = session
+        self._agent = agent
         self._journal = journal
         self._deadline_s = deadline_s
         self._grace_s = grace_s
@@ -179,7 +179,7 @@ class Supervisor:
                 if self._journal is not None:
                     await self._open(Journal(self._journal), stack)
                     stack.enter_context(on_stop(self._stop))
-                await stack.enter_async_context(session_of(self._session))
+                await stack.enter_async_context(self._agent.session())
                 stack.callback(setattr, self, "_closing", True)
                 self._arm_deadline(stack)
                 self._arm_progress(stack)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import (
     BadRequestError,
@@ -38,7 +39,7 @@ class Upstream:
 
     def __init__(
         self,
-        agent: Any,
+        agent: Agent,
         config: RunConfig,
         admission: Admission,
         concurrency: ConcurrencyLimiter,
@@ -46,10 +47,10 @@ class Upstream:
         is_fallback: bool = False,
     ) -> None:
         self.agent = agent
-        self.name: str | None = getattr(agent, "name", None)
+        self.name = agent.name
         self.is_fallback = is_fallback
         self.error: KaizenBatchError | None = None
-        self.price: Price | None = config.price or getattr(agent, "price", None)
+        self.price: Price | None = config.price or agent.price
         self._budgeted = config.budget_usd is not None
         self._bounded = self._budgeted or (config.journal is not None and self.price is not None)
         self._concurrency = concurrency
@@ -63,15 +64,14 @@ class Upstream:
         self.queue = admission.queue([self._rate] if self._rate.active else [])
         self._troubled = False
         self.sized = self._bounded or self._rate.counts_tokens
-        keeps = getattr(agent, "keeps_timeout", None)
-        self.timeout_s = None if keeps is not None and keeps(config.timeout_s) else config.timeout_s
+        self.timeout_s = None if agent.keeps_timeout(config.timeout_s) else config.timeout_s
         if self._budgeted:
             _check_budget(self.price, agent)
 
     @property
     def endpoint(self) -> str | None:
         """Where the calls go."""
-        return getattr(self.agent, "endpoint", None)
+        return self.agent.endpoint
 
     def reservation(self, request: Any, body: bytes | None) -> Reservation:
         """What a call can take at most; `body` is the request as it goes over the wire, if `sized`."""
@@ -110,7 +110,7 @@ class Upstream:
 
         Raises: EndpointDownError when the endpoint has failed for too long.
         """
-        if not getattr(error, "may_be_billed", False):
+        if not error.may_be_billed:
             reservation.used_usd = 0.0
         if isinstance(error, ProviderError):
             self._observe_headers(error.headers, reservation, sent_at, now)
@@ -157,12 +157,12 @@ class Upstream:
             self.sized = self._bounded or self._rate.counts_tokens
 
 
-def _check_budget(price: Price | None, agent: Any) -> None:
-    name, where = getattr(agent, "name", None) or type(agent).__name__, getattr(agent, "endpoint", "its endpoint")
+def _check_budget(price: Price | None, agent: Agent) -> None:
+    name, where = agent.name or type(agent).__name__, agent.endpoint or "its endpoint"
     if price is None:
         raise ConfigError(
             f"budget_usd needs to know what {name} costs at {where}, and the price list does not say: "
             'pass price={"input": ..., "output": ...}, in USD for a million tokens'
         )
-    if getattr(agent, "max_output", lambda _: None)(None) is None:
+    if agent.max_output(None) is None:
         raise ConfigError(f"budget_usd needs a bound for each answer of {name}: set max_tokens")

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kaizen_batch.agents import as_agent
+from kaizen_batch.agents import Agent, as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Together, wants_calls, wants_items
@@ -170,11 +170,11 @@ class _Rows:
 class _Target:
     """The output and the failed rows; the file of these is made when the first of them comes."""
 
-    def __init__(self, job: FileJob, files: ExitStack, rows: _Rows, agent: Any) -> None:
+    def __init__(self, job: FileJob, files: ExitStack, rows: _Rows, agent: Agent) -> None:
         self._job = job
         self._files = files
         self._rows = rows
-        columns = joined(dict.fromkeys(rows.columns), dict.fromkeys(getattr(agent, "output_fields", ())))
+        columns = joined(dict.fromkeys(rows.columns), dict.fromkeys(agent.output_fields))
         self._writer = self._open(job.output, columns, job.output_format)
         self._failed: RecordWriter | None = None
 
@@ -284,9 +284,9 @@ def _check_paths(job: FileJob, config: RunConfig) -> None:
         seen[real] = name
 
 
-def _check_columns(template: PromptTemplate | None, agent: Any, columns: tuple[str, ...]) -> None:
+def _check_columns(template: PromptTemplate | None, agent: Agent, columns: tuple[str, ...]) -> None:
     """Raise ConfigError for what would fail every row."""
-    inputs = getattr(getattr(agent, "signature", None), "inputs", {})
+    inputs = agent.signature.inputs if agent.signature is not None else {}
     if template is not None and len(inputs) > 1:
         raise ConfigError(
             f"a prompt template makes one text, and the signature takes {', '.join(map(repr, inputs))}: leave out the "

@@ -4,6 +4,7 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kaizen_batch.agents import Agent, AgentWrapper
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
 from kaizen_batch.files.values import as_text, plain_row
 
@@ -59,28 +60,23 @@ def _parse(template: str) -> Iterable[tuple[str, str | None, str | None, str | N
         yield text, name, spec, conversion
 
 
-class RowAgent:
-    """An agent whose items are rows of a file: a template makes prompts of them, without one they go in as they are.
+class RowAgent(AgentWrapper):
+    """An agent whose items are rows of a file: a template turns each into a prompt; without one, the row is the item.
 
-    It is the agent that it is made of, but for `prepare`. A row that lacks a column fails, and costs nothing.
+    A row that lacks a column fails without a call.
     """
 
-    def __init__(self, agent: Any, template: PromptTemplate | None) -> None:
-        self._agent = agent
+    def __init__(self, agent: Agent, template: PromptTemplate | None) -> None:
+        super().__init__(agent)
         self._template = template
-        self.complete = agent.complete
-        self.parse = agent.parse
-        self.fallbacks = [RowAgent(fallback, template) for fallback in getattr(agent, "fallbacks", ())]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._agent, name)
+        self.fallbacks = [RowAgent(fallback, template) for fallback in agent.fallbacks]
 
     def prepare(self, row: dict[str, Any]) -> Any:
         """The request of one row. Raises: InputError."""
         if self._template is None:
-            return self._agent.prepare(plain_row(row))
+            return self.wrapped.prepare(plain_row(row))
         prompt = self._template.render(row)
         if prompt is None:
             lacks = next(name for name in self._template.columns if name not in row)
             raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
-        return self._agent.prepare(prompt)
+        return self.wrapped.prepare(prompt)

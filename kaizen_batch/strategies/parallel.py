@@ -68,14 +68,14 @@ class ParallelBatchStrategy:
         the results say of themselves.
         """
         agent, config = as_agent(agent), self.config
-        if config.journal is not None and not hasattr(agent, "body"):
-            raise ConfigError(f"a journal needs `endpoint` and `body(request)`, which {type(agent).__name__} has not")
+        if config.journal is not None and agent.endpoint is None:
+            raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
         sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
         pipeline = Pipeline(agent, config, sinks=sinks, batch=batch)
         supervisor = Supervisor(
             pipeline,
             Source(items),
-            session=agent,
+            agent=agent,
             buffer=ReorderBuffer(self.window, ordered=ordered),
             journal=config.journal,
             deadline_s=config.deadline_s,

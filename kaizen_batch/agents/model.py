@@ -1,0 +1,109 @@
+"""ModelAgent: a language model behind a signature."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from kaizen_batch.agents.base import Agent
+from kaizen_batch.agents.function import as_agent
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ConfigError, RefusedOutputError, TruncatedOutputError
+from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
+from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
+
+
+class ModelAgent(Agent):
+    """Asks a model through a provider and reads its answers through a signature.
+
+    >>> agent = ModelAgent(BatchConfig(llm_provider="mock"), ProcessingSignature, MockProvider())
+    """
+
+    signature: type[Signature]
+    config: BatchConfig
+
+    def __init__(self, config: BatchConfig, signature: type[Signature], provider: Provider) -> None:
+        self.signature = signature
+        self.provider = provider
+        self.output_fields = signature.output_fields()
+        self.config = config
+        self.name = config.model
+        self.endpoint = provider.endpoint
+        self.price = config.price or provider.price(config.model)
+        self.fallbacks: list[ModelAgent] = []
+        schema = signature.json_schema()
+        self._output = OutputSchema(signature.__name__, schema) if schema else None
+        self._parameters = config.model, config.temperature, config.max_tokens
+
+    def body(self, request: Request) -> bytes:
+        """The request as the provider sends it."""
+        return self.provider.body(request)
+
+    def keeps_timeout(self, seconds: float | None) -> bool:
+        """Whether the provider ends a call after this many seconds."""
+        return self.provider.keeps_timeout(seconds)
+
+    def max_output(self, request: Request | None) -> int | None:
+        """`max_tokens` of the config."""
+        return self.config.max_tokens
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """The sessions of the provider and of the fallbacks' providers."""
+        async with AsyncExitStack() as stack:
+            for agent in (self, *self.fallbacks):
+                await stack.enter_async_context(agent.provider.session())
+            yield
+
+    def prepare(self, inputs: Any) -> Request:
+        """Render one item. Raises: InputError if it does not fit the signature."""
+        messages = self.signature.messages(inputs, self.config.system_prompt)
+        model, temperature, max_tokens = self._parameters
+        return Request(model, messages, temperature, max_tokens, self._output)
+
+    def complete(self, request: Request) -> Awaitable[Completion]:
+        """Send one call."""
+        return self.provider.complete(request)
+
+    def parse(self, request: Request, completion: Completion) -> dict[str, Any]:
+        """Read the outputs. Raises: OutputError for a refusal, or an answer that is cut off or does not fit."""
+        text = completion.text or ""
+        if completion.refusal is not None:
+            raise RefusedOutputError(f"the model refused: {completion.refusal}")
+        if completion.finish_reason == "content_filter":
+            raise RefusedOutputError("a content filter stopped the answer", code="content_filter")
+        cut = completion.finish_reason == "length"
+        if cut and (request.output is not None or not text):
+            raise TruncatedOutputError(
+                f"the answer was cut off at max_tokens={request.max_tokens} and cannot be read; raise max_tokens"
+            )
+        return self.signature.parse(text)
+
+
+def create_agent(config: BatchConfig, signature: Any = None, provider: Any = None) -> Agent:
+    """The agent for a config: a model behind a signature, or the function that stands in for a provider.
+
+    `provider` (default: what `config.llm_provider` names) is a Provider, a Provider class, an agent or an async
+    function. Raises: ConfigError, SignatureError.
+    """
+    if provider is None:
+        provider = create_provider(config)
+    if isinstance(provider, type) and issubclass(provider, Provider):
+        provider = configure_provider(provider, config)
+    if isinstance(provider, Provider):
+        return _model_agent(config, as_signature(signature or ProcessingSignature), provider)
+    if signature is not None:
+        raise ConfigError("a function returns its own outputs: leave out signature, or pass a Provider")
+    return as_agent(provider)
+
+
+def _model_agent(config: BatchConfig, signature: type[Signature], provider: Provider) -> ModelAgent:
+    agent = ModelAgent(config, signature, provider)
+    for other in config.fallback_configs():
+        # Another model at the same endpoint shares the provider, and so its connections.
+        same = _provider_options(other) == _provider_options(config)
+        agent.fallbacks.append(ModelAgent(other, signature, provider if same else create_provider(other)))
+    return agent
+
+
+def _provider_options(config: BatchConfig) -> tuple[Any, ...]:
+    return config.llm_provider, config.base_url, config.api_key, config.provider_options

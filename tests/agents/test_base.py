@@ -1,0 +1,95 @@
+"""Agent: three steps are enough, and a wrapper keeps all that it does not override."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kaizen_batch.agents import Agent, AgentWrapper, create_agent
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import InputError
+from kaizen_batch.providers import Completion
+
+
+class Shout(Agent):
+    def prepare(self, inputs: Any) -> Any:
+        return inputs.upper()
+
+    async def complete(self, request: Any) -> Completion:
+        return Completion(text=request)
+
+    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+        return {"loud": completion.text}
+
+
+def test_an_agent_without_a_step_cannot_be_made() -> None:
+    class NoParse(Agent):
+        def prepare(self, inputs: Any) -> Any:
+            return inputs
+
+        async def complete(self, request: Any) -> Completion:
+            return Completion()
+
+    with pytest.raises(TypeError, match="parse"):
+        NoParse()  # type: ignore[abstract]
+
+
+async def test_everything_but_the_steps_has_a_default() -> None:
+    agent = Shout()
+    assert (agent.name, agent.endpoint, agent.price, agent.signature, agent.config) == (None,) * 5
+    assert (agent.output_fields, agent.fallbacks, agent.from_model) == ((), (), True)
+    assert (agent.max_output(None), agent.keeps_timeout(1.0)) == (None, False)
+    async with agent.session():
+        pass
+
+
+def test_the_default_body_is_canonical_json() -> None:
+    assert Shout().body({"b": 1, "a": [2]}) == b'{"a": [2], "b": 1}'
+    for request in (object(), float("nan")):
+        with pytest.raises(InputError, match="JSON"):
+            Shout().body(request)
+
+
+def public_members() -> list[str]:
+    return [name for name in {**vars(Agent), **Agent.__annotations__} if not name.startswith("_")]
+
+
+async def test_a_wrapper_has_every_member_of_the_agent_it_wraps() -> None:
+    """A member that is added to Agent and forgotten in the wrapper would silently fall back to its default."""
+    agent = create_agent(
+        BatchConfig(llm_provider="mock", fallbacks=("other",), max_tokens=9, price={"input": 1, "output": 2})
+    )
+    wrapper = AgentWrapper(agent)
+    request = wrapper.prepare("hi")
+    arguments: dict[str, tuple[Any, ...]] = {
+        "prepare": ("hi",),
+        "body": (request,),
+        "max_output": (request,),
+        "keeps_timeout": (1.0,),
+        "parse": (request, Completion(text="x")),
+    }
+    for name in public_members():
+        ours, theirs = getattr(wrapper, name), getattr(agent, name)
+        if name in arguments:
+            assert ours(*arguments[name]) == theirs(*arguments[name]), name
+        elif name not in ("complete", "session"):
+            assert ours == theirs, name
+
+
+async def test_a_wrapper_completes_within_the_session_of_the_agent_it_wraps() -> None:
+    class Counted(Shout):
+        open = 0
+
+        @asynccontextmanager
+        async def session(self) -> AsyncIterator[None]:
+            self.open += 1
+            yield
+            self.open -= 1
+
+    agent = Counted()
+    wrapper = AgentWrapper(agent)
+    async with wrapper.session():
+        assert agent.open == 1
+        assert (await wrapper.complete("HI")).text == "HI"
+    assert agent.open == 0
