@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
     from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _NAMES = {
     "kaizen_batch.agents": "Agent FunctionAgent ModelAgent SmallAgent",

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-pytest_plugins = ["kaizen_batch.simulator.fixture"]
+pytest_plugins = ["kaizen_batch.simulator.fixture", "tests.browser"]
 
 
 @pytest.fixture(autouse=True)

@@ -31,3 +31,10 @@ def test_make_is_all_it_takes() -> None:
         assert f"make {target}" in TEXT
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout
+
+
+def test_it_stays_short_and_begins_with_the_command_and_the_guarantees() -> None:
+    assert len(TEXT.splitlines()) <= 250
+    first_screen = TEXT.splitlines()[:45]
+    assert "$ make demo" in first_screen
+    assert "## Guarantees" in first_screen

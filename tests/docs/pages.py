@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/: their blocks of code, and how those of them that are Python are run."""
+"""README.md, CONTRIBUTING.md and the pages of docs/: their code blocks, and how to run those in Python."""
 
 import os
 import re
@@ -10,14 +10,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = (README, *sorted(DOCS.glob("*.md")))
+PAGES = (README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 
 _BLOCK = re.compile(r"(?:<!-- (?P<why>not run: [^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page; `why_not_run` is what a comment right above it says, or None."""
+    """A code block of a page; `why_not_run` is the reason that a comment right above it gives, or None."""
 
     page: Path
     line: int
@@ -30,12 +30,12 @@ class Block:
 
     @property
     def output(self) -> list[str]:
-        """The lines that a block of Python says it prints: those behind `#>`."""
+        """The lines that a Python block claims to print: those after `#>`."""
         return re.findall(r"^ *#> ?(.*)$", self.text, re.MULTILINE)
 
 
 def blocks(*languages: str) -> list[Block]:
-    """All blocks in these languages; of all languages if none is named."""
+    """All blocks in these languages; all blocks if none is named."""
     found = [block for page in PAGES for block in _blocks_of(page)]
     return [block for block in found if not languages or block.language in languages]
 
@@ -49,7 +49,7 @@ def _blocks_of(page: Path) -> list[Block]:
 
 
 def run(script: Path) -> None:
-    """Run a script in its folder, with its output in `stdout` and `stderr` there: made for a process of its own."""
+    """Run a script in its folder and write its output to `stdout` and `stderr` there; for a separate process."""
     os.chdir(script.parent)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)

@@ -1,24 +1,28 @@
-"""The README's table of promises: each test that it names is there."""
+"""docs/guarantees.md: every test that it names exists, and the README makes no promise that is not in it."""
 
 import re
 
 import pytest
 
-from tests.docs.pages import README, ROOT
+from tests.docs.pages import DOCS, README, ROOT
 
-SECTION = README.read_text(encoding="utf-8").partition("## What it promises")[2].partition("\n## ")[0]
-ROWS = re.findall(r"^\| (?!promise)([^|-][^|]*) \| (.*) \|$", SECTION, re.MULTILINE)
+TABLE = (DOCS / "guarantees.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (?!guarantee)([^|-][^|]*) \| (.*) \|$", TABLE, re.MULTILINE)
+SECTION = README.read_text(encoding="utf-8").partition("## Guarantees\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize(("promise", "shown_by"), ROWS)
-def test_a_promise_names_tests_that_are_there(promise: str, shown_by: str) -> None:
-    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", shown_by)
-    assert named, promise
+@pytest.mark.parametrize(("guarantee", "proved_by"), ROWS)
+def test_a_guarantee_names_tests_that_exist(guarantee: str, proved_by: str) -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", proved_by)
+    assert named, guarantee
     for path, name in named:
         assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), name
-    for script in re.findall(r"`python (\S+)", shown_by):
+    for script in re.findall(r"`python (\S+)", proved_by):
         assert (ROOT / script).is_file()
 
 
-def test_the_table_is_read() -> None:
-    assert len(ROWS) > 12
+def test_every_sentence_of_the_readme_is_a_row_of_the_page() -> None:
+    bullets = [" ".join(bullet.split()) for bullet in re.findall(r"^- (.*(?:\n  .*)*)", SECTION, re.MULTILINE)]
+    sentences = [sentence for bullet in bullets for sentence in re.split(r"(?<=\.) ", bullet)]
+    assert len(sentences) > 12
+    assert sorted(set(sentences) - {guarantee for guarantee, _ in ROWS}) == []

@@ -1,12 +1,8 @@
 """The page in a real browser: the right figures, no error, nothing from the network, on a desk and on a phone."""
 
 import asyncio
-import json
-import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -15,34 +11,14 @@ from kaizen_batch import BatchConfig, BatchResult, Completion, ParallelBatchStra
 from kaizen_batch.agents import create_agent
 from kaizen_batch.report import write_report
 from kaizen_batch.report.server import ReportServer
+from tests.browser import errors, requests
 from tests.report.journals import COMMAND
 
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.common.by import By  # noqa: E402 - what of selenium is needed after it is known to be there
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-_FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-)
 _PLOTS = ["speed", "flight", "throttles", "tokens", "cost", "latency"]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One Chromium for all tests; without one they are skipped, or fail under KAIZEN_REQUIRE_BROWSER=1."""
-    chromium, driver = which("chromium"), which("chromedriver")
-    if not chromium or not driver:
-        missing = "chromium and chromedriver are not installed: apt-get install chromium chromium-driver"
-        pytest.fail(missing) if os.environ.get("KAIZEN_REQUIRE_BROWSER") == "1" else pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +33,6 @@ def show(browser: Any, address: str, *, width: int = 1200, dark: bool = False) -
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     browser.get(address)
-
-
-def errors(browser: Any) -> list[str]:
-    return [entry["message"] for entry in browser.get_log("browser")]
-
-
-def requests(browser: Any) -> list[str]:
-    """The addresses that were asked for since the last look, by others than the browser's own pages."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-    return [address for address in asked if not address.startswith(("data:", "chrome:"))]
 
 
 def text(browser: Any, place: str) -> str:
