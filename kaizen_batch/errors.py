@@ -1,33 +1,33 @@
-"""Every error of the package, in one tree.
+"""All errors of the package, in one tree.
 
-KaizenBatchError                    anything this package raises on purpose
-├── ConfigError                     an option or environment variable is wrong (a ValueError too)
-├── SignatureError                  a signature cannot be built as written (a TypeError too)
+KaizenBatchError                    base class of everything this package raises on purpose
+├── ConfigError                     an option or environment variable is invalid (also a ValueError)
+├── SignatureError                  a signature is defined incorrectly (also a TypeError)
 ├── BatchError                      on_error="raise": an item failed, and its error is the cause
-├── JournalError                    the journal's file cannot be used: locked, damaged, read-only, full, too new
-├── RecordError                     a file of rows cannot be read or written (a ValueError too)
-├── InputError                      one item's inputs do not fit; no call was made
+├── JournalError                    the journal file cannot be used: locked, damaged, read-only, full, too new
+├── RecordError                     a file of rows cannot be read or written (also a ValueError)
+├── InputError                      the inputs of one item are invalid; no call was made
 │   └── ItemTooLargeError           the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
-├── StoppedError                    the run was ended from outside, or ran out of time or money
-│   ├── DeadlineError               `deadline_s` is over
-│   └── BudgetExhaustedError        what is left of `budget_usd` does not cover another call
-├── AgentError                      an agent or function of the user's failed
-├── OutputError                     there is an answer, and it cannot be used
-│   ├── InvalidOutputError          it does not fit the signature; may be asked again
+├── StoppedError                    the run was interrupted, or ran out of time or money
+│   ├── DeadlineError               `deadline_s` has passed
+│   └── BudgetExhaustedError        the rest of `budget_usd` does not cover another call
+├── AgentError                      your own agent or function failed
+├── OutputError                     there is an answer, but it cannot be used
+│   ├── InvalidOutputError          it does not fit the signature; it may be re-asked
 │   ├── TruncatedOutputError        it was cut off by max_tokens
 │   └── RefusedOutputError          the model or a content filter refused
-└── ProviderError                   an attempt over the wire failed
-    ├── BadRequestError             400, 413, 422: this item can never succeed as it is
-    │   └── UnsupportedParameterError  a refused parameter that is left out from now on: again at once
-    ├── ThrottledError              429: too fast; everyone waits
-    ├── ServerError                 408, 409, 5xx, or an answer that makes no sense
+└── ProviderError                   an attempt over the network failed
+    ├── BadRequestError             400, 413, 422: this item cannot succeed as it is
+    │   └── UnsupportedParameterError  the model rejects a parameter; the call is repeated without it
+    ├── ThrottledError              429: too many calls; all workers pause
+    ├── ServerError                 408, 409, 5xx, or a response that cannot be understood
     │   └── OverloadedError         503 server_is_overloaded: wait longer
-    ├── NoAnswerError               torn connection, time-out; the call may have been billed
-    └── FatalError                  the account or set-up is at fault: the whole run ends
+    ├── NoAnswerError               broken connection or timeout; the call may have been billed
+    └── FatalError                  the account or the setup is wrong: the whole run ends
         ├── AuthenticationError     401, 403: the key
         ├── ModelNotFoundError      404: the model, or the path of the endpoint
-        ├── QuotaExhaustedError     429 with a code that waiting does not mend
+        ├── QuotaExhaustedError     429 with a code that waiting does not fix
         └── EndpointDownError       the endpoint failed every call for too long
 """
 
@@ -39,16 +39,16 @@ from typing import Any, ClassVar
 
 _NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
-# Classes that were renamed after their names had been written to journals and results.
+# Renamed classes whose old names are in journals and results.
 _TYPE_NAMES = {"ItemTooLargeError": "NeverFitsError", "UnsupportedParameterError": "AdaptedError"}
 
 
 class KaizenBatchError(Exception):
-    """Base of every error of this package.
+    """Base class of all errors of this package.
 
-    `code` names the cause for programs (`"rate_limit_exceeded"`), `retryable` says whether the same item can
-    succeed later, `fatal` whether no other item can succeed either, `may_be_billed` whether the endpoint may have done
-    the work although no answer came.
+    `code` identifies the cause for programs (`"rate_limit_exceeded"`). `retryable` says whether the same item can
+    succeed later, `fatal` whether every other item would fail too, and `may_be_billed` whether the endpoint may have
+    done the work although no answer arrived.
     """
 
     default_code: ClassVar[str] = "error"
@@ -63,24 +63,24 @@ class KaizenBatchError(Exception):
 
     @property
     def type_name(self) -> str:
-        """What `error.type` says in results and journals: a promise to programs that compare it."""
+        """The value of `error.type` in results and journals. Programs compare it, so it never changes."""
         return _TYPE_NAMES.get(type(self).__name__, type(self).__name__)
 
 
 class ConfigError(KaizenBatchError, ValueError):
-    """An option is unknown, out of range or missing; the message names it, what is allowed and the mend."""
+    """An option is unknown, out of range or missing; the message names the option, the allowed values and the fix."""
 
     default_code = "invalid_config"
 
 
 class SignatureError(KaizenBatchError, TypeError):
-    """A signature cannot be built as written."""
+    """A signature is defined incorrectly."""
 
     default_code = "invalid_signature"
 
 
 class BatchError(KaizenBatchError):
-    """Raised by a run with `on_error="raise"`; `index` is the failed item's place, `__cause__` its error."""
+    """Raised by a run with `on_error="raise"`; `index` is the position of the failed item, `__cause__` its error."""
 
     default_code = "item_failed"
 
@@ -92,32 +92,32 @@ class BatchError(KaizenBatchError):
 class RecordError(KaizenBatchError, ValueError):
     """A file of rows cannot be read or written; the message names the file and, where there is one, the row.
 
-    `code` says why: `bad_row` (no row of this format, or too many or few cells), `bad_columns` (names that occur
-    twice), `bad_encoding`, `empty_file`, `file_damaged`, `file_missing`, `file_unreadable`, `file_unwritable`,
-    `file_busy` (another run writes it), `disk_full`, `new_column` (too late for an output that is on its way),
-    `missing_extra` (a library that is not installed).
+    `code` says why: `bad_row` (not a row of this format, or too many or too few cells), `bad_columns` (duplicate
+    names), `bad_encoding`, `empty_file`, `file_damaged`, `file_missing`, `file_unreadable`, `file_unwritable`,
+    `file_busy` (another run is writing it), `disk_full`, `new_column` (a column that appears after the output was
+    begun), `missing_extra` (a library that is not installed).
     """
 
     default_code = "records"
 
 
 class InputError(KaizenBatchError):
-    """One item's inputs do not fit the signature or template; no call was made."""
+    """The inputs of one item do not fit the signature or template; no call was made."""
 
     default_code = "invalid_input"
 
 
 class ItemTooLargeError(InputError):
-    """One item alone exceeds a limit (its tokens the window of a minute, its price the budget); no call was made."""
+    """One item alone exceeds a limit (the tokens per minute, or the budget); no call was made."""
 
     default_code = "never_fits"
 
 
 class JournalError(KaizenBatchError):
-    """The journal cannot be used; `code` says why, and nothing in it is lost.
+    """The journal cannot be used; `code` says why. Nothing in it is lost.
 
     `journal_locked` (another run holds it), `journal_damaged`, `journal_unwritable` (read-only, missing folder),
-    `journal_full` (no space left), `journal_version` (written by a later version), `not_a_journal`.
+    `journal_full` (no space left), `journal_version` (written by a newer version), `not_a_journal`.
     """
 
     default_code = "journal"
@@ -125,7 +125,7 @@ class JournalError(KaizenBatchError):
 
 
 class StoppedError(KaizenBatchError):
-    """The run was ended: what is done is kept, the rest is `not_attempted`."""
+    """The run was interrupted: finished items keep their results, the others are `not_attempted`."""
 
     default_code = "stopped"
     retryable = True
@@ -133,26 +133,26 @@ class StoppedError(KaizenBatchError):
 
 
 class DeadlineError(StoppedError):
-    """The time of the batch (`deadline_s`) is over."""
+    """The deadline of the batch (`deadline_s`) has passed."""
 
     default_code = "deadline_exceeded"
 
 
 class BudgetExhaustedError(StoppedError):
-    """What is left of `budget_usd` does not cover the next call."""
+    """The rest of `budget_usd` does not cover the next call."""
 
     default_code = "budget_exhausted"
 
 
 class NotAttemptedError(KaizenBatchError):
-    """The run ended before this item's turn; no call was made for it."""
+    """The run ended before this item's turn; no call was made."""
 
     default_code = "not_attempted"
     retryable = True
 
 
 class AgentError(KaizenBatchError):
-    """An agent or function of the user's raised, or said that it failed; `outputs` is what it gave back."""
+    """Your own agent or function raised, or reported a failure; `outputs` is what it returned."""
 
     default_code = "agent_failed"
 
@@ -170,20 +170,20 @@ class AgentError(KaizenBatchError):
 
 
 class OutputError(KaizenBatchError):
-    """The model answered, was paid, and the answer cannot be used; the result keeps the raw text."""
+    """The model answered and was paid, but the answer cannot be used; the result keeps the raw text."""
 
     default_code = "unusable_output"
 
 
 class InvalidOutputError(OutputError):
-    """The answer does not fit the signature's outputs; it may be asked again (`max_reasks`)."""
+    """The answer does not fit the signature; it may be re-asked (`max_reasks`)."""
 
     default_code = "invalid_output"
     retryable = True
 
 
 class TruncatedOutputError(OutputError):
-    """The answer was cut off by `max_tokens` and cannot be read."""
+    """The answer was cut off by `max_tokens` and cannot be parsed."""
 
     default_code = "length"
 
@@ -195,10 +195,10 @@ class RefusedOutputError(OutputError):
 
 
 class ProviderError(KaizenBatchError):
-    """One attempt over the wire failed.
+    """One attempt over the network failed.
 
-    `status` is the HTTP status or None, `retry_after_s` the seconds the endpoint asks to wait or None, and
-    `may_be_billed` says that the endpoint may have done the work although no answer came.
+    `status` is the HTTP status, or None. `retry_after_s` is how long the endpoint asks us to wait, in seconds, or
+    None. `may_be_billed` says that the endpoint may have done the work although no answer arrived.
     """
 
     default_code = "provider_error"
@@ -222,40 +222,40 @@ class ProviderError(KaizenBatchError):
 
 
 class BadRequestError(ProviderError):
-    """400, 413, 422: the endpoint will never take this item as it is."""
+    """400, 413, 422: the endpoint will never accept this item as it is."""
 
     default_code = "bad_request"
 
 
 class UnsupportedParameterError(BadRequestError):
-    """The endpoint refused a parameter, and the provider has learned to leave it out: the item goes again at once."""
+    """The endpoint rejected a parameter. The provider omits it from now on, and the call is repeated at once."""
 
     default_code = "unsupported_parameter"
     retryable = True
 
 
 class ThrottledError(ProviderError):
-    """429: the run is too fast for the endpoint. A signal for the whole run, not for one item."""
+    """429: the run is too fast for the endpoint. This concerns the whole run, not one item."""
 
     default_code = "rate_limit_exceeded"
     retryable = True
 
 
 class ServerError(ProviderError):
-    """408, 409, 5xx, or an answer that makes no sense: the endpoint's fault, worth another try."""
+    """408, 409, 5xx, or a response that cannot be understood: the endpoint's fault, and worth a retry."""
 
     default_code = "server_error"
     retryable = True
 
 
 class OverloadedError(ServerError):
-    """503 `server_is_overloaded`: worth another try after a longer wait."""
+    """503 `server_is_overloaded`: worth a retry after a longer wait."""
 
     default_code = "server_is_overloaded"
 
 
 class NoAnswerError(ProviderError):
-    """The request was sent and no answer came (torn connection, time-out): it may have been billed."""
+    """The request was sent, but no answer arrived (broken connection, timeout): it may have been billed."""
 
     default_code = "no_answer"
     retryable = True
@@ -263,14 +263,14 @@ class NoAnswerError(ProviderError):
 
 
 class FatalError(ProviderError):
-    """The account or the set-up is at fault: no other item can succeed either, so the run ends."""
+    """The account or the setup is wrong. Every other item would fail too, so the run ends."""
 
     default_code = "fatal"
     fatal = True
 
 
 class AuthenticationError(FatalError):
-    """401, 403: the key is missing, wrong, or lacks a permission."""
+    """401, 403: the key is missing or wrong, or lacks a permission."""
 
     default_code = "invalid_api_key"
 
@@ -282,28 +282,28 @@ class ModelNotFoundError(FatalError):
 
 
 class QuotaExhaustedError(FatalError):
-    """429 with a code that waiting does not mend, such as `insufficient_quota`."""
+    """429 with a code that waiting does not fix, such as `insufficient_quota`."""
 
     default_code = "insufficient_quota"
 
 
 class EndpointDownError(FatalError):
-    """The endpoint failed every call, probes with growing pauses included."""
+    """The endpoint failed every call, even after growing pauses."""
 
     default_code = "endpoint_down"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`"did you mean 'x'? "` for the known name nearest to a wrong one, or an empty text if none is near."""
+    """`"did you mean 'x'? "` for the closest known name, or an empty text if none is close."""
     close = get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
 def as_batch_error(error: Exception) -> KaizenBatchError:
-    """Any exception as one of this tree: the one place where foreign errors are told apart.
+    """Convert any exception to one of this tree. Foreign exceptions are classified only here.
 
-    A time-out or a broken connection (an `OSError` of the network kind) may pass and is retryable; any other
-    foreign exception is a fault that would only repeat itself.
+    A timeout or a broken connection (a network `OSError`) may be temporary, so it is retryable. Any other foreign
+    exception would only repeat itself.
     """
     if isinstance(error, KaizenBatchError):
         return error
