@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaizen_batch.agents import Agent, FunctionAgent, ModelAgent, SmallAgent
-    from kaizen_batch.config import BatchConfig, RunConfig
+    from kaizen_batch.agents import Agent, AgentLike, FunctionAgent, ModelAgent, ProviderLike, SmallAgent
+    from kaizen_batch.config import BatchConfig, BatchOptions, FallbackOptions, RunConfig, RunOptions
     from kaizen_batch.errors import (
         AgentError,
         AuthenticationError,
@@ -57,12 +57,19 @@ if TYPE_CHECKING:
     from kaizen_batch.files.jobs import FileJob, JobResult, run_job
     from kaizen_batch.files.templates import PromptTemplate
     from kaizen_batch.journal import Entry, Journal, StoredAnswer
-    from kaizen_batch.limits.retries import RetryPolicy
-    from kaizen_batch.nodes import BaseAgent, BatchProcessorAgent, JoinResultsNode, PromptTemplateNode
+    from kaizen_batch.limits.retries import RetryOptions, RetryPolicy
+    from kaizen_batch.nodes import (
+        AgentOptions,
+        BaseAgent,
+        BatchProcessorAgent,
+        JoinResultsNode,
+        NodeOptions,
+        PromptTemplateNode,
+    )
     from kaizen_batch.observers.logs import logging_sink
     from kaizen_batch.observers.progress import progress_sink
     from kaizen_batch.observers.telemetry import TelemetrySink
-    from kaizen_batch.prices import Price, Usage
+    from kaizen_batch.prices import Price, PriceOptions, Usage, UsageDict
     from kaizen_batch.providers import (
         Completion,
         MockProvider,
@@ -72,15 +79,24 @@ if TYPE_CHECKING:
         Request,
         register_provider,
     )
-    from kaizen_batch.results import BatchResult, BatchSummary, ItemError, ItemResult
-    from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature
+    from kaizen_batch.results import (
+        BatchResult,
+        BatchSummary,
+        Envelope,
+        ErrorDict,
+        ItemError,
+        ItemResult,
+        ModelEnvelope,
+        Result,
+    )
+    from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature, SignatureLike
     from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
 __version__ = "0.2.0.dev0"
 
 _NAMES = {
-    "kaizen_batch.agents": "Agent FunctionAgent ModelAgent SmallAgent",
-    "kaizen_batch.config": "BatchConfig RunConfig",
+    "kaizen_batch.agents": "Agent AgentLike FunctionAgent ModelAgent ProviderLike SmallAgent",
+    "kaizen_batch.config": "BatchConfig BatchOptions FallbackOptions RunConfig RunOptions",
     "kaizen_batch.errors": """
         UnsupportedParameterError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
         ConfigError DeadlineError EndpointDownError FatalError InputError InvalidOutputError JournalError
@@ -95,16 +111,16 @@ _NAMES = {
     "kaizen_batch.files.jobs": "FileJob JobResult run_job",
     "kaizen_batch.journal": "Entry Journal StoredAnswer",
     "kaizen_batch.observers.logs": "logging_sink",
-    "kaizen_batch.nodes": "BaseAgent BatchProcessorAgent JoinResultsNode PromptTemplateNode",
-    "kaizen_batch.prices": "Price Usage",
+    "kaizen_batch.nodes": "AgentOptions BaseAgent BatchProcessorAgent JoinResultsNode NodeOptions PromptTemplateNode",
+    "kaizen_batch.prices": "Price PriceOptions Usage UsageDict",
     "kaizen_batch.observers.progress": "progress_sink",
     "kaizen_batch.providers": """
         Completion MockProvider OpenAIProvider OutputSchema Provider Request register_provider
     """,
     "kaizen_batch.files": "RecordWriter Records open_records record_writer",
-    "kaizen_batch.results": "BatchResult BatchSummary ItemError ItemResult",
-    "kaizen_batch.limits.retries": "RetryPolicy",
-    "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature",
+    "kaizen_batch.results": "BatchResult BatchSummary Envelope ErrorDict ItemError ItemResult ModelEnvelope Result",
+    "kaizen_batch.limits.retries": "RetryOptions RetryPolicy",
+    "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature SignatureLike",
     "kaizen_batch.strategies": "BatchRun ParallelBatchStrategy",
     "kaizen_batch.observers.telemetry": "TelemetrySink",
     "kaizen_batch.files.templates": "PromptTemplate",
@@ -140,12 +156,15 @@ def __dir__() -> list[str]:
 __all__ = [
     "Agent",
     "AgentError",
+    "AgentLike",
+    "AgentOptions",
     "AuthenticationError",
     "BadRequestError",
     "BaseAgent",
     "BatchConfig",
     "BatchError",
     "BatchFinished",
+    "BatchOptions",
     "BatchProcessorAgent",
     "BatchProgress",
     "BatchResult",
@@ -159,8 +178,11 @@ __all__ = [
     "DeadlineError",
     "EndpointDownError",
     "Entry",
+    "Envelope",
+    "ErrorDict",
     "Event",
     "EventSink",
+    "FallbackOptions",
     "FatalError",
     "FileJob",
     "FunctionAgent",
@@ -178,8 +200,10 @@ __all__ = [
     "KaizenBatchError",
     "MockProvider",
     "ModelAgent",
+    "ModelEnvelope",
     "ModelNotFoundError",
     "NoAnswerError",
+    "NodeOptions",
     "NotAttemptedError",
     "OpenAIProvider",
     "OutputError",
@@ -188,23 +212,29 @@ __all__ = [
     "OverloadedError",
     "ParallelBatchStrategy",
     "Price",
+    "PriceOptions",
     "ProcessingSignature",
     "PromptTemplate",
     "PromptTemplateNode",
     "Provider",
     "ProviderError",
+    "ProviderLike",
     "QuotaExhaustedError",
     "RecordError",
     "RecordWriter",
     "Records",
     "RefusedOutputError",
     "Request",
+    "Result",
+    "RetryOptions",
     "RetryPolicy",
     "RetryScheduled",
     "RunConfig",
+    "RunOptions",
     "ServerError",
     "Signature",
     "SignatureError",
+    "SignatureLike",
     "SinkOfRuns",
     "SmallAgent",
     "StoppedError",
@@ -215,6 +245,7 @@ __all__ = [
     "TruncatedOutputError",
     "UnsupportedParameterError",
     "Usage",
+    "UsageDict",
     "logging_sink",
     "open_records",
     "progress_sink",

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec import Struct
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, ModelPrice
+    from genai_prices.types import ConditionalPrice, ModelPrice, TieredPrices
 
 _OPENAI = "https://api.openai.com/v1"
 
@@ -29,6 +30,14 @@ _ONLY_IF_ASKED = re.compile(
 )
 # Models that search the web unasked, and bill each search: no bound follows from tokens.
 _SEARCHES_UNASKED = re.compile("search|sonar")
+
+
+class UsageDict(TypedDict):
+    """Usage as a dict."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
 
 
 class Usage(Struct, frozen=True, gc=False):
@@ -56,13 +65,21 @@ class Usage(Struct, frozen=True, gc=False):
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> UsageDict:
         """The same as a JSON-able dict."""
         return {
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cached_tokens": self.cached_tokens,
         }
+
+
+class PriceOptions(TypedDict):
+    """A price as a dict."""
+
+    input: float
+    output: float
+    cached: NotRequired[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ class Price:
             _check("cached", self.cached)
 
     @classmethod
-    def of(cls, value: Any) -> "Price":
+    def of(cls, value: object) -> "Price":
         """A Price as it is, or one from a dict; ConfigError for anything else.
 
         >>> Price.of({"input": 0.15, "output": 0.60})
@@ -129,7 +146,7 @@ class Price:
 _UNIT = "in USD per million tokens"
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise ConfigError(f"the {name} price must be a finite number >= 0, {_UNIT} (0: it is free); given: {value!r}")
 
@@ -229,12 +246,14 @@ def _dearest_above(tokens: int, candidates: "list[ModelPrice]") -> Price:
     )
 
 
-def _level(value: Any, tokens: int) -> float:
+def _level(value: "Decimal | TieredPrices | None", tokens: int) -> float:
     """A Decimal or tiered price of genai-prices at so many input tokens; -1 if there is none."""
     if value is None:
         return -1.0
-    reached = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= tokens]
-    return float(reached[-1] if reached else getattr(value, "base", value))
+    if isinstance(value, Decimal):
+        return float(value)
+    reached = [tier.price for tier in value.tiers if tier.start <= tokens]
+    return float(reached[-1] if reached else value.base)
 
 
 def context_window_of(model: str, base_url: str | None = None) -> int | None:

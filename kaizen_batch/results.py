@@ -1,24 +1,82 @@
 """What comes out: one result for each item, and the summary of the run."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from msgspec import Struct
 
 from kaizen_batch.errors import KaizenBatchError
-from kaizen_batch.prices import Usage
+from kaizen_batch.prices import Usage, UsageDict
 
-ENVELOPE = ("batch", "index", "status", "error")
-MODEL_ENVELOPE = (
-    "response",
-    "finish_reason",
-    "usage",
-    "attempts",
-    "latency_s",
-    "cost_usd",
-    "answered_by",
-    "from_journal",
-)
+Outputs = dict[str, Any]
+"""The output fields of one item, as its signature or function returns them."""
+
+
+class ErrorDict(TypedDict):
+    """The error of a failed item's result."""
+
+    type: str
+    message: str
+    code: str
+    retryable: bool
+
+
+class Envelope(TypedDict):
+    """The keys that every result has besides its output fields."""
+
+    batch: bool
+    index: int
+    status: Literal["ok", "error"]
+    error: ErrorDict | None
+
+
+class ModelEnvelope(Envelope):
+    """The keys of a result that a model gave; a plain function's result has those of Envelope alone.
+
+    To have your own outputs typed as well, subclass it and cast: `cast(list[TriageResult], results)`.
+    """
+
+    response: str | None
+    finish_reason: str | None
+    usage: UsageDict | None
+    attempts: int
+    latency_s: float
+    cost_usd: float | None
+    answered_by: str | None
+    from_journal: bool
+
+
+if TYPE_CHECKING:
+
+    class Result(dict[str, Any]):
+        """A result as type checkers see it: the envelope's keys have the types of ModelEnvelope, outputs are Any."""
+
+        @overload
+        def __getitem__(self, key: Literal["batch", "from_journal"], /) -> bool: ...
+        @overload
+        def __getitem__(self, key: Literal["index", "attempts"], /) -> int: ...
+        @overload
+        def __getitem__(self, key: Literal["latency_s"], /) -> float: ...
+        @overload
+        def __getitem__(self, key: Literal["cost_usd"], /) -> float | None: ...
+        @overload
+        def __getitem__(self, key: Literal["status"], /) -> Literal["ok", "error"]: ...
+        @overload
+        def __getitem__(self, key: Literal["response", "finish_reason", "answered_by"], /) -> str | None: ...
+        @overload
+        def __getitem__(self, key: Literal["error"], /) -> ErrorDict | None: ...
+        @overload
+        def __getitem__(self, key: Literal["usage"], /) -> UsageDict | None: ...
+        @overload
+        def __getitem__(self, key: str, /) -> Any: ...
+        def __getitem__(self, key: str, /) -> Any: ...
+
+else:
+    Result = dict
+
+ENVELOPE = tuple(Envelope.__annotations__)
+MODEL_ENVELOPE = tuple(name for name in ModelEnvelope.__annotations__ if name not in ENVELOPE)
 
 _NOT_FROM_MODEL = frozenset(ENVELOPE)
 _FROM_MODEL = frozenset((*ENVELOPE, *MODEL_ENVELOPE))
@@ -42,6 +100,10 @@ class ItemError:
         """The record of an exception of this package."""
         return cls(error.type_name, error.message, error.code, error.retryable)
 
+    def to_dict(self) -> ErrorDict:
+        """The same as a JSON-able dict."""
+        return {"type": self.type, "message": self.message, "code": self.code, "retryable": self.retryable}
+
 
 class ItemResult(Struct, frozen=True, gc=False):
     """One item's outcome.
@@ -55,7 +117,7 @@ class ItemResult(Struct, frozen=True, gc=False):
     """
 
     index: int
-    outputs: dict[str, Any]
+    outputs: Outputs
     error: ItemError | None = None
     response: str | None = None
     finish_reason: str | None = None
@@ -76,9 +138,9 @@ class ItemResult(Struct, frozen=True, gc=False):
         """`"ok"` or `"error"`."""
         return "ok" if self.error is None else "error"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Result:
         """The plain, JSON-able dict that users see: the output fields, flat, and the envelope."""
-        result = dict(self.outputs)
+        result = Result(self.outputs)
         if self.from_model:
             usage = self.usage
             result["response"] = self.response
@@ -93,7 +155,7 @@ class ItemResult(Struct, frozen=True, gc=False):
         result["batch"] = self.batch
         result["index"] = self.index
         result["status"] = "ok" if error is None else "error"
-        result["error"] = None if error is None else asdict(error)
+        result["error"] = None if error is None else error.to_dict()
         return result
 
 
@@ -149,31 +211,31 @@ class BatchSummary:
 class BatchResult:
     """All results of a batch, in the order of its items, and the summary."""
 
-    results: list[dict[str, Any]]
+    results: list[Result]
     summary: BatchSummary
 
     @property
-    def ok(self) -> list[dict[str, Any]]:
+    def ok(self) -> list[Result]:
         """The results of the items that succeeded."""
         return [result for result in self.results if result["status"] == "ok"]
 
     @property
-    def failed(self) -> list[dict[str, Any]]:
+    def failed(self) -> list[Result]:
         """The results of the items that did not, those that were not attempted included."""
         return [result for result in self.results if result["status"] != "ok"]
 
 
-def outputs_of(result: dict[str, Any]) -> dict[str, Any]:
+def outputs_of(result: Result) -> Outputs:
     """The output fields of a result, without the envelope."""
     # The result of a function has no fields of a model; what is called so there is its own output.
     own = _FROM_MODEL if result.keys() >= _FROM_MODEL else _NOT_FROM_MODEL
     return {name: value for name, value in result.items() if name not in own}
 
 
-def joined(row: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
+def joined(row: dict[str, object], columns: Mapping[str, object]) -> dict[str, object]:
     """A row with more columns; one that it has already is added as `<name>_result`, so that none is lost."""
     if row.keys().isdisjoint(columns):
-        return row | columns
+        return {**row, **columns}
     together = dict(row)
     for name, value in columns.items():
         while name in together:

@@ -134,7 +134,11 @@ class Signature:
             raise InvalidOutputError(_misfit(error, _field_names(cls.output_model))) from None
 
 
-def as_signature(signature: Any) -> type[Signature]:
+SignatureLike = Signature | type[Signature] | type[BaseModel]
+"""What `as_signature` accepts."""
+
+
+def as_signature(signature: object) -> type[Signature]:
     """A signature from what a user hands over: a Signature (class or instance) or a pydantic model of the outputs.
 
     Raises: SignatureError for anything else.

@@ -1,14 +1,16 @@
 """BaseAgent: an async worker for single items, as a Kailash node that works on batches."""
 
 import logging
-from typing import Any
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Unpack, cast
 
 from kailash.nodes.base import NodeParameter
 from kailash.runtime.progress import ProgressUpdate, _current_progress_registry
 
 from kaizen_batch.agents import FunctionAgent
 from kaizen_batch.concurrency.sync import run_sync
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, BatchOptions
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink, Together
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
@@ -16,7 +18,7 @@ from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
-from kaizen_batch.results import BatchResult, BatchSummary
+from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
 
@@ -30,6 +32,17 @@ _INPUTS = {
     "output_path": "where the rows go with their results, with `input_path`",
     "template": "the prompt of a row, with {column} places, with `input_path`",
 }
+
+
+class NodeOptions(BatchOptions, total=False):
+    """The options of an agent node: those of BatchConfig, and the inputs that its workflow does not connect."""
+
+    endpoint: str
+    batch: Sequence[object]
+    prompt: str
+    input_path: str | PathLike[str]
+    output_path: str | PathLike[str]
+    template: str
 
 
 class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
@@ -55,14 +68,15 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     def __init__(
         self,
-        config: BatchConfig | dict[str, Any] | None = None,
+        config: BatchConfig | NodeOptions | None = None,
         *,
         on_event: EventSink | None = None,
-        **options: Any,
+        **options: Unpack[NodeOptions],
     ) -> None:
-        node = {name: options.pop(name) for name in list(options) if name.startswith("_")}
-        inputs = {name: options.pop(name) for name in _INPUTS if name in options}
-        self.batch_config = _batch_config(config, options)
+        given: dict[str, object] = {**options}
+        node = {name: given.pop(name) for name in list(given) if name.startswith("_")}
+        inputs = {name: given.pop(name) for name in _INPUTS if name in given}
+        self.batch_config = _batch_config(config, given)
         self._on_event = on_event
         self.strategy = self._strategy(self.batch_config)
         self._start_measuring()
@@ -80,7 +94,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """All results in order, and the summary."""
         return await self._collect(self.stream(items))
 
-    async def process_batch(self, items: Items) -> list[dict[str, Any]]:
+    async def process_batch(self, items: Items) -> list[Result]:
         """One result dict for each item, in order."""
         return (await self.run_batch(items)).results
 
@@ -88,7 +102,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
         return await self._run_job(job, self.strategy, self._agent(self.batch_config))
 
-    def process_single(self, inputs: Any) -> dict[str, Any]:
+    def process_single(self, inputs: object) -> Result:
         """One result dict for one item, from synchronous code, inside a running loop as well."""
         return run_sync(lambda: self._single(inputs))
 
@@ -131,7 +145,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    async def _single(self, inputs: Any) -> dict[str, Any]:
+    async def _single(self, inputs: object) -> Result:
         run = self._start(self.strategy, self._agent(self.batch_config), [inputs], batch=False)
         return (await self._collect(run)).results[0]
 
@@ -209,15 +223,15 @@ def _option_names() -> list[str]:
     return [name for name in BatchConfig.model_fields if name not in _NOT_STORED]
 
 
-def _named(options: dict[str, Any]) -> dict[str, Any]:
+def _named(options: Mapping[str, object]) -> BatchOptions:
     """Options with `endpoint`, the name that survives serialisation, as `base_url`."""
     named = {name: value for name, value in options.items() if name != "endpoint"}
     if options.get("endpoint") is not None:
         named["base_url"] = options["endpoint"]
-    return named
+    return cast(BatchOptions, named)
 
 
-def _batch_config(config: BatchConfig | dict[str, Any] | None, options: dict[str, Any]) -> BatchConfig:
+def _batch_config(config: BatchConfig | NodeOptions | None, options: dict[str, object]) -> BatchConfig:
     if config is None:
         return BatchConfig(**_named(options))
     if isinstance(config, BatchConfig):

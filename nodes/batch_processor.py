@@ -1,17 +1,24 @@
 """BatchProcessorAgent: many items through a language model, as a Kailash node and in plain Python."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from kailash.nodes.base import NodeParameter, register_node
 
-from kaizen_batch.agents import create_agent
+from kaizen_batch.agents import ProviderLike, create_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
-from kaizen_batch.nodes.base_agent import BaseAgent
+from kaizen_batch.nodes.base_agent import BaseAgent, NodeOptions
 from kaizen_batch.nodes.base_node import declared
 from kaizen_batch.providers import check_provider_name, import_object
-from kaizen_batch.signature import ProcessingSignature, as_signature
+from kaizen_batch.signature import ProcessingSignature, SignatureLike, as_signature
+
+
+class AgentOptions(NodeOptions, total=False):
+    """The options of BatchProcessorAgent as one dict."""
+
+    signature: SignatureLike | str | None
+    provider: ProviderLike | str | None
 
 
 @register_node()
@@ -31,15 +38,15 @@ class BatchProcessorAgent(BaseAgent):
 
     def __init__(
         self,
-        config: BatchConfig | dict[str, Any] | None = None,
+        config: BatchConfig | AgentOptions | None = None,
         *,
-        signature: Any = None,
-        provider: Any = None,
+        signature: SignatureLike | str | None = None,
+        provider: ProviderLike | str | None = None,
         on_event: EventSink | None = None,
-        **options: Any,
+        **options: Unpack[NodeOptions],
     ) -> None:
         if isinstance(config, dict):
-            config = dict(config)
+            config = config.copy()
             signature = config.pop("signature", None) if signature is None else signature
             provider = config.pop("provider", None) if provider is None else provider
         found = import_object(signature) if isinstance(signature, str) else signature

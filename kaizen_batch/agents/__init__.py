@@ -1,14 +1,16 @@
 """Agents: what the engine runs. A model behind a signature, or any async function."""
 
 from kaizen_batch.agents.base import Agent, AgentWrapper, parsed, prepared
-from kaizen_batch.agents.function import FunctionAgent, SmallAgent, as_agent
-from kaizen_batch.agents.model import ModelAgent, create_agent
+from kaizen_batch.agents.function import AgentLike, FunctionAgent, SmallAgent, as_agent
+from kaizen_batch.agents.model import ModelAgent, ProviderLike, create_agent
 
 __all__ = [
     "Agent",
+    "AgentLike",
     "AgentWrapper",
     "FunctionAgent",
     "ModelAgent",
+    "ProviderLike",
     "SmallAgent",
     "as_agent",
     "create_agent",

@@ -1,7 +1,7 @@
 """What users bring: `as_agent` makes an Agent of a function, or of an object with a method that does the work."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,15 +21,17 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 class SmallAgent(Protocol):
     """An object with `run_async`: inputs in, a dict out."""
 
-    async def run_async(self, **inputs: Any) -> dict[str, Any]:
-        """Do the work for one item."""
+    @property
+    def run_async(self) -> Callable[..., Awaitable[object]]:
+        """The method that does the work for one item."""
 
 
 @runtime_checkable
 class _Executes(Protocol):
     """An object with `execute`: the item in, a dict out."""
 
-    async def execute(self, inputs: Any) -> dict[str, Any]: ...
+    @property
+    def execute(self) -> Callable[[Any], Awaitable[object]]: ...
 
 
 @runtime_checkable
@@ -41,6 +43,10 @@ class _Steps(Protocol):
     def complete(self, request: Any) -> Awaitable[Completion]: ...
 
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]: ...
+
+
+AgentLike = Agent | SmallAgent | _Executes | _Steps | Callable[..., Awaitable[object]]
+"""What a strategy runs, and `as_agent` adapts."""
 
 
 class FunctionAgent(Agent):
@@ -165,7 +171,7 @@ class StepsAgent(Agent):
         return self._keeps(seconds)
 
 
-def as_agent(thing: Any) -> Agent:
+def as_agent(thing: object) -> Agent:
     """The Agent of whatever a user hands to a strategy: an Agent stays as it is, anything else is adapted.
 
     Accepts an object with `prepare`, `complete` and `parse`, with `async run_async(**inputs)` or with
@@ -187,15 +193,15 @@ def as_agent(thing: Any) -> Agent:
     )
 
 
-def _work_of(thing: Any) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _work_of(thing: Any) -> Callable[..., Awaitable[object]]:
     """What to call for one item."""
     if isinstance(thing, SmallAgent):
         return thing.run_async
-    work: Callable[..., Coroutine[Any, Any, Any]] = thing.execute if isinstance(thing, _Executes) else thing
+    work: Callable[..., Awaitable[object]] = thing.execute if isinstance(thing, _Executes) else thing
     return work
 
 
-def _is_async(work: Any) -> bool:
+def _is_async(work: object) -> bool:
     return inspect.iscoroutinefunction(work) or inspect.iscoroutinefunction(getattr(work, "__call__", None))  # noqa: B004 - the method itself is asked whether it is async
 
 

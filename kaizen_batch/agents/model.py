@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from kaizen_batch.agents.base import Agent
-from kaizen_batch.agents.function import as_agent
+from kaizen_batch.agents.function import AgentLike, as_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, RefusedOutputError, TruncatedOutputError
 from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
-from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
+from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 
 
 class ModelAgent(Agent):
@@ -79,7 +79,13 @@ class ModelAgent(Agent):
         return self.signature.parse(text)
 
 
-def create_agent(config: BatchConfig, signature: Any = None, provider: Any = None) -> Agent:
+ProviderLike = Provider | type[Provider] | AgentLike
+"""What `create_agent` puts behind a signature, or runs by itself."""
+
+
+def create_agent(
+    config: BatchConfig, signature: SignatureLike | None = None, provider: ProviderLike | None = None
+) -> Agent:
     """The agent for a config: a model behind a signature, or the function that stands in for a provider.
 
     `provider` (default: what `config.llm_provider` names) is a Provider, a Provider class, an agent or an async

@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.engine.pipeline import Pipeline
@@ -15,7 +14,7 @@ from kaizen_batch.engine.source import EXHAUSTED, Source
 from kaizen_batch.errors import JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
 from kaizen_batch.journal import Journal, JournalWriter, Totals
-from kaizen_batch.results import BatchSummary
+from kaizen_batch.results import BatchSummary, Result
 
 PROGRESS_INTERVAL_S = 0.5
 _WORKERS_PER_PLACE = 2
@@ -87,7 +86,7 @@ class Supervisor:
         )
         return where if self._journal else ""
 
-    async def results(self) -> AsyncGenerator[dict[str, Any], None]:
+    async def results(self) -> AsyncGenerator[Result, None]:
         """Start the workers and yield what they finish; whatever ends this ends them."""
         self._started_at = asyncio.get_running_loop().time()
         self._pipeline.sinks.emit(BatchStarted(self._source.size, self._max_concurrent))

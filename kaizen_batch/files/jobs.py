@@ -19,7 +19,7 @@ from kaizen_batch.files import Records, RecordWriter, open_records, record_write
 from kaizen_batch.files.names import STANDARD, is_stream, kind_of, path_text, stem_of
 from kaizen_batch.files.survey import Counted, CountedAsync, Survey, sampled, surveyed
 from kaizen_batch.files.templates import PromptTemplate, RowAgent
-from kaizen_batch.results import BatchSummary, joined, outputs_of
+from kaizen_batch.results import BatchSummary, Result, joined, outputs_of
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
 Paths = str | os.PathLike[str]
@@ -178,10 +178,10 @@ class _Target:
         self._writer = self._open(job.output, columns, job.output_format)
         self._failed: RecordWriter | None = None
 
-    def write(self, row: dict[str, Any], result: dict[str, Any]) -> None:
+    def write(self, row: dict[str, Any], result: Result) -> None:
         """Write a row with what came of it."""
         error = result["error"]
-        if result["status"] == "ok":
+        if error is None:
             self._writer.write(joined(row, outputs_of(result)))
             return
         failed = joined(row, dict(zip(ERROR_COLUMNS, (error["code"], error["message"]), strict=True)))

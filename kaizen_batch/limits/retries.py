@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,6 +65,18 @@ class Attempts:
             self.adaptations += 1
         else:
             self.failures += 1
+
+
+class RetryOptions(TypedDict, total=False):
+    """The options of RetryPolicy, as a dict."""
+
+    attempts: int
+    throttles: int
+    wait_initial: float
+    wait_max: float
+    wait_jitter: bool
+    retry_after_max: float
+    budget: int
 
 
 class RetryPolicy(BaseModel):

@@ -1,20 +1,20 @@
 """ParallelBatchStrategy: many items at once, results in order. The main path."""
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, Self
+from typing import Self, Unpack, cast
 
-from kaizen_batch.agents import as_agent
-from kaizen_batch.config import RunConfig
+from kaizen_batch.agents import AgentLike, as_agent
+from kaizen_batch.config import RunConfig, StrategyOptions
 from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
 from kaizen_batch.engine.source import Source
 from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
-from kaizen_batch.results import BatchResult
+from kaizen_batch.results import BatchResult, Result
 from kaizen_batch.strategies.run import BatchRun
 
-Items = Iterable[Any] | AsyncIterable[Any]
+Items = Iterable[object] | AsyncIterable[object]
 
 _WINDOW_FACTOR = 16
 _WINDOW_LEAST = 256
@@ -33,7 +33,9 @@ class ParallelBatchStrategy:
     Raises: ConfigError for a wrong option.
     """
 
-    def __init__(self, max_concurrent: int = 10, *, on_event: EventSink | None = None, **options: Any) -> None:
+    def __init__(
+        self, max_concurrent: int = 10, *, on_event: EventSink | None = None, **options: Unpack[StrategyOptions]
+    ) -> None:
         if on_event is not None and not callable(on_event):
             raise ConfigError(f"on_event must be a function of one event; given: {on_event!r}")
         self.config = RunConfig(max_concurrent=max_concurrent, **options)
@@ -43,7 +45,8 @@ class ParallelBatchStrategy:
     @classmethod
     def from_config(cls, config: RunConfig, *, on_event: EventSink | None = None) -> Self:
         """The strategy that a BatchConfig describes."""
-        return cls(**{name: getattr(config, name) for name in RunConfig.model_fields}, on_event=on_event)
+        options = {name: getattr(config, name) for name in StrategyOptions.__annotations__}
+        return cls(config.max_concurrent, on_event=on_event, **cast(StrategyOptions, options))
 
     @property
     def window(self) -> int:
@@ -52,7 +55,7 @@ class ParallelBatchStrategy:
 
     def stream(
         self,
-        agent: Any,
+        agent: AgentLike,
         items: Items,
         *,
         ordered: bool = True,
@@ -67,15 +70,15 @@ class ParallelBatchStrategy:
         `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what
         the results say of themselves.
         """
-        agent, config = as_agent(agent), self.config
-        if config.journal is not None and agent.endpoint is None:
+        adapted, config = as_agent(agent), self.config
+        if config.journal is not None and adapted.endpoint is None:
             raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
         sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
-        pipeline = Pipeline(agent, config, sinks=sinks, batch=batch)
+        pipeline = Pipeline(adapted, config, sinks=sinks, batch=batch)
         supervisor = Supervisor(
             pipeline,
             Source(items),
-            agent=agent,
+            agent=adapted,
             buffer=ReorderBuffer(self.window, ordered=ordered),
             journal=config.journal,
             deadline_s=config.deadline_s,
@@ -83,20 +86,20 @@ class ParallelBatchStrategy:
         )
         return BatchRun(supervisor)
 
-    async def run_batch(self, agent: Any, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
+    async def run_batch(self, agent: AgentLike, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
         """All results in order, and the summary."""
         async with self.stream(agent, items, on_event=on_event) as run:
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    async def execute_batch(self, agent: Any, batch: Items) -> list[dict[str, Any]]:
+    async def execute_batch(self, agent: AgentLike, batch: Items) -> list[Result]:
         """One dict for each item, in order; `[]` for an empty batch.
 
         Raises: BatchError with `on_error="raise"`.
         """
         return (await self.run_batch(agent, batch)).results
 
-    async def execute(self, agent: Any, inputs: Any, *, on_event: EventSink | None = None) -> dict[str, Any]:
+    async def execute(self, agent: AgentLike, inputs: object, *, on_event: EventSink | None = None) -> Result:
         """One item, with the same retries and limits; its result says `batch: False`."""
         async with self.stream(agent, [inputs], batch=False, on_event=on_event) as run:
             [result] = [result async for result in run]

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from kaizen_batch.engine.supervisor import Supervisor
-from kaizen_batch.results import BatchSummary
+from kaizen_batch.results import BatchSummary, Result
 
 
 class BatchRun:
@@ -27,7 +27,7 @@ class BatchRun:
         self._supervisor = supervisor
         self._stream = supervisor.results()
 
-    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+    def __aiter__(self) -> AsyncIterator[Result]:
         return self._stream
 
     async def __aenter__(self) -> Self:

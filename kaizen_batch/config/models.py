@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,14 +15,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
+from kaizen_batch.config.messages import REDACTED, explain, redacted
+from kaizen_batch.config.options import BatchOptions, RunOptions
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.limits.retries import RetryPolicy
 from kaizen_batch.prices import Price
-
-REDACTED = "***REDACTED***"
-"""What Kailash puts in place of keys and endpoints when it serialises a workflow."""
 
 
 def _env_secret(name: str) -> SecretStr | None:
@@ -36,17 +34,15 @@ class _Options(BaseModel):
     # Built on first use: half of the time that `import kaizen_batch` would take.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    if not TYPE_CHECKING:  # type checkers see the constructor that pydantic derives from the fields
-
-        def __init__(self, **options: Any) -> None:
-            for name, value in options.items():
-                if value == REDACTED:
-                    raise ConfigError(_redacted(name))
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                # `from None`: pydantic's own message and traceback may show the value of a key.
-                raise ConfigError(_explain(error, options, list(type(self).model_fields))) from None
+    def __init__(self, **options: object) -> None:
+        for name, value in options.items():
+            if value == REDACTED:
+                raise ConfigError(redacted(name))
+        try:
+            super().__init__(**options)
+        except ValidationError as error:
+            # `from None`: pydantic's own message and traceback may show the value of a key.
+            raise ConfigError(explain(error, options, list(type(self).model_fields))) from None
 
 
 class RunConfig(_Options):
@@ -93,6 +89,10 @@ class RunConfig(_Options):
     window: int | None = Field(default=None, ge=1)
     labels: dict[str, str] = Field(default_factory=dict)
 
+    if TYPE_CHECKING:  # the constructor is that of _Options; its options are typed here
+
+        def __init__(self, **options: Unpack[RunOptions]) -> None: ...
+
 
 _NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute", "tokens_per_minute", "price"} | {
     "api_key",
@@ -136,8 +136,12 @@ class BatchConfig(RunConfig):
         default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
     )
     system_prompt: str | None = None
-    fallbacks: tuple[str | dict[str, Any], ...] = ()
+    fallbacks: tuple[str | dict[str, object], ...] = ()
     provider_options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    if TYPE_CHECKING:  # the constructor is that of _Options; its options are typed here
+
+        def __init__(self, **options: Unpack[BatchOptions]) -> None: ...
 
     @field_validator("base_url")
     @classmethod
@@ -163,7 +167,7 @@ class BatchConfig(RunConfig):
 
     @field_validator("provider_options")
     @classmethod
-    def _no_secret_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _no_secret_options(cls, options: dict[str, object]) -> dict[str, object]:
         secret = sorted(_SECRET_OPTIONS & options.keys())
         if secret:
             raise ValueError(
@@ -174,7 +178,7 @@ class BatchConfig(RunConfig):
 
     @field_validator("price", mode="before")
     @classmethod
-    def _a_price(cls, price: Any) -> Any:
+    def _a_price(cls, price: object) -> Price | None:
         return None if price is None else Price.of(price)
 
     @field_serializer("journal")
@@ -188,83 +192,44 @@ class BatchConfig(RunConfig):
 
     @field_validator("fallbacks")
     @classmethod
-    def _fallbacks_without_secrets(cls, fallbacks: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _fallbacks_without_secrets(
+        cls, fallbacks: tuple[str | dict[str, object], ...]
+    ) -> tuple[str | dict[str, object], ...]:
         for fallback in fallbacks:
             if isinstance(fallback, dict):
                 _check_fallback(fallback)
         return fallbacks
 
-    def with_options(self, **options: Any) -> Self:
+    def with_options(self, **options: Unpack[BatchOptions]) -> Self:
         """A copy with some options changed, checked like a new one."""
         # What was left to its default stays so; the key is carried over whatever the environment says by now.
         current = {name: getattr(self, name) for name in (*self.model_fields_set, "api_key")}
-        return type(self)(**{**current, **options})
+        return type(self)(**cast(BatchOptions, {**current, **options}))
 
     def fallback_configs(self) -> "list[BatchConfig]":
         """The config of each fallback, in order: this one with the options that differ."""
         return [self._fallback(fallback) for fallback in self.fallbacks]
 
-    def _fallback(self, fallback: str | dict[str, Any]) -> "BatchConfig":
-        options: dict[str, Any] = {"model": fallback} if isinstance(fallback, str) else dict(fallback)
+    def _fallback(self, fallback: str | dict[str, object]) -> "BatchConfig":
+        options: dict[str, object] = {"model": fallback} if isinstance(fallback, str) else dict(fallback)
         variable = options.pop("api_key_env", None)
         if variable is not None:
-            options["api_key"] = os.environ.get(variable)
+            options["api_key"] = os.environ.get(str(variable))
         elif options.get("base_url", self.base_url) != self.base_url:
             options["api_key"] = None  # one endpoint's key is none of another's business
         # Limits and price belong to one model at one endpoint; what is not said of this one is not known.
         own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price"))
-        return self.with_options(**{**own, **options, "fallbacks": ()})
+        return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 
 
-def _check_fallback(options: dict[str, Any]) -> None:
+def _check_fallback(options: dict[str, object]) -> None:
     if "api_key" in options:
         raise ValueError("must not hold 'api_key': name an environment variable that holds it as 'api_key_env'")
+    if not isinstance(options.get("api_key_env"), str | None):
+        raise ValueError("must hold 'api_key_env' as a text: the name of an environment variable")
     known = [*(name for name in BatchConfig.model_fields if name not in _NOT_FOR_FALLBACKS), "api_key_env"]
     for name in options:
         if name not in known:
             raise ValueError(
                 f"hold an unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}"
             )
-
-
-def _explain(error: ValidationError, options: dict[str, Any], known: list[str]) -> str:
-    problems = [_explain_one(each, options, known) for each in error.errors(include_url=False, include_input=False)]
-    return "; ".join(dict.fromkeys(problems))
-
-
-def _explain_one(details: ErrorDetails, options: dict[str, Any], known: list[str]) -> str:
-    name = ".".join(str(part) for part in details["loc"])
-    if details["type"] == "extra_forbidden":
-        return _unknown_option(name, known)
-    message = details["msg"].removeprefix("Value error, ")
-    if not name:
-        return f"option 'fallbacks' is invalid: {message}"
-    if name.partition(".")[0] in ("api_key", "provider_options", "fallbacks"):
-        return f"option {name!r} is invalid: {message}"
-    given = _shown(options, name) if name.partition(".")[0] in options else "the environment's"
-    return f"option {name!r} is invalid: {message}; given: {given}"
-
-
-def _shown(options: dict[str, Any], name: str) -> str:
-    value: Any = options
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
-    if name == "base_url" and ("@" in str(value) or "?" in str(value)):
-        return "(a URL that may hold a secret)"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _unknown_option(name: str, known: list[str]) -> str:
-    if name.startswith("retry."):
-        known = [f"retry.{option}" for option in RetryPolicy.model_fields]
-    return f"unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}"
-
-
-def _redacted(name: str) -> str:
-    """What to say when a serialised workflow hands back Kailash's placeholder."""
-    variable = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}.get(name, name.upper())
-    return (
-        f"option {name!r} is {REDACTED!r}, the placeholder of a serialised workflow: "
-        f"remove it there and set {variable} in the environment"
-    )

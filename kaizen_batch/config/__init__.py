@@ -1,0 +1,24 @@
+"""The options of a run and of a model: frozen values, checked when they are made."""
+
+from kaizen_batch.config.messages import REDACTED
+from kaizen_batch.config.models import BatchConfig, RunConfig
+from kaizen_batch.config.options import (
+    BatchOptions,
+    EndpointLimits,
+    FallbackOptions,
+    ModelOptions,
+    RunOptions,
+    StrategyOptions,
+)
+
+__all__ = [
+    "REDACTED",
+    "BatchConfig",
+    "BatchOptions",
+    "EndpointLimits",
+    "FallbackOptions",
+    "ModelOptions",
+    "RunConfig",
+    "RunOptions",
+    "StrategyOptions",
+]

@@ -1,0 +1,69 @@
+"""The options of a run and of a model, as type checkers see them: a misspelled or mistyped one is an error there.
+
+The values are those that the constructors accept, before the models check and convert them.
+"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Literal, TypedDict
+
+from pydantic import SecretStr
+
+from kaizen_batch.limits.retries import RetryOptions, RetryPolicy
+from kaizen_batch.prices import Price, PriceOptions
+
+
+class EndpointLimits(TypedDict, total=False):
+    """What belongs to one model at one endpoint."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    price: Price | PriceOptions | None
+
+
+class StrategyOptions(EndpointLimits, total=False):
+    """The options of ParallelBatchStrategy: those of a run but `max_concurrent`, its first argument."""
+
+    adaptive: bool
+    journal: str | PathLike[str] | None
+    budget_usd: float | None
+    timeout_s: float | None
+    deadline_s: float | None
+    grace_s: float
+    hedge_after: float | None
+    retry: RetryPolicy | RetryOptions
+    max_reasks: int
+    on_error: Literal["collect", "raise"]
+    window: int | None
+    labels: Mapping[str, str]
+
+
+class RunOptions(StrategyOptions, total=False):
+    """The options of RunConfig."""
+
+    max_concurrent: int
+
+
+class ModelOptions(EndpointLimits, total=False):
+    """Which model answers, where, and how it is asked."""
+
+    llm_provider: str
+    model: str
+    temperature: float | None
+    max_tokens: int | None
+    base_url: str | None
+    system_prompt: str | None
+    provider_options: Mapping[str, object]
+
+
+class FallbackOptions(ModelOptions, total=False):
+    """What a fallback changes; `api_key_env` names the environment variable that holds its key."""
+
+    api_key_env: str
+
+
+class BatchOptions(RunOptions, ModelOptions, total=False):
+    """The options of BatchConfig."""
+
+    api_key: str | SecretStr | None
+    fallbacks: Sequence[str | FallbackOptions]
