@@ -1,7 +1,7 @@
-"""kaizen-batch: push many items through a language model, or any async call, concurrently and within limits.
+"""kaizen-batch: send many items through a language model, or any async function, concurrently and within limits.
 
-The public names, flat. Each is imported on first use (PEP 562), so that nobody pays for what is not used, and the
-engine alone never for Kailash.
+All public names are here. Each is imported on first use (PEP 562), so that importing the package is fast, and using
+the engine alone does not import Kailash.
 """
 
 from importlib import import_module
@@ -128,7 +128,7 @@ _NAMES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
-# Names of the release before; they keep working until 0.3.
+# Names of release 0.1. They work until 0.3.
 _RENAMED = {
     "AdaptedError": "UnsupportedParameterError",
     "Answer": "StoredAnswer",

@@ -1,4 +1,4 @@
-"""Signatures: what goes into a question, and what must come out of the answer."""
+"""Signatures: what goes into a prompt, and what the answer must contain."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
 
 
 class _InputField:
-    """The marker that InputField leaves on a signature's class body."""
+    """The marker that InputField leaves in a signature's class body."""
 
     def __init__(self, description: str, default: Any) -> None:
         self.description = description
@@ -27,19 +27,19 @@ class _InputField:
 
 
 class _OutputField:
-    """The marker that OutputField leaves on a signature's class body."""
+    """The marker that OutputField leaves in a signature's class body."""
 
     def __init__(self, info: FieldInfo) -> None:
         self.info = info
 
 
 def InputField(description: str = "", *, default: Any = ...) -> Any:
-    """An input of a signature; with a `default`, an item may leave it out."""
+    """An input of a signature. With a `default`, an item may omit it."""
     return _InputField(description, default)
 
 
 def OutputField(description: str = "", **constraints: Any) -> Any:
-    """An output of a signature; `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
+    """An output of a signature. `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
     return _OutputField(Field(description=description or None, **constraints))
 
 
@@ -47,7 +47,7 @@ _PLAIN_TYPES = (str, int, float, bool)
 
 
 class Signature:
-    """Inputs, instructions and typed outputs of one kind of question.
+    """The inputs, instructions and typed outputs of one kind of request.
 
     >>> class Triage(Signature):
     ...     '''Decide which team a ticket belongs to.'''
@@ -56,8 +56,8 @@ class Signature:
     ...     team: Literal["billing", "tech"] = OutputField("the team that should answer")
     ...     confidence: float = OutputField("how sure you are", ge=0, le=1)
 
-    The docstring is the instruction, unless the class sets `instructions`. A signature whose only output is a
-    `str` takes the answer as it is; any other sends a strict JSON schema along, and the answer is validated.
+    The docstring is the instruction, unless the class sets `instructions`. If the only output is a `str`, it receives
+    the answer unchanged. Otherwise a strict JSON schema is sent with the request, and the answer is validated.
 
     Raises: SignatureError when the class is defined, for a field without a type, no output, or a reserved name.
     """
@@ -79,19 +79,19 @@ class Signature:
 
     @classmethod
     def output_fields(cls) -> tuple[str, ...]:
-        """The names of the outputs, in their order."""
+        """The names of the outputs, in order."""
         return tuple(cls.output_model.model_fields)
 
     @classmethod
     def is_text(cls) -> bool:
-        """Whether the one output is a text, so that the answer is the field."""
+        """Whether the only output is a text, which receives the answer unchanged."""
         return _text_field(cls.output_model) is not None
 
     @classmethod
     def bind(cls, item: Any) -> dict[str, Any]:
-        """The inputs of one item: a dict (other keys are ignored), or a text if there is one input.
+        """The inputs of one item: from a dict (other keys are ignored), or from a text if there is only one input.
 
-        Raises: InputError that names the missing input and the keys that are there.
+        Raises: InputError that names the missing input and the keys of the item.
         """
         if isinstance(item, str) and len(cls.inputs) == 1:
             return {next(iter(cls.inputs)): item}
@@ -103,27 +103,27 @@ class Signature:
     def messages(cls, item: Any, system_prompt: str | None = None) -> list[dict[str, str]]:
         """The chat messages of one item.
 
-        The text of a single input goes out untouched; several inputs go out as `name: value` blocks.
+        A single text input is sent unchanged; several inputs are sent as `name: value` blocks.
         """
         if len(cls.inputs) == 1:
             content = _only_text(cls, item)
         else:
             content = "\n\n".join(f"{name}: {_rendered(value)}" for name, value in cls.bind(item).items())
-        # mypy takes a class for unhashable where its instances define no hash of their own.
+        # mypy considers a class unhashable if its instances do not define a hash.
         system = _system_text(cls, system_prompt)  # type: ignore[arg-type]
         asked = {"role": "user", "content": content}
         return [{"role": "system", "content": system}, asked] if system else [asked]
 
     @classmethod
     def json_schema(cls) -> dict[str, Any] | None:
-        """The strict JSON schema of the outputs, or None where the answer is plain text."""
+        """The strict JSON schema of the outputs, or None if the answer is plain text."""
         return None if cls.is_text() else _strict_schema(cls.output_model)
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
-        """The outputs in an answer, as JSON-able values.
+        """The outputs in an answer, as JSON-serializable values.
 
-        Raises: InvalidOutputError that says what does not fit; it quotes no text of the answer.
+        Raises: InvalidOutputError that says what does not fit, without quoting the answer.
         """
         text_field = _text_field(cls.output_model)
         if text_field is not None:
@@ -139,7 +139,7 @@ SignatureLike = Signature | type[Signature] | type[BaseModel]
 
 
 def as_signature(signature: object) -> type[Signature]:
-    """A signature from what a user hands over: a Signature (class or instance) or a pydantic model of the outputs.
+    """Convert what users pass as a signature: a Signature (class or instance) or a pydantic model of the outputs.
 
     Raises: SignatureError for anything else.
     """
@@ -148,7 +148,7 @@ def as_signature(signature: object) -> type[Signature]:
     if isinstance(signature, type) and issubclass(signature, Signature):
         return signature
     if isinstance(signature, type) and issubclass(signature, BaseModel):
-        from pydantic import RootModel  # a tenth of this package's import time, and nobody hands one over
+        from pydantic import RootModel  # deferred: a tenth of this package's import time, and rarely needed
 
         if not issubclass(signature, RootModel):
             return _from_model(signature)
@@ -191,7 +191,7 @@ def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseM
         if isinstance(mark, _OutputField):
             fields[name] = (hints[name], mark.info)
     try:
-        # Where no type can be wrong, it is built on first use: importing the default signature must cost nothing.
+        # Plain types cannot be wrong, so the model is built on first use: the default signature must import quickly.
         deferred = all(type_ in _PLAIN_TYPES for type_, _ in fields.values())
         return create_model(cls.__name__, __config__=ConfigDict(extra="forbid", defer_build=deferred), **fields)
     except (PydanticUserError, NameError) as error:
@@ -202,7 +202,7 @@ def _check_names(name: str, marked: Mapping[str, Any]) -> None:
     taken = sorted(marked.keys() & set(dir(Signature)))
     if taken:
         raise SignatureError(
-            f"{name}: a field cannot be called {taken[0]!r}, which Signature itself uses; choose another"
+            f"{name}: a field cannot be named {taken[0]!r}, because Signature itself has that name; choose another"
         )
 
 
@@ -215,7 +215,7 @@ def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[Base
     taken = sorted(outputs & _RESERVED)
     if taken:
         raise SignatureError(
-            f"{name}: the output {taken[0]!r} is a name of every result's own fields "
+            f"{name}: the output {taken[0]!r} has a name that is reserved for results "
             f"({', '.join(sorted(_RESERVED))}); choose another"
         )
 
@@ -241,7 +241,7 @@ def _system_text(cls: type[Signature], system_prompt: str | None) -> str:
 
 @cache
 def _strict_schema(model: type[BaseModel]) -> dict[str, Any]:
-    # The SDK's own conversion, so that what we send is what the endpoint's documentation asks for.
+    # The SDK's own conversion, so that the schema is what the API's documentation requires.
     import openai
 
     schema = openai.pydantic_function_tool(model)["function"]["parameters"]
@@ -272,7 +272,7 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
 
 def _only_text(cls: type[Signature], item: Any) -> str:
     [name] = cls.inputs
-    if type(item) is dict:  # nearly always: a dict that has the input as a text
+    if type(item) is dict:  # the common case: a dict with the input as a text
         value = item.get(name)
         if type(value) is str:
             return value
@@ -289,7 +289,7 @@ def _rendered(value: Any) -> str:
 
 
 def _unfenced(text: str) -> str:
-    # Servers that do not know `response_format` often answer with a Markdown block; it was paid, so read it.
+    # Servers that do not support `response_format` often answer with a Markdown block. It was paid for, so read it.
     fenced = _FENCE.fullmatch(text)
     return fenced.group(1) if fenced else text
 
@@ -302,14 +302,14 @@ def _field_names(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _misfit(error: ValidationError, known: frozenset[str]) -> str:
-    # Only the signature's own names: any other, such as a dict's key, is the model's text.
+    # Only names from the signature: any other name, such as a dict's key, was written by the model.
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
     return f"the answer does not fit the signature: {where + ': ' if where else ''}{first['msg']}"
 
 
 class ProcessingSignature(Signature):
-    """The default: the input `prompt` goes out untouched, the answer is the output `result`."""
+    """The default: the input `prompt` is sent unchanged, and the output `result` is the answer."""
 
     instructions = ""
 

@@ -371,7 +371,7 @@ def test_a_signature_error_is_a_type_error() -> None:
 @pytest.mark.parametrize("name", ["messages", "parse", "bind", "instructions", "inputs", "output_model"])
 def test_a_field_named_as_the_signatures_own_is_refused(name: str) -> None:
     body = {"__annotations__": {name: str, "out": str}, name: InputField(), "out": OutputField()}
-    with pytest.raises(SignatureError, match=f"cannot be called '{name}'"):
+    with pytest.raises(SignatureError, match=f"cannot be named '{name}'"):
         type("Clash", (Signature,), body)
 
 

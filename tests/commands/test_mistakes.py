@@ -115,7 +115,7 @@ def test_a_mistake_in_the_config_file(wrong: Callable[..., str], folder: Path, t
         ('{"type": "object"}', "the schema file 'labels.json': it must describe an object"),
         (
             '{"properties": {"status": {"type": "string"}}}',
-            "the output 'status' is a name of every result's own fields",
+            "the output 'status' has a name that is reserved for results",
         ),
     ],
 )
