@@ -59,7 +59,7 @@ class KaizenBatchError(Exception):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.default_code
+        self.code: str = code or self.default_code
 
     @property
     def type_name(self) -> str:
@@ -166,7 +166,7 @@ class AgentError(KaizenBatchError):
     ) -> None:
         super().__init__(message, code=code)
         self.retryable = retryable
-        self.outputs = outputs or {}
+        self.outputs: dict[str, Any] = outputs or {}
 
 
 class OutputError(KaizenBatchError):
@@ -215,7 +215,7 @@ class ProviderError(KaizenBatchError):
     ) -> None:
         super().__init__(message, code=code)
         self.status = status
-        self.headers = headers or {}
+        self.headers: Mapping[str, str] = headers or {}
         self.retry_after_s = retry_after_s
         if retryable is not None:
             self.retryable = retryable

@@ -142,8 +142,8 @@ class Together:
 
     def __init__(self, *sinks: EventSink) -> None:
         self._sinks = sinks
-        self.wants_calls = any(map(wants_calls, sinks))
-        self.wants_items = any(map(wants_items, sinks))
+        self.wants_calls: bool = any(map(wants_calls, sinks))
+        self.wants_items: bool = any(map(wants_items, sinks))
 
     def __call__(self, event: Event) -> None:
         for sink in self._sinks:

@@ -25,8 +25,8 @@ class LatencyHistogram:
     """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.max_s = 0.0
+        self.count: int = 0
+        self.max_s: float = 0.0
         self._buckets: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float) -> None:
@@ -71,24 +71,24 @@ class RunMetrics:
 
     def __init__(self) -> None:
         self.total = 0
-        self.ok = 0
-        self.failed = 0
-        self.not_attempted = 0
-        self.attempted = 0
+        self.ok: int = 0
+        self.failed: int = 0
+        self.not_attempted: int = 0
+        self.attempted: int = 0
         self.calls = 0
         self.throttles = 0
-        self.truncated = 0
+        self.truncated: int = 0
         self.hedges = 0
-        self.from_journal = 0
-        self.by_fallbacks = 0
+        self.from_journal: int = 0
+        self.by_fallbacks: int = 0
         self.unanswered = 0
-        self.maybe_paid_twice = 0
-        self.maybe_paid_twice_usd = 0.0
-        self.cost_usd = 0.0
-        self.unpriced = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.latency = LatencyHistogram()
+        self.maybe_paid_twice: int = 0
+        self.maybe_paid_twice_usd: float = 0.0
+        self.cost_usd: float = 0.0
+        self.unpriced: int = 0
+        self.input_tokens: int = 0
+        self.output_tokens: int = 0
+        self.latency: LatencyHistogram = LatencyHistogram()
         self.failures: Counter[str] = Counter()
 
     @property

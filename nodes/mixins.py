@@ -13,7 +13,7 @@ from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError, ItemResult
 from kaizen_batch.strategies import BatchRun
 
-logger = logging.getLogger("kaizen_batch.agent")
+logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
 
 class LoggingMixin:

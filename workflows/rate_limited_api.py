@@ -66,7 +66,7 @@ class Carrier(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _CarrierRequest)
-        self.places = threading.Semaphore(ALLOWED_AT_ONCE)
+        self.places: threading.Semaphore = threading.Semaphore(ALLOWED_AT_ONCE)
         self.served = 0
         self.refused = 0
 

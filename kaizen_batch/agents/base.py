@@ -85,14 +85,14 @@ class AgentWrapper(Agent):
 
     def __init__(self, agent: Agent) -> None:
         self.wrapped = agent
-        self.name = agent.name
-        self.endpoint = agent.endpoint
-        self.price = agent.price
-        self.output_fields = agent.output_fields
-        self.from_model = agent.from_model
-        self.signature = agent.signature
-        self.config = agent.config
-        self.fallbacks = agent.fallbacks
+        self.name: str | None = agent.name
+        self.endpoint: str | None = agent.endpoint
+        self.price: Price | None = agent.price
+        self.output_fields: tuple[str, ...] = agent.output_fields
+        self.from_model: bool = agent.from_model
+        self.signature: type[Signature] | None = agent.signature
+        self.config: BatchConfig | None = agent.config
+        self.fallbacks: Sequence[Agent] = agent.fallbacks
 
     def prepare(self, inputs: Any) -> Any:
         """The request of one item."""

@@ -69,7 +69,7 @@ class FunctionAgent(Agent):
         self._whole = not self._named and isinstance(function, _Executes)
         self._call = _work_of(function)
         # Part of every key in the journal.
-        self.endpoint = (
+        self.endpoint: str = (
             f"{getattr(self._call, '__module__', '')}:{getattr(self._call, '__qualname__', type(self._call))}"
         )
         self._open = getattr(function, "session", None)
@@ -136,7 +136,7 @@ class StepsAgent(Agent):
         self._steps = steps
         for name in _OPTIONAL:
             setattr(self, name, getattr(steps, name, getattr(Agent, name)))
-        self.fallbacks = [as_agent(fallback) for fallback in self.fallbacks]
+        self.fallbacks: list[Agent] = [as_agent(fallback) for fallback in self.fallbacks]
         self._open = getattr(steps, "session", None)
         self._body: Callable[[Any], bytes] = getattr(steps, "body", super().body)
         self._max_output: Callable[[Any], int | None] = getattr(steps, "max_output", super().max_output)

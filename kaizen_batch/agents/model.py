@@ -8,6 +8,7 @@ from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, RefusedOutputError, TruncatedOutputError
+from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 
@@ -24,11 +25,11 @@ class ModelAgent(Agent):
     def __init__(self, config: BatchConfig, signature: type[Signature], provider: Provider) -> None:
         self.signature = signature
         self.provider = provider
-        self.output_fields = signature.output_fields()
+        self.output_fields: tuple[str, ...] = signature.output_fields()
         self.config = config
-        self.name = config.model
-        self.endpoint = provider.endpoint
-        self.price = config.price or provider.price(config.model)
+        self.name: str = config.model
+        self.endpoint: str = provider.endpoint
+        self.price: Price | None = config.price or provider.price(config.model)
         self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
         self._output = OutputSchema(signature.__name__, schema) if schema else None

@@ -138,7 +138,10 @@ def config_option(*, also: tuple[str, ...] = ()) -> Callable[[F], F]:
     )
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, for programs.")
+def json_option(function: F) -> F:
+    """The option `--json`, as a decorator."""
+    option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, for programs.")
+    return option(function)
 
 
 def tell(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -32,7 +32,9 @@ class _Options(BaseModel):
     """A frozen set of options; a wrong one raises ConfigError that names it."""
 
     # Built on first use: half of the time that `import kaizen_batch` would take.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     def __init__(self, **options: object) -> None:
         for name, value in options.items():

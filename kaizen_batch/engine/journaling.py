@@ -48,7 +48,7 @@ class Record:
 
     def __init__(self, journal: JournalWriter, key: bytes, index: int, body: bytes) -> None:
         self._journal = journal
-        self.key = key
+        self.key: bytes = key
         self._index = index
         self._request = body.decode("utf-8", "surrogatepass")
 

@@ -1,6 +1,7 @@
 """The bounded window between the workers and the reader: where results wait for their turn."""
 
 import asyncio
+from collections.abc import Callable
 
 from kaizen_batch.limits import Slots
 from kaizen_batch.results import ItemResult
@@ -20,7 +21,7 @@ class ReorderBuffer:
     def __init__(self, size: int, *, ordered: bool) -> None:
         self._reader: asyncio.Future[None] | None = None
         self._slots = Slots(size)
-        self.try_acquire = self._slots.try_acquire
+        self.try_acquire: Callable[[], bool] = self._slots.try_acquire
         self._ordered = ordered
         # By their places in the reader's order: their indices, or the numbers in which they came.
         self._waiting: dict[int, ItemResult] = {}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from kaizen_batch.events import Event, EventSink
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Sinks:

@@ -27,8 +27,8 @@ class Source:
                 "a batch is a list, a generator or an async generator of items, each a dict or a text; "
                 f"given: a {type(items).__name__}"
             )
-        self.size = len(items) if isinstance(items, Sized) else None
-        self.exhausted = False
+        self.size: int | None = len(items) if isinstance(items, Sized) else None
+        self.exhausted: bool = False
         self.error: Exception | None = None
         self._lock = asyncio.Lock()
         self._async: AsyncIterator[Any] | None = aiter(items) if isinstance(items, AsyncIterable) else None

@@ -23,6 +23,7 @@ from kaizen_batch.limits import (
     RateLimiter,
     Reservation,
     TokenEstimate,
+    WaitQueue,
     read_rate_limit_headers,
 )
 from kaizen_batch.prices import Price
@@ -47,7 +48,7 @@ class Upstream:
         is_fallback: bool = False,
     ) -> None:
         self.agent = agent
-        self.name = agent.name
+        self.name: str | None = agent.name
         self.is_fallback = is_fallback
         self.error: KaizenBatchError | None = None
         self.price: Price | None = config.price or agent.price
@@ -61,10 +62,10 @@ class Upstream:
         )
         self._estimate = TokenEstimate()
         # The gate joins with the first trouble, the rate limiter perhaps with the first announcement.
-        self.queue = admission.queue([self._rate] if self._rate.active else [])
+        self.queue: WaitQueue = admission.queue([self._rate] if self._rate.active else [])
         self._troubled = False
-        self.sized = self._bounded or self._rate.counts_tokens
-        self.timeout_s = None if agent.keeps_timeout(config.timeout_s) else config.timeout_s
+        self.sized: bool = self._bounded or self._rate.counts_tokens
+        self.timeout_s: float | None = None if agent.keeps_timeout(config.timeout_s) else config.timeout_s
         if self._budgeted:
             _check_budget(self.price, agent)
 

@@ -29,7 +29,7 @@ ERROR_COLUMNS = ("error_code", "error")
 
 _FAILED = ".failed"
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ class Output:
     """
 
     def __init__(self, target: str, kind: Kind) -> None:
-        self.name = shown(target, reading=False)
-        self.can_restart = not is_stream(target)
+        self.name: str = shown(target, reading=False)
+        self.can_restart: bool = not is_stream(target)
         self._target = target
         self._kind = kind
         self._path = Path(os.path.realpath(target))  # a link stays a link

@@ -36,8 +36,8 @@ class ParquetReader:
             stream = self._spooled
         # Not whole column chunks at once: a row group may be a gigabyte.
         self._file = library.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
-        self.schema = self._file.schema_arrow
-        self.columns = tuple(self.schema.names)
+        self.schema: Any = self._file.schema_arrow
+        self.columns: tuple[str, ...] = tuple(self.schema.names)
         self.total: int = self._file.metadata.num_rows
         check_names(self.columns)
 

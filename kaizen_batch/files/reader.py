@@ -35,8 +35,8 @@ class Records:
     def __init__(self, source: str, kind: Kind, encoding: str | None) -> None:
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
-        self.rows_read = 0
-        self.format = kind.format
+        self.rows_read: int = 0
+        self.format: str = kind.format
         self.schema: Any = None
         self._source = source
         self._kind = kind

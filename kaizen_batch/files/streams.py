@@ -34,7 +34,7 @@ class Marks:
     HANDLER = "kaizen_batch.mark"
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.seen: int = 0
         codecs.register_error(self.HANDLER, self._mark)
 
     def _mark(self, error: UnicodeError) -> tuple[str, int]:
@@ -53,7 +53,7 @@ class Marks:
             )
 
 
-marks = Marks()
+marks: Marks = Marks()
 
 
 @contextmanager

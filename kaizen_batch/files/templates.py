@@ -28,7 +28,7 @@ class PromptTemplate:
             raise ConfigError(
                 f"the prompt template cannot be read: {error}; a literal brace is written {{{{ or }}}}"
             ) from None
-        self.columns = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
+        self.columns: tuple[str, ...] = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
         if not self.columns:
             raise ConfigError("the prompt template has no {column}: every row would ask the same question")
 
@@ -69,7 +69,7 @@ class RowAgent(AgentWrapper):
     def __init__(self, agent: Agent, template: PromptTemplate | None) -> None:
         super().__init__(agent)
         self._template = template
-        self.fallbacks = [RowAgent(fallback, template) for fallback in agent.fallbacks]
+        self.fallbacks: list[RowAgent] = [RowAgent(fallback, template) for fallback in agent.fallbacks]
 
     def prepare(self, row: dict[str, Any]) -> Any:
         """The request of one row. Raises: InputError."""

@@ -40,7 +40,7 @@ class RecordWriter:
     """
 
     def __init__(self, target: str, kind: Kind, columns: tuple[str, ...], like: Records | None) -> None:
-        self.rows_written = 0
+        self.rows_written: int = 0
         self._kind = kind
         self._columns = columns
         self._like = like

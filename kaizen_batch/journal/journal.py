@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,7 +39,7 @@ class Journal:
         creator: str = "kaizen-batch",
         clock: Callable[[], float] = time.time,  # noqa: TID251 - Unix times, compared over runs and machines
     ) -> None:
-        self.path = real_path(path)
+        self.path: Path = real_path(path)
         self._creator = creator
         self._clock = clock
         self._connection: sqlite3.Connection | None = None

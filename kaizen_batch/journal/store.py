@@ -35,7 +35,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.commits = 0
+        self.commits: int = 0
         self._stack = ExitStack()
         self._connection: sqlite3.Connection | None = None
 

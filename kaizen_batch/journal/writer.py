@@ -40,7 +40,7 @@ class JournalWriter:
         self._clock = clock
         self._seen = SeenKeys()
         self._pending: list[Queued] = []
-        self.opened_at = clock()
+        self.opened_at: float = clock()
         self._run = os.urandom(32)
         self._sample_at_s = 0.0
         self._worker: Worker | None = None

@@ -200,7 +200,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
 
     def __init__(self, max_concurrent: int, *, start: int | None = None) -> None:
         super().__init__(max_concurrent)
-        self.limit = max(1, min(_START if start is None else start, max_concurrent))
+        self.limit: int = max(1, min(_START if start is None else start, max_concurrent))
         self._climber = _Climber(self.limit, max_concurrent)
         self._roof = _Roof(max_concurrent)
         self._held, self._full, self._level = False, 0, 0

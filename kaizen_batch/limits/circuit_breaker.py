@@ -24,7 +24,7 @@ class CircuitBreaker:
     """
 
     def __init__(self, ceiling: int, *, pause_s: float = _PAUSE_INITIAL_S) -> None:
-        self.in_flight = 0
+        self.in_flight: int = 0
         self._ceiling = ceiling
         self._pause_s = pause_s
         self._allowed: int | None = None

@@ -14,9 +14,10 @@ class ConcurrencyLimiter:
     name = "a free place"
 
     def __init__(self, max_concurrent: int) -> None:
-        self.max_concurrent = self.limit = max_concurrent
-        self.in_flight = 0
-        self.peak = 0
+        self.max_concurrent = max_concurrent
+        self.limit: int = max_concurrent
+        self.in_flight: int = 0
+        self.peak: int = 0
 
     def check(self, reservation: Reservation) -> None:
         """Every call fits."""

@@ -40,7 +40,7 @@ class SlidingWindow:
         self._configured = configured
         self._window_s = window_s
         self._hold_s = window_s * (1 + _DRIFT) + ROUNDING_S
-        self.in_flight = 0
+        self.in_flight: int = 0
         self.room: float = math.inf if configured is None else configured
         # The settled calls, in the order in which they leave. `_sums` runs on and never starts anew, so that the
         # first call whose leaving frees enough is found by bisection; those before `_head` have left.
@@ -153,7 +153,7 @@ class RateLimiter:
         )
         _check_option("tokens_per_minute", tokens_per_minute, tokens_per_minute is None or tokens_per_minute >= 1)
         _check_option("window_s", window_s, 0 < window_s < math.inf)
-        self.name = "the request window"
+        self.name: str = "the request window"
         self._tokens_per_minute = tokens_per_minute
         self._requests = SlidingWindow(requests_per_minute, window_s)
         self._tokens = SlidingWindow(tokens_per_minute, window_s)

@@ -93,7 +93,7 @@ class Credit:
     __slots__ = ("_at", "_full_at", "_left", "_rate", "limit")
 
     def __init__(self, said: HeaderWindow, in_flight: int, now: float, window_s: float) -> None:
-        self.limit = said.limit
+        self.limit: int | None = said.limit
         self._at = self._full_at = now
         self._rate = 0.0
         self._left = math.inf

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -94,7 +94,7 @@ class RetryPolicy(BaseModel):
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     attempts: int = Field(default=5, ge=1, le=100)
     throttles: int = Field(default=20, ge=0, le=1000)
@@ -148,7 +148,7 @@ class RetryBudget:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self.left = capacity
+        self.left: int = capacity
 
     def spend(self, error: KaizenBatchError, used: Attempts) -> bool:
         """Pay for one more attempt after this error; False, and nothing spent, if the rest does not cover it."""

@@ -21,7 +21,7 @@ class TokenEstimate:
     """
 
     def __init__(self) -> None:
-        self.ratio = 1.0
+        self.ratio: float = 1.0
         self._highest = 0.0
         self._unseen = 0
         self._answers = 0

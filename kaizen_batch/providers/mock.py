@@ -41,9 +41,9 @@ class MockProvider(Provider):
     ) -> None:
         if latency_s < 0 or latency_sigma < 0:
             raise ConfigError(f"latency_s and latency_sigma must be >= 0; given: {latency_s}, {latency_sigma}")
-        self.calls = 0
-        self.in_flight = 0
-        self.peak = 0
+        self.calls: int = 0
+        self.in_flight: int = 0
+        self.peak: int = 0
         self._latency_s = latency_s
         self._latency_sigma = latency_sigma
         self._failures = _checked(failures or {})

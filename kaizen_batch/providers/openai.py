@@ -25,7 +25,7 @@ from kaizen_batch.providers.chat_responses import (
 from kaizen_batch.providers.http.base import Target, Transport, TransportName, wants_fast
 from kaizen_batch.providers.http.environment import environment_proxy
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _OPENAI = "https://api.openai.com/v1"
 

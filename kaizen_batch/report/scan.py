@@ -34,9 +34,9 @@ class Scan:
     """
 
     def __init__(self, outlines: Iterable[Outline]) -> None:
-        self.latency = LatencyHistogram()
+        self.latency: LatencyHistogram = LatencyHistogram()
         self.kinds: dict[str, Kind] = {}
-        self.answered = 0
+        self.answered: int = 0
         self._slowest: list[tuple[float, int, bytes]] = []
         self._sample: list[tuple[int, bytes]] = []
         self._random = random.Random(0)

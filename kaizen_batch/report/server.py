@@ -80,11 +80,11 @@ class ReportServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, journal: str | os.PathLike[str], *, port: int = 0) -> None:
-        self.page = LivePage(journal)
+        self.page: LivePage = LivePage(journal)
         self.page.read()  # a wrong path is told now, not to a browser
-        self.path = f"/{secrets.token_urlsafe(16)}/"
+        self.path: str = f"/{secrets.token_urlsafe(16)}/"
         super().__init__(("127.0.0.1", port), _Handler)
-        self.hosts = tuple(f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost"))
+        self.hosts: tuple[str, ...] = tuple(f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost"))
 
     @property
     def url(self) -> str:

@@ -46,8 +46,8 @@ class Endpoint:
         self.scripted: deque[Reply] = deque()
         self.down = False
         self.down_mode = "500"
-        self.hang_s = settings.hang_s
-        self.wants_key = settings.api_key is not None
+        self.hang_s: float = settings.hang_s
+        self.wants_key: bool = settings.api_key is not None
         self.ledger = ledger
         self._settings = settings
         self._faults = FaultInjector(settings)

@@ -33,7 +33,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._headers: dict[bytes, bytes] = {}
         # A C method: each request has a dozen headers.
-        self.on_header = self._headers.__setitem__
+        self.on_header: Callable[[bytes, bytes], None] = self._headers.__setitem__
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._busy = False
@@ -140,8 +140,8 @@ class Simulator:
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
-        self.settings = Settings(**options)
-        self.ledger = Ledger()
+        self.settings: Settings = Settings(**options)
+        self.ledger: Ledger = Ledger()
         self._endpoint = Endpoint(self.settings, self.ledger)
         self._host = host
         self._port = port

@@ -66,7 +66,7 @@ class RateLimits:
         self._tokens = None if tokens is None else SlidingWindow(tokens, settings.window_s)
         windows = {"requests": self._requests, "tokens": self._tokens}
         limits = {"requests": settings.requests_per_minute, "tokens": settings.tokens_per_minute}
-        self.given = requests is not None or tokens is not None
+        self.given: bool = requests is not None or tokens is not None
         self._named = [(name, math.floor(limits[name] or 0), window) for name, window in windows.items() if window]
 
     def admit(self, tokens: int, now: float) -> tuple[float, str]:

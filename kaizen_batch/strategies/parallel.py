@@ -38,7 +38,7 @@ class ParallelBatchStrategy:
     ) -> None:
         if on_event is not None and not callable(on_event):
             raise ConfigError(f"on_event must be a function of one event; given: {on_event!r}")
-        self.config = RunConfig(max_concurrent=max_concurrent, **options)
+        self.config: RunConfig = RunConfig(max_concurrent=max_concurrent, **options)
         self.max_concurrent = max_concurrent
         self.on_event = on_event
 

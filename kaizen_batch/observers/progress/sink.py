@@ -49,7 +49,7 @@ class ProgressSink(SinkOfRuns):
         self._display = display
         self._numbers = itertools.count()
         self._open: dict[int, _Run] = {}
-        self.held = False
+        self.held: bool = False
 
     def for_run(self) -> EventSink:
         """The sink of one run."""

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import Counter, Histogram, MeterProvider, UpDownCounter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 
 from kaizen_batch.events import (
@@ -52,23 +52,25 @@ class Instruments:
 
     def __init__(self, provider: MeterProvider | None) -> None:
         meter = metrics.get_meter(_NAME, version("kaizen-batch"), provider)
-        self.duration = meter.create_histogram(
+        self.duration: Histogram = meter.create_histogram(
             "gen_ai.client.operation.duration",
             unit="s",
             description="GenAI operation duration.",
             explicit_bucket_boundaries_advisory=_DURATION_BUCKETS,
         )
-        self.tokens = meter.create_histogram(
+        self.tokens: Histogram = meter.create_histogram(
             "gen_ai.client.token.usage",
             unit="{token}",
             description="Number of input and output tokens used.",
             explicit_bucket_boundaries_advisory=_TOKEN_BUCKETS,
         )
-        self.items = meter.create_counter(f"{_NAME}.items", "{item}", "Items that have their result.")
-        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Calls that will be made again.")
-        self.throttles = meter.create_counter(f"{_NAME}.throttles", "{throttle}", "Times the endpoint asked for less.")
-        self.cost = meter.create_counter(f"{_NAME}.cost", "{USD}", "What answers have cost.")
-        self.in_flight = meter.create_up_down_counter(f"{_NAME}.in_flight", "{call}", "Calls under way.")
+        self.items: Counter = meter.create_counter(f"{_NAME}.items", "{item}", "Items that have their result.")
+        self.retries: Counter = meter.create_counter(f"{_NAME}.retries", "{retry}", "Calls that will be made again.")
+        self.throttles: Counter = meter.create_counter(
+            f"{_NAME}.throttles", "{throttle}", "Times the endpoint asked for less."
+        )
+        self.cost: Counter = meter.create_counter(f"{_NAME}.cost", "{USD}", "What answers have cost.")
+        self.in_flight: UpDownCounter = meter.create_up_down_counter(f"{_NAME}.in_flight", "{call}", "Calls under way.")
 
 
 def tracer_of(provider: TracerProvider | None) -> Tracer:

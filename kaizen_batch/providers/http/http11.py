@@ -30,8 +30,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closed = closed
         self._transport: asyncio.Transport
         self.answer: asyncio.Future[HttpResponse] | None = None
-        self.free = False
-        self.idle_since = 0.0
+        self.free: bool = False
+        self.idle_since: float = 0.0
         self._parser = httptools.HttpResponseParser(self)
 
     def ask(self, head: bytes, body: bytes) -> "asyncio.Future[HttpResponse]":
