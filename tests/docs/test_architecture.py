@@ -78,7 +78,7 @@ def test_the_diagram_of_the_packages_shows_all_of_them() -> None:
 def test_the_hops_are_those_of_a_real_item_in_order(tmp_path: Path) -> None:
     called, sent_from = traced_run(tmp_path)
     assert [hop for hop in HOPS if hop not in called] == []
-    assert HOPS == sorted(HOPS, key=called.index)
+    assert sorted(HOPS, key=called.index) == HOPS
     assert [hop for hop in sent_from if hop not in HOPS] == [], "functions on the way to the connection, but not hops"
 
 
