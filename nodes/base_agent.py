@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Unpack, cast
 
-from kailash.nodes.base import NodeParameter
-from kailash.runtime.progress import ProgressUpdate, _current_progress_registry
-
 from kaizen_batch.agents import FunctionAgent
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig, BatchOptions
@@ -15,6 +12,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchProgress, Event, EventSink, Together
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.kailash_types import NodeParameter, ProgressUpdate, current_progress_registry
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
@@ -173,7 +171,7 @@ class _Observer:
         self._agent = agent
         self._pace = Pace()
         # Looked up once, in the context of the execution: the runtime sets it for each one.
-        self._registry = _current_progress_registry.get()
+        self._registry = current_progress_registry.get()
 
     def __call__(self, event: Event) -> None:
         self._agent.measure_event(event)

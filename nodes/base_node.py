@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from kailash.nodes.base import NodeParameter
-from kailash.nodes.base_async import AsyncNode
-from kailash.sdk_exceptions import NodeExecutionError, NodeValidationError
-
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
+from kaizen_batch.nodes.kailash_types import AsyncNode, NodeExecutionError, NodeParameter, NodeValidationError
 
 
 class DataNode(AsyncNode):
@@ -30,7 +27,7 @@ class DataNode(AsyncNode):
         inputs = {name: self.config[name] for name in declared if self.config.get(name) is not None}
         inputs.update({name: value for name, value in runtime_inputs.items() if name in declared and value is not None})
         try:
-            return await self.async_run(**inputs)  # type: ignore[no-any-return]
+            return await self.async_run(**inputs)
         except ConfigError as error:
             raise NodeValidationError(f"Node '{self.id}': {error}") from error
         except (NodeValidationError, NodeExecutionError):

@@ -2,14 +2,13 @@
 
 from typing import Any, Unpack
 
-from kailash.nodes.base import NodeParameter, register_node
-
 from kaizen_batch.agents import ProviderLike, create_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.nodes.base_agent import BaseAgent, NodeOptions
 from kaizen_batch.nodes.base_node import declared
+from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 from kaizen_batch.providers import check_provider_name, import_object
 from kaizen_batch.signature import ProcessingSignature, SignatureLike, as_signature
 

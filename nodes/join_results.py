@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from kailash.nodes.base import NodeParameter, register_node
-
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 from kaizen_batch.results import joined, outputs_of
 
 

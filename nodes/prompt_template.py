@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from kailash.nodes.base import NodeParameter, register_node
-
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 
 
 @register_node()

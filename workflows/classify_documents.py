@@ -12,6 +12,7 @@ from kailash.workflow.builder import WorkflowBuilder
 from kaizen_batch import BatchConfig, InputField, OutputField, Signature
 from kaizen_batch.nodes import BatchProcessorAgent
 from kaizen_batch.workflows.graph import (
+    Graph,
     add_agent,
     execute,
     file_options,
@@ -33,9 +34,9 @@ class DocumentKind(Signature):
     confidence: float = OutputField("how sure you are, from 0 to 1", ge=0, le=1)
 
 
-def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
+def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> Graph:
     """reader -> prompts -> agent -> join -> two writers."""
-    builder = WorkflowBuilder()
+    builder: Graph = WorkflowBuilder()
     add_agent(builder, BatchProcessorAgent(config, signature=DocumentKind))
     read_and_prompt(builder, source, "{title}\n\n{text}")
     join_and_write(builder, "CSVWriterNode", labelled, failed)

@@ -5,22 +5,37 @@ import shlex
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import click
 import kailash.nodes.data  # noqa: F401 - registers the readers and writers that the graphs use
 from kailash.runtime.local import LocalRuntime
-from kailash.workflow.builder import WorkflowBuilder
 
 from kaizen_batch import BatchConfig, ConfigError, KaizenBatchError
-from kaizen_batch.nodes import BatchProcessorAgent
+from kaizen_batch.nodes import BaseAgent
 
 OUTPUT_FOLDER = "kaizen_batch_output"
 MOCK_LATENCY_S = 0.01
+
+
+class Graph(Protocol):
+    """What is used of a WorkflowBuilder. Kailash ships no types, so that an annotation with it would check nothing."""
+
+    def add_node(self, node_type: str, node_id: str, config: Mapping[str, object] = ..., /) -> str:
+        """Add a node by the name of its type."""
+
+    def add_node_instance(self, node_instance: BaseAgent, node_id: str) -> str:
+        """Add a node that is there already."""
+
+    def add_connection(self, from_node: str, from_output: str, to_node: str, to_input: str) -> Self:
+        """Connect an output with an input."""
+
+    def build(self) -> object:
+        """The workflow."""
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -92,7 +107,7 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def execute(builder: WorkflowBuilder, config: BatchConfig | None = None, agent: str = "agent") -> dict[str, Any]:
+def execute(builder: Graph, config: BatchConfig | None = None, agent: str = "agent") -> dict[str, Any]:
     """Run a graph and return the outputs of its nodes; one that is interrupted says how to go on.
 
     Raises: click.ClickException with one line when a node fails or the agent's run was stopped.
@@ -133,7 +148,7 @@ def fresh(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
-def read_and_prompt(builder: WorkflowBuilder, source: Path, template: str) -> None:
+def read_and_prompt(builder: Graph, source: Path, template: str) -> None:
     """The beginning of a graph that asks a model: each row of a CSV file becomes a prompt for the agent."""
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
     builder.add_node("PromptTemplateNode", "prompts", {"template": template})
@@ -141,7 +156,7 @@ def read_and_prompt(builder: WorkflowBuilder, source: Path, template: str) -> No
     builder.add_connection("prompts", "batch", "agent", "batch")
 
 
-def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: Path) -> None:
+def join_and_write(builder: Graph, writer: str, target: Path, failed: Path) -> None:
     """The end of each graph: the agent's results beside their rows, those that failed in a file of their own."""
     builder.add_node("JoinResultsNode", "join")
     builder.add_node(writer, "writer", {"file_path": str(target)})
@@ -152,7 +167,7 @@ def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: 
     builder.add_connection("join", "failed_rows", "failed_writer", "data")
 
 
-def add_agent(builder: WorkflowBuilder, agent: BatchProcessorAgent, node_id: str = "agent") -> None:
+def add_agent(builder: Graph, agent: BaseAgent, node_id: str = "agent") -> None:
     """Add an agent that carries Python objects (a signature of the script, a function), which only an instance can."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Instance-based API usage")

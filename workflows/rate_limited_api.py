@@ -24,6 +24,7 @@ from kailash.workflow.builder import WorkflowBuilder
 from kaizen_batch import BatchConfig, RetryPolicy, ThrottledError
 from kaizen_batch.nodes import BatchProcessorAgent
 from kaizen_batch.workflows.graph import (
+    Graph,
     add_agent,
     execute,
     file_options,
@@ -113,9 +114,9 @@ def carrier() -> Iterator[Carrier]:
             thread.join()
 
 
-def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
+def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> Graph:
     """reader -> agent (a function) -> join -> writer."""
-    builder = WorkflowBuilder()
+    builder: Graph = WorkflowBuilder()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
     config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry=RetryPolicy(wait_initial=0.05))
     add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from kaizen_batch import BatchConfig
 from kaizen_batch.nodes import BatchProcessorAgent
 from kaizen_batch.workflows.graph import (
+    Graph,
     add_agent,
     execute,
     file_options,
@@ -37,9 +38,9 @@ class CleanCustomer(BaseModel):
     wants_a_call: bool = Field(description="whether the notes ask for a call back")
 
 
-def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
+def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> Graph:
     """reader -> prompts -> agent -> join -> JSON writer."""
-    builder = WorkflowBuilder()
+    builder: Graph = WorkflowBuilder()
     add_agent(builder, BatchProcessorAgent(config, signature=CleanCustomer))
     read_and_prompt(builder, source, TEMPLATE)
     join_and_write(builder, "JSONWriterNode", target, failed)

@@ -1,0 +1,66 @@
+"""What these nodes use of Kailash, with types: Kailash ships none, and an unknown base class hides wrong options."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import ContextVar
+    from typing import Any, ClassVar, TypeVar
+
+    class NodeParameter:
+        """One input of a node."""
+
+        def __init__(self, *, name: str, type: Any, required: bool, default: object, description: str) -> None: ...
+
+    class AsyncNode:
+        """The base class of nodes."""
+
+        _INIT_CAPTURE_EXCLUDE: ClassVar[frozenset[str]]
+        id: str
+        config: dict[str, Any]
+
+        def __init__(self, **kwargs: object) -> None: ...
+        def get_parameters(self) -> dict[str, NodeParameter]: ...
+        def execute(self, **runtime_inputs: Any) -> dict[str, Any]: ...
+        async def execute_async(self, **runtime_inputs: Any) -> dict[str, Any]: ...
+        async def async_run(self, *args: Any, **inputs: Any) -> dict[str, Any]: ...
+
+    class NodeValidationError(Exception):
+        """The inputs of a node are wrong."""
+
+    class NodeExecutionError(Exception):
+        """A node failed."""
+
+    class ProgressUpdate:
+        """How far a node has come."""
+
+        def __init__(self, node_id: str, current: int, total: int | None, message: str) -> None: ...
+
+    class ProgressRegistry:
+        """Who is told of progress."""
+
+        def emit(self, update: ProgressUpdate) -> None: ...
+
+    current_progress_registry: ContextVar[ProgressRegistry | None]
+
+    _Node = TypeVar("_Node", bound=type[AsyncNode])
+
+    def register_node() -> Callable[[_Node], _Node]: ...
+
+else:
+    from kailash.nodes.base import NodeParameter, register_node
+    from kailash.nodes.base_async import AsyncNode
+    from kailash.runtime.progress import ProgressRegistry, ProgressUpdate
+    from kailash.runtime.progress import _current_progress_registry as current_progress_registry
+    from kailash.sdk_exceptions import NodeExecutionError, NodeValidationError
+
+__all__ = [
+    "AsyncNode",
+    "NodeExecutionError",
+    "NodeParameter",
+    "NodeValidationError",
+    "ProgressRegistry",
+    "ProgressUpdate",
+    "current_progress_registry",
+    "register_node",
+]
