@@ -15,6 +15,7 @@ KaizenBatchError                    base class of everything this package raises
 ├── AgentError                      your own agent or function failed
 ├── OutputError                     there is an answer, but it cannot be used
 │   ├── InvalidOutputError          it does not fit the signature; it may be re-asked
+│   │   └── EmptyOutputError        it has no text; it may be re-asked
 │   ├── TruncatedOutputError        it was cut off by max_tokens
 │   └── RefusedOutputError          the model or a content filter refused
 └── ProviderError                   an attempt over the network failed
@@ -180,6 +181,12 @@ class InvalidOutputError(OutputError):
 
     default_code = "invalid_output"
     retryable = True
+
+
+class EmptyOutputError(InvalidOutputError):
+    """The answer has no text, only reasoning or tool calls perhaps; it may be re-asked (`max_reasks`)."""
+
+    default_code = "empty_output"
 
 
 class TruncatedOutputError(OutputError):

@@ -29,6 +29,7 @@ DEFINED = {
 RETRYABLE = {
     "NotAttemptedError",
     "InvalidOutputError",
+    "EmptyOutputError",
     "UnsupportedParameterError",
     "ThrottledError",
     "ServerError",

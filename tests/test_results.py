@@ -49,7 +49,7 @@ def test_the_dict_of_a_model_s_result_has_the_outputs_and_both_envelopes() -> No
         "result": "fine",
         "response": "fine",
         "finish_reason": "stop",
-        "usage": {"input_tokens": 3, "output_tokens": 1, "cached_tokens": 0},
+        "usage": {"input_tokens": 3, "output_tokens": 1, "cached_tokens": 0, "reasoning_tokens": 0},
         "attempts": 2,
         "latency_s": 0.25,
         "cost_usd": None,

@@ -7,7 +7,7 @@ from typing import Any
 from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import ConfigError, RefusedOutputError, TruncatedOutputError
+from kaizen_batch.errors import ConfigError, EmptyOutputError, RefusedOutputError, TruncatedOutputError
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
@@ -66,18 +66,47 @@ class ModelAgent(Agent):
         return self.provider.complete(request)
 
     def parse(self, request: Request, completion: Completion) -> dict[str, Any]:
-        """Read the outputs. Raises: OutputError for a refusal, or an answer that is cut off or does not fit."""
+        """Read the outputs.
+
+        Raises: OutputError for a refusal, or an answer that is empty, cut off or does not fit; the completion's own
+        error if its generation failed.
+        """
         text = completion.text or ""
+        if completion.finish_reason != "stop" or completion.refusal is not None or completion.error is not None:
+            self._check_end(request, completion)
+        if not text.strip() and self.config.on_empty == "fail":
+            raise EmptyOutputError(_why_empty(completion))
+        return self.signature.parse(text)
+
+    def _check_end(self, request: Request, completion: Completion) -> None:
+        """Raise what follows from the way in which the model ended."""
+        if completion.error is not None:
+            raise completion.error
+        if completion.finish_reason == "content_filter":
+            why = f": {completion.refusal}" if completion.refusal else ""
+            raise RefusedOutputError(f"a content filter stopped the answer{why}", code="content_filter")
         if completion.refusal is not None:
             raise RefusedOutputError(f"the model refused: {completion.refusal}")
-        if completion.finish_reason == "content_filter":
-            raise RefusedOutputError("a content filter stopped the answer", code="content_filter")
-        cut = completion.finish_reason == "length"
-        if cut and (request.output is not None or not text):
-            raise TruncatedOutputError(
-                f"the answer was cut off at max_tokens={request.max_tokens} and cannot be read; raise max_tokens"
-            )
-        return self.signature.parse(text)
+        if completion.finish_reason == "length":
+            text = (completion.text or "").strip()
+            if not text or request.output is not None or self.config.on_truncated == "fail":
+                raise TruncatedOutputError(_why_truncated(request, text))
+
+
+def _why_truncated(request: Request, text: str) -> str:
+    limit = f"max_tokens={request.max_tokens}" if request.max_tokens else "the model's limit"
+    if request.output is not None and text and text[0] not in "{[":
+        return (
+            f"the answer was cut off at {limit} and is not JSON: the endpoint seems to ignore the JSON schema; check "
+            "that it supports response_format"
+        )
+    return f"the answer was cut off at {limit}; raise max_tokens"
+
+
+def _why_empty(completion: Completion) -> str:
+    if completion.finish_reason == "tool_calls":
+        return "the answer has no text, only tool calls"
+    return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"
 
 
 ProviderLike = Provider | type[Provider] | AgentLike

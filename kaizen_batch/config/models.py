@@ -116,6 +116,9 @@ class BatchConfig(RunConfig):
       import path `"package.module:Provider"`; `provider_options` go to the provider's constructor.
     - `model`, `temperature` (0 to 2, None leaves it to the endpoint), `max_tokens` (tokens of an answer, None
       likewise), `system_prompt`.
+    - `on_truncated`: what becomes of a text that `max_tokens` cut off: `"keep"` counts it as truncated, `"fail"`
+      fails the item. An answer with a schema always fails, since it cannot be read.
+    - `on_empty`: what becomes of an answer without any text: `"fail"` (it may be re-asked) or `"keep"`.
     - `api_key` (default: OPENAI_API_KEY) is in no repr, log, dump, error or serialised workflow; `base_url`
       (default: OPENAI_BASE_URL) is the endpoint up to and with `/v1`.
     - `fallbacks`: other models or endpoints, tried in order for items that the first one cannot serve: a model's
@@ -138,6 +141,8 @@ class BatchConfig(RunConfig):
         default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
     )
     system_prompt: str | None = None
+    on_truncated: Literal["keep", "fail"] = "keep"
+    on_empty: Literal["fail", "keep"] = "fail"
     fallbacks: tuple[str | dict[str, object], ...] = ()
     provider_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 

@@ -53,6 +53,8 @@ class ModelOptions(EndpointLimits, total=False):
     max_tokens: int | None
     base_url: str | None
     system_prompt: str | None
+    on_truncated: Literal["keep", "fail"]
+    on_empty: Literal["fail", "keep"]
     provider_options: Mapping[str, object]
 
 

@@ -12,6 +12,7 @@ import orjson
 from msgspec import Struct
 
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import ProviderError
 from kaizen_batch.prices import Price, Usage
 
 Message = dict[str, str]
@@ -65,9 +66,10 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 class Completion(Struct, frozen=True, gc=False):
     """One answer.
 
-    `text` is what the model said, `value` what a plain function gave back instead; `finish_reason` is `stop`,
-    `length`, `content_filter` or the endpoint's own word. `headers` are those of the response that tell of limits,
-    waits and retries, in lower case.
+    `text` is what the model wrote, `value` what a plain function returned instead; `finish_reason` is `stop`,
+    `length`, `content_filter` or the endpoint's own word. `model` is the model that the endpoint says answered,
+    `reasoning` what the model thought before. `headers` are those of the response about limits, waits and retries, with
+    lower-case names. `error` says why the generation failed although it was billed; the item may be retried.
     """
 
     text: str | None = None
@@ -77,6 +79,8 @@ class Completion(Struct, frozen=True, gc=False):
     model: str | None = None
     value: dict[str, Any] | None = None
     headers: Mapping[str, str] = _NO_HEADERS
+    reasoning: str | None = None
+    error: ProviderError | None = None
 
 
 def to_json(value: Any, errors: str = "strict") -> bytes:

@@ -25,6 +25,14 @@ def body_of(request: Request) -> bytes:
     return body
 
 
+def bytes_to_send(body: bytes) -> bytes:
+    """A request's JSON as it is sent: with `"stream": false`, since some gateways stream unless told not to.
+
+    It does not affect the answer, so it is not part of the request's key.
+    """
+    return b'%b,"stream":false}' % body[:-1]
+
+
 @lru_cache(maxsize=256, typed=True)
 def _around_messages(
     model: str, temperature: float | None, max_tokens: int | None, output: OutputSchema | None

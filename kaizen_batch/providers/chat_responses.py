@@ -1,76 +1,72 @@
-"""What an OpenAI-compatible endpoint answered, as our own completion or error. Pure functions, no I/O."""
+"""From an HTTP response of an OpenAI-compatible server to a completion, or to one of our errors. Pure functions.
+
+`read_response` is the one entry. A response as the standard has it takes a fast path: msgspec reads only the fields
+that are needed. Anything else takes the tolerant path, which knows how servers deviate:
+
+- an error inside a 200, for the whole response or for its choice, counts as the HTTP status that it names;
+- the `finish_reason` decides what a choice is: failed (retried), cut off, filtered (refused), or an answer;
+- no choice at all, or one without a message, is how some servers refuse a prompt;
+- the content may be a list of parts, of which the texts are the answer and the thoughts the reasoning.
+
+Both paths give the same result for the same JSON (a property test compares them).
+"""
 
 import json
-import math
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any
+import re
+from collections.abc import Iterable
+from typing import Any
 
 import orjson
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
-from kaizen_batch.errors import (
-    AuthenticationError,
-    BadRequestError,
-    ModelNotFoundError,
-    OverloadedError,
-    ProviderError,
-    QuotaExhaustedError,
-    ServerError,
-    ThrottledError,
-)
-from kaizen_batch.prices import Usage
+from kaizen_batch.errors import ProviderError, ServerError
 from kaizen_batch.providers.base import Completion
+from kaizen_batch.providers.error_responses import error_from_response, status_inside
+from kaizen_batch.providers.event_streams import read_lenient_json
+from kaizen_batch.providers.server_messages import read_server_message
+from kaizen_batch.providers.usage import ChatUsage, usage_from_body, usage_from_counts
 
-_EXHAUSTED_CODES = ("insufficient_quota", "credit_balance_exhausted")
-_EXHAUSTED_ENDINGS = ("_spend_limit_exceeded", "_usage_limit_exceeded")
-_MENDS = {
-    AuthenticationError: "check the key (OPENAI_API_KEY or api_key) and what it may do",
-    ModelNotFoundError: "check model and base_url",
-    QuotaExhaustedError: "top up or raise the account's limit",
+_LIMIT_HEADERS = ("x-ratelimit-", "retry-after", "x-should-retry")
+
+# Words for the same end, in lower case, by the standard's word. Others are passed on.
+_WORDS = {
+    "length": "length max_tokens max_output_tokens model_length max_length",
+    "content_filter": "content_filter content_filtered safety prohibited_content recitation blocklist spii image_safety"
+    " sensitive guardrail_intervened refusal",
+    "error": "error failed abort aborted cancelled insufficient_system_resource network_error",
 }
-
-_MOST_TOKENS = 10**12  # of one call; more is nonsense, and would not fit the journal in the end
-_LONGEST_MESSAGE, _LONGEST_PAGE = 2_000, 200  # characters of an error; it stands in every failed row
-_TOLD_BY = ("x-ratelimit-", "retry-after", "x-should-retry")
-
-_Tokens = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)]
-
-
-class _PromptDetails(Struct, gc=False):
-    cached_tokens: _Tokens | None = None
-
-
-class _ChatUsage(Struct, gc=False):
-    prompt_tokens: _Tokens
-    completion_tokens: _Tokens
-    prompt_tokens_details: _PromptDetails | None = None
+_STANDARD_WORD = {word: standard for standard, words in _WORDS.items() for word in words.split()}
+_AS_EXPECTED = frozenset(("stop", "length"))
 
 
 class _ChatMessage(Struct, gc=False):
-    content: str | None = None
+    content: str
     refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class _Choice(Struct, gc=False):
     message: _ChatMessage
-    finish_reason: str | None = None
+    finish_reason: str
+    error: None = None
 
 
 class _Chat(Struct, gc=False):
-    """An answer as it should be, and of it what is needed: read in a fraction of the time that a dict takes."""
+    """The fields that are needed of a response as the standard has it; anything else fails to decode."""
 
     choices: list[_Choice]
-    usage: _ChatUsage | None = None
+    usage: ChatUsage | None = None
     model: str | None = None
+    error: None = None
 
 
 _as_expected = Decoder(_Chat).decode
 
 
 class HttpResponse(Struct, frozen=True, gc=False):
-    """An HTTP answer, whatever its status; `headers` are those that `rate_limit_headers` keeps."""
+    """An HTTP response of any status; `headers` are those that `rate_limit_headers` keeps."""
 
     status: int
     headers: dict[str, str]
@@ -78,118 +74,69 @@ class HttpResponse(Struct, frozen=True, gc=False):
 
 
 def rate_limit_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The headers that tell something of limits, waits and retries, in lower case; the first of each name."""
-    told: dict[str, str] = {}
+    """The headers about limits, waits and retries, with lower-case names; of each name the first."""
+    kept: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
         if is_rate_limit_header(lower):
-            told.setdefault(lower, value)
-    return told
+            kept.setdefault(lower, value)
+    return kept
 
 
 def is_rate_limit_header(name: str) -> bool:
-    """Whether a header, its name in lower case, is one of those."""
-    return name.startswith(_TOLD_BY)
+    """Whether a header, given in lower case, is one of these."""
+    return name.startswith(_LIMIT_HEADERS)
 
 
-def json_of(body: bytes) -> Any:
-    """What an answer's body says. Raises: ValueError for what is no JSON."""
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        # The standard library takes what some servers send: a byte-order mark, NaN, half of a surrogate pair.
-        return json.loads(body)
+def read_response(response: HttpResponse, secret: str = "") -> Completion:
+    """The completion in a response of `/chat/completions`; `secret` appears in no error.
 
-
-def completion_from_answer(answer: HttpResponse) -> Completion:
-    """The completion in an answer of 2xx.
-
-    Raises: ServerError when the body is no chat completion; the call may have been billed all the same.
+    Raises: the ProviderError that the response stands for.
     """
+    if not 200 <= response.status < 300:
+        raise error_from_response(response.status, error_body(response.body), response.headers, secret=secret)
     try:
-        chat = _as_expected(answer.body)
-        choice, usage = chat.choices[0], chat.usage
+        chat = _as_expected(response.body)
+        choice = chat.choices[0]
     except (ValueError, IndexError, RecursionError):
-        return _completion_anyhow(answer)
-    message = choice.message
+        return _read_tolerantly(response, secret)
+    message, reason = choice.message, choice.finish_reason
+    if reason not in _AS_EXPECTED or not message.content:
+        return _read_tolerantly(response, secret)
     return Completion(
         message.content,
-        _usage_as_expected(usage) if usage is not None else None,
-        choice.finish_reason,
+        usage_from_counts(chat.usage, True) if chat.usage is not None else None,
+        reason,
         message.refusal or None,
         chat.model,
         None,
-        answer.headers,
+        response.headers,
+        message.reasoning_content or message.reasoning or None,
     )
 
 
-def _completion_anyhow(answer: HttpResponse) -> Completion:
-    """The completion in an answer that is not as the standard has it, as far as there is one."""
-    try:
-        body = json_of(answer.body)
-    except (ValueError, RecursionError):
-        raise bad_answer(answer.body.decode("utf-8", "replace")) from None
-    return completion_from_body(body, answer.headers)
-
-
 def error_body(body: bytes) -> Any:
-    """The body of an answer other than 2xx: JSON, or the text where it is none."""
+    """The body of an error response: parsed JSON, or the text where it is none."""
     try:
         return json_of(body)
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace").strip()
 
 
-def error_from_response(status: int, body: Any, headers: Mapping[str, str], *, secret: str = "") -> ProviderError:
-    """The error that an HTTP answer other than 2xx stands for.
-
-    `body` is the parsed JSON, or the text where it is none; `headers` in lower case. `x-should-retry` decides
-    over the status, except that a fatal error stays fatal. An endpoint may quote the key that it refuses: `secret`
-    is shown nowhere.
-    """
-    code, message = _code_and_message(body, secret)
-    kind = _kind(status, code)
-    code = _shown(code, secret) or None
-    text = f"HTTP {status}: {message}" if message else f"HTTP {status}"
-    if kind in _MENDS:
-        text = f"{text} ({_MENDS[kind]})"
-    wanted = headers.get("x-should-retry")
-    retryable = {"true": True, "false": False}.get(wanted or "") if not kind.fatal else None
-    after = retry_after_s(headers)
-    return kind(text, code=code, status=status, retry_after_s=after, retryable=retryable, headers=headers)
+def json_of(body: bytes) -> Any:
+    """The JSON in a body, also in an event stream. Raises: ValueError if there is none."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return _lenient_json(body)
 
 
-def _kind(status: int, code: str | None) -> type[ProviderError]:
-    if status == 429:
-        return QuotaExhaustedError if _is_exhausted(code) else ThrottledError
-    if status in (401, 403):
-        return AuthenticationError
-    if status == 404:
-        return ModelNotFoundError
-    if status in (408, 409):
-        return ServerError
-    if status < 500:
-        return BadRequestError
-    return OverloadedError if code == "server_is_overloaded" else ServerError
-
-
-def _is_exhausted(code: str | None) -> bool:
-    return code is not None and (code in _EXHAUSTED_CODES or code.endswith(_EXHAUSTED_ENDINGS))
-
-
-def _code_and_message(body: Any, secret: str) -> tuple[str | None, str]:
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if isinstance(error, dict):
-        # Some compatible servers put the cause into `type` and leave `code` empty, or the status into `code`.
-        named = (error.get("code"), error.get("type"))
-        code = next((name for name in named if isinstance(name, str) and name), None)
-        return code, _shown(error.get("message"), secret)
-    return None, _shown(error, secret)[:_LONGEST_PAGE]
-
-
-def _shown(said: Any, secret: str) -> str:
-    text = str(said or "")
-    return (text.replace(secret, "***") if secret else text)[:_LONGEST_MESSAGE]
+def _lenient_json(body: bytes) -> Any:
+    try:
+        # The standard library accepts what some servers send: NaN, half of a surrogate pair, UTF-16.
+        return json.loads(body)
+    except ValueError:
+        return read_lenient_json(body)
 
 
 def refused_parameter(body: Any) -> str | None:
@@ -200,78 +147,135 @@ def refused_parameter(body: Any) -> str | None:
     return None
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the endpoint asks to wait, from `retry-after-ms`, then `retry-after`; None if it doesn't say."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 < seconds < math.inf:  # False for a NaN too
-            return seconds
-    if "retry-after" not in headers:
-        return None
-    from email.utils import parsedate_to_datetime  # a date is rare
-
+def _read_tolerantly(response: HttpResponse, secret: str) -> Completion:
     try:
-        moment = parsedate_to_datetime(headers["retry-after"])
-    except (ValueError, OverflowError):
+        body = json_of(response.body)
+    except (ValueError, RecursionError):
+        raise _not_a_completion(response.body.decode("utf-8", "replace")) from None
+    return completion_from_body(body, response.headers, secret)
+
+
+def completion_from_body(body: Any, headers: dict[str, str], secret: str = "") -> Completion:
+    """The completion in the parsed JSON of a 2xx response; raises ProviderError like `read_response`."""
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]  # Gemini wraps its errors
+    if isinstance(body, dict) and body.get("error"):
+        raise error_from_response(status_inside(body), body, headers, secret=secret)
+    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
+        raise _not_a_completion(body)
+    choices = body["choices"]
+    if not choices:
+        return Completion(
+            None, usage_from_body(body, False), "content_filter", None, _str(body.get("model")), None, headers
+        )
+    choice = choices[0]
+    if not isinstance(choice, dict):
+        raise _not_a_completion(body)
+    return _completion(body, choice, headers, secret)
+
+
+def _completion(body: dict[str, Any], choice: dict[str, Any], headers: dict[str, str], secret: str) -> Completion:
+    message = _message(choice)
+    if message is None:
+        raise _not_a_completion(body)
+    text, thoughts, refusal = _contents(message)
+    usage, error = usage_from_body(body, bool(text)), None
+    word = _str(choice.get("finish_reason"))
+    reason = _standard(word)
+    if choice.get("error") or reason == "error":
+        error = _generation_error(choice, headers, secret)
+        if usage is None:
+            error.may_be_billed = True
+            raise error
+    if reason == "content_filter" and word not in ("content_filter", None):
+        refusal = refusal or word
+    model = _str(body.get("model"))
+    return Completion(text, usage, reason, refusal, model, None, headers, thoughts, error)
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any] | None:
+    """The message of a choice, an empty one if there is none; None if there is something else."""
+    message = choice.get("message") or choice.get("delta")
+    if message is None:
+        # Without a message: a blocked prompt, or a text completion.
+        return {"content": choice["text"]} if isinstance(choice.get("text"), str) else {}
+    if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | dict | None):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) or None
+    return message
 
 
-def completion_from_body(body: Any, headers: Mapping[str, str]) -> Completion:
-    """The completion in a 2xx answer of `/chat/completions`.
-
-    Raises: ServerError when the body is no chat completion; the call may have been billed all the same.
-    """
-    try:
-        choice = body["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal") or None
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise bad_answer(body) from None
-    if not isinstance(text, str | None) or not isinstance(refusal, str | None):
-        raise bad_answer(body)
-    return Completion(
-        text=text,
-        usage=_usage(body.get("usage")),
-        finish_reason=_name(choice.get("finish_reason")),
-        refusal=refusal,
-        model=_name(body.get("model")),
-        headers=dict(headers),
-    )
+def _contents(message: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Text, reasoning and refusal of a message."""
+    content, refusal = message.get("content"), _str(message.get("refusal"))
+    thoughts = _str(message.get("reasoning_content")) or _str(message.get("reasoning"))
+    if not isinstance(content, list | dict):
+        return content, thoughts or None, refusal or None
+    texts: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
+    _sort_parts(content, "text", texts)
+    text, more, refused = ("".join(texts[kind]) for kind in ("text", "reasoning", "refusal"))
+    return text, thoughts or more or None, refusal or refused or None
 
 
-def bad_answer(body: Any) -> ServerError:
-    """The error for an answer that says 200 and is no chat completion."""
-    what = f"JSON with {sorted(body)[:8]}" if isinstance(body, dict) else f"a {type(body).__name__}"
-    error = ServerError(f"the endpoint's answer is no chat completion ({what})", code="bad_response", status=200)
+_PARTS = {
+    "text": "text",
+    "output_text": "text",
+    "thinking": "reasoning",
+    "reasoning": "reasoning",
+    "refusal": "refusal",
+}
+
+
+def _sort_parts(content: Any, kind: str, texts: dict[str, list[str]], depth: int = 0) -> None:
+    """Collect the texts of a content that is made of parts, by what they are; `kind` is that of the part around."""
+    if isinstance(content, str):
+        texts[kind].append(content)
+    elif isinstance(content, list) and depth < 4:
+        for part in content:
+            _sort_parts(part, kind, texts, depth + 1)
+    elif isinstance(content, dict):
+        key = content.get("type", "text")
+        inner = _PARTS.get(key) if isinstance(key, str) else None
+        if inner is not None:
+            inner = kind if inner == "text" else inner  # a text inside of a thought is a thought
+            value = content.get(key, content.get("text"))
+            _sort_parts(value, inner, texts, depth + 1)
+
+
+def _standard(word: str | None) -> str | None:
+    """A finish reason in the standard's words, as far as it has one for it."""
+    if word is None:
+        return None
+    lower = word.lower()
+    if lower in _STANDARD_WORD:
+        return _STANDARD_WORD[lower]
+    # Gemini: "content_filter: PROHIBITED_CONTENT", "FinishReason.SAFETY".
+    named = (_STANDARD_WORD.get(part) for part in re.split(r"[^a-z_]+", lower))
+    return next((standard for standard in named if standard is not None), word)
+
+
+def _generation_error(choice: dict[str, Any], headers: dict[str, str], secret: str) -> ProviderError:
+    """The error of a choice whose generation failed."""
+    inside = choice.get("error")
+    if not inside:
+        word = choice.get("finish_reason")
+        return ServerError(f"the generation failed (finish_reason {word!r})", code="generation_failed", status=200)
+    body = {"error": inside}
+    return error_from_response(status_inside(body), body, headers, secret=secret)
+
+
+def _not_a_completion(body: Any) -> ServerError:
+    """The error for a 2xx response that is no chat completion; the call may have been billed."""
+    if isinstance(body, dict):
+        what = f"JSON with the keys {', '.join(sorted(map(repr, body))[:8])}" if body else "an empty JSON object"
+    elif isinstance(body, str):
+        is_page = body.lstrip()[:1] == "<"
+        what = f"an HTML page: {read_server_message(body).text}" if is_page else "text" if body.strip() else "empty"
+    else:
+        what = f"JSON, a {type(body).__name__}"
+    error = ServerError(f"the response is not a chat completion but {what}", code="bad_response", status=200)
     error.may_be_billed = True
     return error
 
 
-def _usage_as_expected(usage: _ChatUsage) -> Usage:
-    details, asked = usage.prompt_tokens_details, usage.prompt_tokens
-    cached = details.cached_tokens if details is not None else None
-    return Usage(asked, usage.completion_tokens, min(cached, asked) if cached else 0)
-
-
-def _usage(usage: Any) -> Usage | None:
-    if not isinstance(usage, dict):
-        return None
-    asked, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if asked is None or answered is None:
-        return None  # half a count is none: taken for nothing, it would make the call look free
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    return Usage(asked, answered, min(cached or 0, asked))
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else None
-
-
-def _name(value: Any) -> str | None:
+def _str(value: Any) -> str | None:
     return value if isinstance(value, str) else None

@@ -10,7 +10,7 @@ from kaizen_batch.errors import ConfigError, NoAnswerError, ProviderError
 from kaizen_batch.prices import Price, Usage
 from kaizen_batch.providers.base import Completion, Provider, Request
 from kaizen_batch.providers.canned import canned_answer, count_tokens
-from kaizen_batch.providers.chat_responses import error_from_response
+from kaizen_batch.providers.error_responses import error_from_response
 
 _NO_ANSWER = "torn"
 

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import BadRequestError, ConfigError, ProviderError, UnsupportedParameterError
+from kaizen_batch.errors import BadRequestError, ConfigError, UnsupportedParameterError
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
-from kaizen_batch.providers.chat_requests import body_of, payload_of
+from kaizen_batch.providers.chat_requests import body_of, bytes_to_send, payload_of
 from kaizen_batch.providers.chat_responses import (
     HttpResponse,
-    completion_from_answer,
     error_body,
-    error_from_response,
     json_of,
+    read_response,
     refused_parameter,
 )
 from kaizen_batch.providers.http.base import Target, Transport, TransportName, wants_fast
@@ -139,16 +138,16 @@ class OpenAIProvider(Provider):
             body = to_json(payload_of(request, self._refused)) if self._refused else body_of(request)
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is not valid Unicode: {error.reason}", code="invalid_text") from None
-        return client.transport.post(body, self._read)
+        return client.transport.post(bytes_to_send(body), self._read)
 
     async def _complete_once(self, request: Request) -> Completion:
         async with self.session():
             return await self.complete(request)
 
-    def _read(self, answer: HttpResponse, sent: bytes) -> Completion:
-        if 200 <= answer.status < 300:
-            return completion_from_answer(answer)
-        raise self._refusal(answer, json_of(sent))
+    def _read(self, response: HttpResponse, sent: bytes) -> Completion:
+        if response.status in (400, 422):
+            self._learn_refusal(response, sent)
+        return read_response(response, self._secret)
 
     @property
     def endpoint(self) -> str:
@@ -156,7 +155,7 @@ class OpenAIProvider(Provider):
         return self._base_url or _OPENAI
 
     def body(self, request: Request) -> bytes:
-        """The request as JSON, before parameters that the model refused are removed.
+        """The request as JSON, without `"stream": false`, before parameters that the model refused are removed.
 
         What was learned from refusals is ignored, so that the key of a request is the same in every run.
         """
@@ -175,13 +174,12 @@ class OpenAIProvider(Provider):
         """The model's list price."""
         return price_of(model, self._base_url)
 
-    def _refusal(self, answer: HttpResponse, sent: dict[str, object]) -> ProviderError:
-        body = error_body(answer.body)
-        parameter = refused_parameter(body)
-        if parameter in ("max_tokens", "temperature") and parameter in sent:
-            self._learn(str(sent["model"]), parameter)
-            return UnsupportedParameterError(f"the model refused {parameter!r}", status=answer.status)
-        return error_from_response(answer.status, body, answer.headers, secret=self._secret)
+    def _learn_refusal(self, response: HttpResponse, sent: bytes) -> None:
+        """Raise UnsupportedParameterError if the model refused a parameter that can be left out."""
+        parameter = refused_parameter(error_body(response.body))
+        if parameter in ("max_tokens", "temperature") and parameter in (request := json_of(sent)):
+            self._learn(str(request["model"]), parameter)
+            raise UnsupportedParameterError(f"the model refused {parameter!r}", status=response.status)
 
     def _learn(self, model: str, parameter: str) -> None:
         if (model, parameter) not in self._refused:

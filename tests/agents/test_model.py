@@ -9,9 +9,11 @@ from kaizen_batch.agents import FunctionAgent, ModelAgent, as_agent, create_agen
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import (
     ConfigError,
+    EmptyOutputError,
     InputError,
     InvalidOutputError,
     RefusedOutputError,
+    ServerError,
     SignatureError,
     TruncatedOutputError,
 )
@@ -129,7 +131,10 @@ def test_an_item_that_does_not_fit_the_signature_is_refused() -> None:
         (None, Completion(text="", finish_reason="length"), TruncatedOutputError, "length"),
         (None, Completion(text=None, finish_reason="length"), TruncatedOutputError, "length"),
         (Team, Completion(text="purple"), InvalidOutputError, "invalid_output"),
-        (Team, Completion(text=None), InvalidOutputError, "invalid_output"),
+        (Team, Completion(text=None), EmptyOutputError, "empty_output"),
+        (None, Completion(text=" ", reasoning="hmm"), EmptyOutputError, "empty_output"),
+        (None, Completion(text=None, finish_reason="tool_calls"), EmptyOutputError, "empty_output"),
+        (None, Completion(text="half", error=ServerError("x")), ServerError, "server_error"),
     ],
 )
 def test_an_answer_that_cannot_be_used_says_why(
@@ -147,6 +152,24 @@ def test_a_text_is_the_answer_whatever_ended_it(reason: str | None) -> None:
     agent = create_agent(MOCK)
     completion = Completion(text="half a sent", finish_reason=reason)
     assert agent.parse(agent.prepare("x"), completion) == {"result": "half a sent"}
+
+
+def test_a_text_that_was_cut_off_fails_if_wanted() -> None:
+    agent = create_agent(MOCK.with_options(on_truncated="fail", max_tokens=7))
+    with pytest.raises(TruncatedOutputError, match="cut off at max_tokens=7"):
+        agent.parse(agent.prepare("x"), Completion(text="half a sent", finish_reason="length"))
+
+
+@pytest.mark.parametrize("text", [None, "", " \n"])
+def test_an_empty_answer_is_kept_if_wanted(text: str | None) -> None:
+    agent = create_agent(MOCK.with_options(on_empty="keep"))
+    assert agent.parse(agent.prepare("x"), Completion(text=text)) == {"result": text or ""}
+
+
+def test_a_schema_that_the_endpoint_ignores_is_named() -> None:
+    agent = create_agent(MOCK, Team)
+    with pytest.raises(TruncatedOutputError, match="ignore the JSON schema"):
+        agent.parse(agent.prepare("x"), Completion(text="Well, the team", finish_reason="length"))
 
 
 def test_a_cut_answer_names_max_tokens() -> None:

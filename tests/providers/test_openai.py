@@ -167,7 +167,6 @@ HTML = {"Content-Type": "text/html"}
         Reply(200, '{"choices": [{"message": {"content": "ha', JSON),
         Reply(200, "", JSON),
         Reply(200, {"hello": "world"}),
-        Reply(200, {"choices": []}),
         Reply(200, {"choices": [{"message": {"content": 7}}]}),
         Reply(200, {"choices": None}),
         Reply(200, ["a", "list"]),
@@ -285,12 +284,13 @@ async def test_a_chat_model_gets_max_tokens_and_temperature(simulator: Simulator
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}],
         "temperature": 0.3,
         "max_tokens": 7,
+        "stream": False,
     }
 
 
 async def test_options_that_are_none_are_not_sent(simulator: Simulator) -> None:
     await run(simulator, ["x"], max_tokens=None, temperature=None)
-    assert set(simulator.bodies[0]) == {"model", "messages"}
+    assert set(simulator.bodies[0]) == {"model", "messages", "stream"}
 
 
 async def test_a_typed_signature_sends_a_strict_schema_and_validates_the_answer(simulator: Simulator) -> None:
