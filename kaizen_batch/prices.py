@@ -38,6 +38,7 @@ class UsageDict(TypedDict):
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    reasoning_tokens: int
 
 
 class Usage(Struct, frozen=True, gc=False):
