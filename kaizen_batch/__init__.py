@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         BudgetExhaustedError,
         ConfigError,
         DeadlineError,
+        EarlierFailureError,
         EndpointDownError,
         FatalError,
+        IncompleteRunError,
         InputError,
         InvalidOutputError,
         ItemTooLargeError,
@@ -99,7 +101,8 @@ _NAMES = {
     "kaizen_batch.config": "BatchConfig BatchOptions FallbackOptions RunConfig RunOptions",
     "kaizen_batch.errors": """
         UnsupportedParameterError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
-        ConfigError DeadlineError EndpointDownError FatalError InputError InvalidOutputError JournalError
+        ConfigError DeadlineError EarlierFailureError EndpointDownError FatalError IncompleteRunError InputError
+        InvalidOutputError JournalError
         KaizenBatchError ModelNotFoundError ItemTooLargeError NoAnswerError NotAttemptedError OutputError
         OverloadedError ProviderError QuotaExhaustedError RecordError RefusedOutputError ServerError
         SignatureError StoppedError ThrottledError TruncatedOutputError
@@ -176,6 +179,7 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DeadlineError",
+    "EarlierFailureError",
     "EndpointDownError",
     "Entry",
     "Envelope",
@@ -186,6 +190,7 @@ __all__ = [
     "FatalError",
     "FileJob",
     "FunctionAgent",
+    "IncompleteRunError",
     "InputError",
     "InputField",
     "InvalidOutputError",

@@ -4,9 +4,11 @@ KaizenBatchError                    base class of everything this package raises
 ├── ConfigError                     an option or environment variable is invalid (also a ValueError)
 ├── SignatureError                  a signature is defined incorrectly (also a TypeError)
 ├── BatchError                      on_error="raise": an item failed, and its error is the cause
+├── IncompleteRunError              on_stop="raise": the run ended before its last item; it has the results
 ├── JournalError                    the journal file cannot be used: locked, damaged, read-only, full, too new
 ├── RecordError                     a file of rows cannot be read or written (also a ValueError)
 ├── InputError                      the inputs of one item are invalid; no call was made
+│   ├── EarlierFailureError         the item failed in an earlier node of the workflow; no call was made
 │   └── ItemTooLargeError           the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
 ├── StoppedError                    the run was interrupted, or ran out of time or money
@@ -34,7 +36,7 @@ KaizenBatchError                    base class of everything this package raises
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -90,6 +92,20 @@ class BatchError(KaizenBatchError):
         self.index = index
 
 
+class IncompleteRunError(KaizenBatchError):
+    """Raised by a node with `on_stop="raise"` whose run ended before its last item.
+
+    `results` are those of all items, including the ones that were not attempted; `summary.stopped` says why it ended.
+    """
+
+    default_code = "run_incomplete"
+
+    def __init__(self, message: str, *, results: Sequence[Mapping[str, Any]], summary: Any) -> None:
+        super().__init__(message)
+        self.results = results
+        self.summary = summary
+
+
 class RecordError(KaizenBatchError, ValueError):
     """A file of rows cannot be read or written; the message names the file and, where there is one, the row.
 
@@ -106,6 +122,22 @@ class InputError(KaizenBatchError):
     """The inputs of one item do not fit the signature or template; no call was made."""
 
     default_code = "invalid_input"
+
+
+class EarlierFailureError(InputError):
+    """The item failed in an earlier node of a workflow; `type_name`, `message` and `code` are those of that failure."""
+
+    default_code = "earlier_failure"
+
+    def __init__(self, message: str, *, type: str, code: str, retryable: bool) -> None:
+        super().__init__(message, code=code)
+        self.retryable = retryable
+        self._type = type
+
+    @property
+    def type_name(self) -> str:
+        """The class name of the first failure."""
+        return self._type
 
 
 class ItemTooLargeError(InputError):

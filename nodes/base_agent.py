@@ -1,46 +1,41 @@
-"""BaseAgent: an async worker for single items, as a Kailash node that works on batches."""
+"""BaseAgent: an agent as a Kailash node that works on batches."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from os import PathLike
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
-from kaizen_batch.agents import FunctionAgent
+from kaizen_batch.agents import Agent, ProviderLike, create_agent
 from kaizen_batch.concurrency.sync import run_sync
-from kaizen_batch.config import BatchConfig, BatchOptions
+from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import BatchProgress, Event, EventSink, Together
+from kaizen_batch.events import EventSink, Together
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
-from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
-from kaizen_batch.nodes.kailash_types import NodeParameter, ProgressUpdate, current_progress_registry
+from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
+from kaizen_batch.nodes.catalog import input_parameters, output_parameters
+from kaizen_batch.nodes.engine_view import NodeSink, OwnWork
+from kaizen_batch.nodes.items import GraphAgent, check_template
+from kaizen_batch.nodes.kailash_types import NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
-from kaizen_batch.observers.progress.figures import Pace, text_of
-from kaizen_batch.providers import Completion
+from kaizen_batch.nodes.node_options import (
+    INPUTS,
+    OBJECTS,
+    ConfigLike,
+    NodeOptions,
+    NodeSettings,
+    as_batch_config,
+    by_path,
+    reconfigured,
+    resolved,
+    split_options,
+    stored_options,
+)
+from kaizen_batch.providers import check_provider_name
 from kaizen_batch.results import BatchResult, BatchSummary, Result
+from kaizen_batch.signature import Signature, SignatureLike, as_signature
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
 
 logger = logging.getLogger("kaizen_batch.agent")
-
-_NOT_STORED = ("api_key", "base_url")
-_INPUTS = {
-    "batch": "list of items, each a dict or a text",
-    "prompt": "one text, instead of a batch",
-    "input_path": "a file of rows (JSONL, CSV, TSV, Parquet), instead of a batch",
-    "output_path": "where the rows go with their results, with `input_path`",
-    "template": "the prompt of a row, with {column} places, with `input_path`",
-}
-
-
-class NodeOptions(BatchOptions, total=False):
-    """The options of an agent node: those of BatchConfig, and the inputs that its workflow does not connect."""
-
-    endpoint: str
-    batch: Sequence[object]
-    prompt: str
-    input_path: str | PathLike[str]
-    output_path: str | PathLike[str]
-    template: str
 
 
 class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
@@ -52,91 +47,154 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     >>> Shout(max_concurrent=5).execute(batch=[{"text": "hi"}])["results"][0]["loud"]
     'HI'
 
-    The first argument is a BatchConfig or a dict of its options; they can be keywords just as well. As a node it
-    takes `batch` (a list of dicts or texts) or `prompt` (one text), and gives `results` and `summary`.
+    Without `run_async` it asks a model, as `signature` says. `config` is a BatchConfig, a dict of its options, or any
+    dataclass with fields of these names; the options can be keywords as well. `strategy` runs the batches (default: a
+    ParallelBatchStrategy from the config). `provider` takes the place of `llm_provider`. `signature` and `provider`
+    may be import paths ("package.module:Name"). `on_event` receives every event of every run.
 
-    Large jobs go by path: `input_path`, `output_path` and, as a rule, `template` do what `run_job` does with a
-    FileJob, in constant memory. Then `results` is empty, for the results are in the file, and `summary` also has
+    As a node it takes `batch` (items), `batch` and `template` (rows), or `prompt` (one text), and returns `results`
+    and `summary`. Large jobs go by path: `input_path`, `output_path` and, as a rule, `template` do what `run_job` does
+    with a FileJob, in constant memory. Then `results` is empty, since they are in the file, and `summary` also has
     `output_path`, `failed_path` (None if no row failed), `rows_read`, `rows_written` and `rows_failed`.
 
-    Raises: ConfigError for an unknown or invalid option.
+    Options of the node itself:
+
+    - `on_stop`: `"raise"` fails the node when its run ended before the last item; the cause is an IncompleteRunError
+      that has the results. `"return"` (default) returns them; `summary["stopped"]` says why the run ended.
+    - `runtime_inputs`: names of options that a graph may set at run time, besides data and lower limits. Opened paths
+      must lie in `runtime_folder`. An opened `endpoint` gets a key only if `endpoint_keys` (base URL -> environment
+      variable) names one.
+    - `api_key_secret`: the name of the key in `secret_provider`, a SecretProvider of Kailash (default: its
+      EnvironmentSecretProvider). It is read when the first run starts.
+    - `name`, `description`, `tags`, `version`, `author`: Kailash's metadata of the node.
+
+    Raises: ConfigError for an unknown or invalid option, SignatureError.
     """
 
-    _INIT_CAPTURE_EXCLUDE = DataNode._INIT_CAPTURE_EXCLUDE | {"config", "signature", "provider", "on_event"}
+    _INIT_CAPTURE_EXCLUDE = DataNode._INIT_CAPTURE_EXCLUDE | {
+        "config", "signature", "strategy", "provider", "on_event", "secret_provider",
+    }  # fmt: skip
 
     def __init__(
         self,
-        config: BatchConfig | NodeOptions | None = None,
+        config: ConfigLike | None = None,
         *,
+        signature: SignatureLike | str | None = None,
+        strategy: object = None,
+        provider: ProviderLike | str | None = None,
         on_event: EventSink | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
-        given: dict[str, object] = {**options}
-        node = {name: given.pop(name) for name in list(given) if name.startswith("_")}
-        inputs = {name: given.pop(name) for name in _INPUTS if name in given}
-        self.batch_config = _batch_config(config, given)
+        given = split_options(config, {**options, "signature": signature, "provider": provider})
+        self._settings = NodeSettings(**given.node)
+        self.batch_config: BatchConfig = as_batch_config(given.config, given.engine)
+        self._config = self.batch_config
+        self._objects = {name: resolved(thing) for name, thing in given.objects.items()}
+        if "provider" not in self._objects:
+            check_provider_name(self._config.llm_provider)
+        found = self._objects.get("signature")
+        self.signature: Signature | None = None if found is None else as_signature(found)()
         self._on_event = on_event
-        self.strategy = self._strategy(self.batch_config)
+        self.strategy: Any = self._own_strategy(self._config) if strategy is None else strategy
+        self._engine_agent: Agent | None = None
         self._start_measuring()
-        super().__init__(**_stored(self.batch_config), **inputs, **node)
+        self._stored = stored_options(self._config)
+        # By import path where there is one, so that a serialized workflow is plain JSON.
+        objects = {name: by_path(thing) for name, thing in self._objects.items()}
+        super().__init__(**self._stored, **objects, **self._settings.stored(), **given.inputs, **given.kailash)
 
     async def run_async(self, **inputs: Any) -> dict[str, Any]:
-        """The work for one item; its dict becomes the result."""
-        raise NotImplementedError(f"{type(self).__name__} has no run_async")
+        """The work for one item; its dict becomes the result. By default the model's answer."""
+        if self.signature is None and "provider" not in self._objects:
+            raise NotImplementedError(f"{type(self).__name__} has no run_async and no signature")
+        return await self._single(inputs)
+
+    def run(self, **inputs: object) -> Result:
+        """One result dict for one item given as keywords, from synchronous code."""
+        return self.process_single(inputs)
 
     def stream(self, items: Items, *, ordered: bool = True) -> BatchRun:
         """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream."""
-        return self._start(self.strategy, self._agent(self.batch_config), items, ordered=ordered)
+        return self._start(self.strategy, self.engine_agent(), items, ordered=ordered)
 
-    async def run_batch(self, items: Items) -> BatchResult:
+    async def run_batch(self, batch: Items) -> BatchResult:
         """All results in order, and the summary."""
-        return await self._collect(self.stream(items))
+        return await self._collect(self.stream(batch))
 
-    async def process_batch(self, items: Items) -> list[Result]:
+    async def process_batch(self, batch: Items) -> list[Result]:
         """One result dict for each item, in order."""
-        return (await self.run_batch(items)).results
+        return (await self.run_batch(batch)).results
 
     async def run_job(self, job: FileJob) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
-        return await self._run_job(job, self.strategy, self._agent(self.batch_config))
+        return await self._run_job(job, self.strategy, self.engine_agent())
 
-    def process_single(self, inputs: object) -> Result:
-        """One result dict for one item, from synchronous code, inside a running loop as well."""
-        return run_sync(lambda: self._single(inputs))
+    def process_single(self, prompt: object) -> Result:
+        """One result dict for one item, a text or a dict, from synchronous code, inside a running loop as well."""
+        return run_sync(lambda: self._single(prompt))
+
+    def to_workflow(self, node_id: str = "agent") -> WorkflowBuilder:
+        """A workflow of this one node, to run or to build on: `runtime.execute(agent.to_workflow().build())`."""
+        builder = WorkflowBuilder()
+        add_instance(builder, self, node_id)
+        return builder
+
+    def engine_agent(self) -> Agent:
+        """What the engine runs for this node: the model behind its signature, or its own `run_async`."""
+        # Made at the first run, not in the constructor: Kailash constructs a node several times in each build.
+        if self._engine_agent is None:
+            self._config = self._settings.with_secret(self._config)
+            self._engine_agent = self._agent_for(self._config)
+        return self._engine_agent
 
     def get_parameters(self) -> dict[str, NodeParameter]:
-        """The node's inputs, and every option of BatchConfig but the key."""
-        described = {
-            **_INPUTS,
-            "endpoint": "the same as base_url, under a name that a serialised workflow keeps",
-            **{name: f"option {name} of BatchConfig" for name in _option_names()},
-        }
-        return declared(described)
+        """The node's inputs and options, as Kailash's catalog shows them."""
+        return input_parameters()
+
+    def get_output_schema(self) -> dict[str, NodeParameter]:
+        """`results` and `summary`."""
+        return output_parameters()
+
+    def admit(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        """The inputs of one execution, and the options that the caller chose for it. Raises: ConfigError."""
+        rules = self._settings.rules
+        rules.check(chosen)
+        for name in ("input_path", "output_path"):
+            if name in chosen:
+                chosen[name] = rules.confined(name, chosen[name])
+        configured = {name: self.config[name] for name in INPUTS if self.config.get(name) is not None}
+        return configured | chosen
 
     async def async_run(self, **inputs: Any) -> dict[str, Any]:
-        """Run the batch, the one prompt or the file that the graph hands over."""
-        given = {name: inputs.pop(name, None) for name in _INPUTS}
-        strategy, agent = self._for_run(inputs)
+        """Run the batch, the one prompt or the file that the graph passes in."""
+        given = {name: inputs.pop(name, None) for name in INPUTS}
         kind = _kind_of_input(given)
+        strategy, agent = self._for_run(inputs)
+        template = PromptTemplate(given["template"]) if given["template"] is not None else None
         if kind == "input_path":
-            job = FileJob(given["input_path"], given["output_path"], template=given["template"])
-            return _job_outputs(await self._run_job(job, strategy, agent))
-        if kind == "batch":
-            result = await self._collect(self._start(strategy, agent, rows_of(given["batch"], "batch")))
-        elif kind == "prompt":
-            result = await self._collect(self._start(strategy, agent, [given["prompt"]], batch=False))
-        else:
+            job = FileJob(given["input_path"], given["output_path"], template=template)
+            return self._outputs(*_of_job(await self._run_job(job, strategy, agent)))
+        if kind is None:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
-            result = BatchResult([], BatchSummary(max_concurrent=self.batch_config.max_concurrent))
-        return {"results": result.results, "summary": result.summary.to_dict()}
+            return self._outputs(BatchResult([], BatchSummary(max_concurrent=self._config.max_concurrent)), {})
+        items = [given["prompt"]] if kind == "prompt" else items_of(given["batch"], "batch")
+        if template is not None:
+            check_template(template, agent, items)
+        agent = GraphAgent(agent, template, references=self._settings.allows_references)
+        result = await self._collect(self._start(strategy, agent, items, batch=kind == "batch"))
+        return self._outputs(result, {})
 
-    async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Any) -> JobResult:
-        own, given = _Observer(self), strategy.on_event
+    def _outputs(self, result: BatchResult, more: dict[str, Any]) -> dict[str, Any]:
+        self._settings.check_end(result)
+        return {"results": result.results, "summary": {**result.summary.to_dict(), **more}}
+
+    async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Agent) -> JobResult:
+        own, given = NodeSink(self), strategy.on_event
         tell = own if given is None else Together(own, given)
         return await run_job(job, agent, strategy.config, on_event=tell, on_start=self.watch_run)
 
-    def _start(self, strategy: ParallelBatchStrategy, agent: Any, items: Items, **options: Any) -> BatchRun:
-        return self.watch_run(strategy.stream(agent, items, on_event=_Observer(self), **options))
+    def _start(self, strategy: ParallelBatchStrategy, agent: Agent, items: Items, **options: Any) -> BatchRun:
+        return self.watch_run(strategy.stream(agent, items, on_event=NodeSink(self), **options))
 
     async def _collect(self, run: BatchRun) -> BatchResult:
         async with run:
@@ -144,104 +202,48 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return BatchResult(results, run.summary)
 
     async def _single(self, inputs: object) -> Result:
-        run = self._start(self.strategy, self._agent(self.batch_config), [inputs], batch=False)
+        run = self._start(self.strategy, self.engine_agent(), [inputs], batch=False)
         return (await self._collect(run)).results[0]
 
-    def _for_run(self, options: dict[str, Any]) -> tuple[ParallelBatchStrategy, Any]:
-        """The strategy and agent of one execution: run-time parameters of the graph change options for it alone."""
-        stored = _stored(self.batch_config)
-        changed = {name: value for name, value in options.items() if stored.get(name) != value}
-        if not changed:
-            return self.strategy, self._agent(self.batch_config)
-        config = self.batch_config.with_options(**_named(changed))
-        return self._strategy(config), self._agent(config)
+    def _for_run(self, chosen: dict[str, Any]) -> tuple[ParallelBatchStrategy, Agent]:
+        """The strategy and agent of one execution: what the caller chose changes options for it alone."""
+        agent = self.engine_agent()
+        objects = {name: resolved(chosen.pop(name)) for name in OBJECTS if name in chosen}
+        config = reconfigured(self._config, self._stored, self.config)
+        config = self._settings.rules.config_of_run(config, chosen)
+        if config is self._config and not objects:
+            return self.strategy, agent
+        return self._own_strategy(config), self._agent_for(config, **objects)
 
-    def _strategy(self, config: BatchConfig) -> ParallelBatchStrategy:
+    def _own_strategy(self, config: BatchConfig) -> ParallelBatchStrategy:
         return ParallelBatchStrategy.from_config(config, on_event=self._on_event)
 
-    def _agent(self, config: BatchConfig) -> Any:
-        return _Classified(self)
-
-
-class _Observer:
-    """What a run tells its agent: the figures, the log lines, and the progress for the runtime's registry."""
-
-    def __init__(self, agent: BaseAgent) -> None:
-        self.wants_calls = logger.isEnabledFor(logging.DEBUG)
-        self._agent = agent
-        self._pace = Pace()
-        # Looked up once, in the context of the execution: the runtime sets it for each one.
-        self._registry = current_progress_registry.get()
-
-    def __call__(self, event: Event) -> None:
-        self._agent.measure_event(event)
-        self._agent.log_event(event)
-        if self._registry is not None and isinstance(event, BatchProgress):
-            self._pace.add(event)
-            text = text_of(event, self._pace)
-            self._registry.emit(ProgressUpdate(self._agent.id, event.done, event.total, text))
-
-
-class _Classified(FunctionAgent):
-    """A BaseAgent's `run_async` behind the full protocol, with its own `classify_error`."""
-
-    def __init__(self, agent: BaseAgent) -> None:
-        super().__init__(agent)
-        self._classify = agent.classify_error
-
-    async def complete(self, request: Any) -> Completion:
-        """Call `run_async`; its errors are told apart by the agent."""
-        try:
-            return await super().complete(request)
-        except Exception as error:
-            raise self._classify(error) from error
+    def _agent_for(self, config: BatchConfig, **objects: Any) -> Agent:
+        if type(self).run_async is not BaseAgent.run_async:
+            return OwnWork(self)  # a subclass that does the work itself
+        given = {**self._objects, **objects}
+        if not given and self.signature is None:
+            return OwnWork(self)  # it reports for each item that there is no work
+        # A function in the provider's place gives its own outputs; the default signature is not for it.
+        signature = given.get("signature", None if "provider" in given else self.signature)
+        return create_agent(config, signature, given.get("provider"))
 
 
 def _kind_of_input(given: dict[str, Any]) -> str | None:
-    """Which input the graph hands over. Raises: ConfigError for two of them, or a file without its other half."""
+    """Which input the workflow passes in. Raises: ConfigError for two of them, or for a file without its other half."""
     kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
     if len(kinds) > 1:
         raise ConfigError(f"the node takes `batch` or `prompt` or `input_path`; given: {' and '.join(kinds)}")
     if kinds == ["input_path"] and given["output_path"] is None:
-        raise ConfigError("`input_path` needs `output_path`, the file that the results go to")
-    if kinds != ["input_path"]:
-        for name in ("output_path", "template"):
-            if given[name] is not None:
-                raise ConfigError(f"`{name}` goes with `input_path`; for rows in the graph there is PromptTemplateNode")
+        raise ConfigError("`input_path` needs `output_path`, the file that the results are written to")
+    if kinds != ["input_path"] and given["output_path"] is not None:
+        raise ConfigError("`output_path` goes with `input_path`")
+    if kinds == ["prompt"] and given["template"] is not None:
+        raise ConfigError("`template` goes with `batch` or `input_path`")
     return kinds[0] if kinds else None
 
 
-def _job_outputs(result: JobResult) -> dict[str, Any]:
+def _of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:
     where = {"output_path": result.output, "failed_path": result.failed_output}
     counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}
-    return {"results": [], "summary": {**result.summary.to_dict(), **where, **counts}}
-
-
-def _option_names() -> list[str]:
-    return [name for name in BatchConfig.model_fields if name not in _NOT_STORED]
-
-
-def _named(options: Mapping[str, object]) -> BatchOptions:
-    """Options with `endpoint`, the name that survives serialisation, as `base_url`."""
-    named = {name: value for name, value in options.items() if name != "endpoint"}
-    if options.get("endpoint") is not None:
-        named["base_url"] = options["endpoint"]
-    return cast(BatchOptions, named)
-
-
-def _batch_config(config: BatchConfig | NodeOptions | None, options: dict[str, object]) -> BatchConfig:
-    if config is None:
-        return BatchConfig(**_named(options))
-    if isinstance(config, BatchConfig):
-        return config.with_options(**_named(options)) if options else config
-    if isinstance(config, dict):
-        return BatchConfig(**_named({**config, **options}))
-    raise ConfigError(f"config must be a BatchConfig or a dict of its options; given: a {type(config).__name__}")
-
-
-def _stored(config: BatchConfig) -> dict[str, Any]:
-    """What the node keeps in `self.config`, and so in a serialised workflow: no key, the endpoint by another name."""
-    options = config.model_dump(exclude_unset=True, exclude=set(_NOT_STORED))
-    if "base_url" in config.model_fields_set and config.base_url is not None:
-        options["endpoint"] = config.base_url
-    return options
+    return BatchResult([], result.summary), {**where, **counts}

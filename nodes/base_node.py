@@ -1,20 +1,29 @@
-"""DataNode: a Kailash node that passes its data on untouched."""
+"""DataNode: a Kailash node that passes its data on unchanged and refuses inputs that it does not know."""
 
+import warnings
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.nodes.kailash_types import AsyncNode, NodeExecutionError, NodeParameter, NodeValidationError
+from kaizen_batch.nodes.kailash_types import (
+    AsyncNode,
+    NodeExecutionError,
+    NodeParameter,
+    NodeValidationError,
+    WorkflowBuilder,
+)
+from kaizen_batch.nodes.runtime_inputs import chosen_by_caller, unknown_input
 
 
 class DataNode(AsyncNode):
     """The base of this package's nodes: subclass it, declare `get_parameters`, write `async_run`.
 
-    Kailash's own `execute_async` replaces `${name}` inside the data by run-time inputs, formats a repr of all
-    inputs for a log line that nobody reads, and serialises all outputs on the event loop. This one hands the
-    declared inputs over as they are.
+    Kailash's own `execute_async` replaces `${name}` in the data by run-time inputs, formats a repr of all inputs for
+    a log line, drops misspelled inputs, and serializes all outputs on the event loop. This one passes the declared
+    inputs on as they are and refuses the others.
 
-    Raises: NodeValidationError for wrong inputs, NodeExecutionError for anything else; its cause is the error.
+    Raises: NodeValidationError for wrong inputs, NodeExecutionError for anything else; `__cause__` is the error.
     """
 
     def execute(self, **runtime_inputs: Any) -> dict[str, Any]:
@@ -23,10 +32,8 @@ class DataNode(AsyncNode):
 
     async def execute_async(self, **runtime_inputs: Any) -> dict[str, Any]:
         """Run the node: a run-time input wins over the same name in the node's configuration."""
-        declared = self.get_parameters()
-        inputs = {name: self.config[name] for name in declared if self.config.get(name) is not None}
-        inputs.update({name: value for name, value in runtime_inputs.items() if name in declared and value is not None})
         try:
+            inputs = self.admit(chosen_by_caller(runtime_inputs, self.config))
             return await self.async_run(**inputs)
         except ConfigError as error:
             raise NodeValidationError(f"Node '{self.id}': {error}") from error
@@ -35,11 +42,33 @@ class DataNode(AsyncNode):
         except Exception as error:
             raise NodeExecutionError(f"Node '{self.id}' failed: {type(error).__name__}: {error}") from error
 
+    def admit(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        """The inputs of one execution: the configured ones and those that the caller chose.
+
+        Raises: ConfigError for an input that the node does not have.
+        """
+        declared = self.get_parameters()
+        for name in chosen:
+            if name not in declared:
+                raise unknown_input(name, declared)
+        return {name: self.config[name] for name in declared if self.config.get(name) is not None} | chosen
+
+    def validate_inputs(self, **inputs: Any) -> dict[str, Any]:
+        """Pass all inputs on: Kailash would drop unknown names here, before `execute_async` can refuse them."""
+        return inputs
+
+
+def add_instance(builder: WorkflowBuilder, node: AsyncNode, node_id: str) -> None:
+    """Add a node that carries Python objects, which only an instance can, without Kailash's advice against it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Instance-based API usage")
+        builder.add_node_instance(node, node_id)
+
 
 def declared(described: dict[str, str]) -> dict[str, NodeParameter]:
     """Optional parameters by name and description, of type Any.
 
-    Any other type has Kailash convert what is given: a text into a list of characters, say.
+    With any other type Kailash converts what is given: a text into a list of characters, for example.
     """
     return {
         name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
@@ -47,8 +76,24 @@ def declared(described: dict[str, str]) -> dict[str, NodeParameter]:
     }
 
 
+def items_of(value: Any, name: str) -> Iterable[Any] | AsyncIterable[Any]:
+    """A node's input of many items: any iterable or asynchronous iterable, lists included.
+
+    `{"result": [...]}` alone is what AsyncLocalRuntime hands over for a PythonCodeNode's output; it is unwrapped.
+    Raises: ConfigError for anything else, such as a text, a dict or a DataFrame.
+    """
+    if isinstance(value, dict) and value.keys() == {"result"}:
+        value = value["result"]
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        raise ConfigError(f"{name!r} is a {type(value).__name__}: pass its rows, {name}=frame.to_dict('records')")
+    if isinstance(value, Iterable | AsyncIterable) and not isinstance(value, str | bytes | Mapping):
+        return value
+    raise ConfigError(f"{name!r} must be a list or another iterable of items; given: a {type(value).__name__}")
+
+
 def rows_of(value: Any, name: str) -> list[Any]:
-    """A node's list input; raises ConfigError for anything but a list or tuple."""
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise ConfigError(f"{name!r} must be a list; given: a {type(value).__name__}")
+    """A node's input of many rows, as a list. Raises: ConfigError for anything that cannot be iterated over."""
+    items = items_of(value, name)
+    if isinstance(items, AsyncIterable):
+        raise ConfigError(f"{name!r} must be a list; given: the asynchronous {type(items).__name__}")
+    return list(items)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         def get_parameters(self) -> dict[str, NodeParameter]: ...
         def execute(self, **runtime_inputs: Any) -> dict[str, Any]: ...
         async def execute_async(self, **runtime_inputs: Any) -> dict[str, Any]: ...
+        def validate_inputs(self, **inputs: Any) -> dict[str, Any]: ...
+        def get_output_schema(self) -> dict[str, NodeParameter]: ...
+        def run(self, **inputs: Any) -> Any: ...
         async def async_run(self, *args: Any, **inputs: Any) -> dict[str, Any]: ...
 
     class NodeValidationError(Exception):
@@ -41,6 +44,20 @@ if TYPE_CHECKING:
 
         def emit(self, update: ProgressUpdate) -> None: ...
 
+    class SecretProvider:
+        """Where keys are kept."""
+
+        def get_secret(self, name: str, version: str | None = None) -> str: ...
+
+    class EnvironmentSecretProvider(SecretProvider):
+        """Keys in environment variables."""
+
+    class WorkflowBuilder:
+        """Collects nodes and connections."""
+
+        def add_node_instance(self, node_instance: AsyncNode, node_id: str | None = None) -> str: ...
+        def build(self) -> Any: ...
+
     current_progress_registry: ContextVar[ProgressRegistry | None]
 
     _Node = TypeVar("_Node", bound=type[AsyncNode])
@@ -52,15 +69,20 @@ else:
     from kailash.nodes.base_async import AsyncNode
     from kailash.runtime.progress import ProgressRegistry, ProgressUpdate
     from kailash.runtime.progress import _current_progress_registry as current_progress_registry
+    from kailash.runtime.secret_provider import EnvironmentSecretProvider, SecretProvider
     from kailash.sdk_exceptions import NodeExecutionError, NodeValidationError
+    from kailash.workflow.builder import WorkflowBuilder
 
 __all__ = [
     "AsyncNode",
+    "EnvironmentSecretProvider",
     "NodeExecutionError",
     "NodeParameter",
     "NodeValidationError",
     "ProgressRegistry",
     "ProgressUpdate",
+    "SecretProvider",
+    "WorkflowBuilder",
     "current_progress_registry",
     "register_node",
 ]

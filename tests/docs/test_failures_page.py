@@ -9,7 +9,15 @@ from kaizen_batch import errors
 from tests.docs.pages import DOCS
 
 TEXT = (DOCS / "failures.md").read_text(encoding="utf-8")
-NOT_OF_AN_ITEM = {"ConfigError", "SignatureError", "BatchError", "JournalError", "RecordError", "StoppedError"}
+NOT_OF_AN_ITEM = {
+    "ConfigError",
+    "SignatureError",
+    "BatchError",
+    "JournalError",
+    "RecordError",
+    "StoppedError",
+    "IncompleteRunError",
+}
 
 
 def leaves(kind: type[errors.KaizenBatchError]) -> Iterator[type[errors.KaizenBatchError]]:

@@ -62,9 +62,15 @@ def test_a_file_goes_in_and_out_by_the_nodes_configuration(
     assert [r.getMessage() for r in loud] == []
 
 
+def open_node(paths: dict[str, Any], **options: Any) -> Workflow:
+    """A node whose paths may be given at run time, in the folder of these."""
+    folder = str(Path(paths["input_path"]).parent)
+    return node(runtime_inputs=["input_path", "output_path"], runtime_folder=folder, **options)
+
+
 def test_a_file_goes_in_and_out_by_run_time_parameters(paths: dict[str, Any]) -> None:
-    assert_answered(paths, execute(node(), **paths))
-    assert_answered(paths, execute(node(input_path="elsewhere.csv"), **paths, max_concurrent=2))
+    assert_answered(paths, execute(open_node(paths), **paths))
+    assert_answered(paths, execute(open_node(paths, input_path="elsewhere.csv"), **paths, max_concurrent=2))
 
 
 @pytest.mark.filterwarnings("ignore:Instance-based API usage detected:UserWarning")
@@ -76,7 +82,7 @@ def test_a_file_goes_in_and_out_of_an_instance(paths: dict[str, Any]) -> None:
 
 async def test_the_async_runtime_runs_it(paths: dict[str, Any]) -> None:
     async with AsyncLocalRuntime(execution_timeout=0) as runtime:
-        outputs, _ = await runtime.execute_workflow_async(node(), inputs={"ask": paths})
+        outputs, _ = await runtime.execute_workflow_async(open_node(paths), inputs={"ask": paths})
     assert_answered(paths, outputs["ask"])
 
 
@@ -91,7 +97,7 @@ def test_it_survives_serialisation(paths: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_failed_rows_are_named(paths: dict[str, Any], tmp_path: Path) -> None:
-    out = execute(node(provider_options={"failures": {"400": 1.0}}, retry={"attempts": 1}), **paths)
+    out = execute(node(**paths, provider_options={"failures": {"400": 1.0}}, retry={"attempts": 1}))
     assert out["summary"]["failed_path"] == str(tmp_path / "out.failed.csv")
     assert (out["summary"]["rows_written"], out["summary"]["rows_failed"]) == (0, 10)
 
@@ -103,7 +109,7 @@ def test_failed_rows_are_named(paths: dict[str, Any], tmp_path: Path) -> None:
         ({"prompt": "a", "input_path": "in.csv", "output_path": "o.csv"}, "given: prompt and input_path"),
         ({"input_path": "in.csv"}, "`input_path` needs `output_path`"),
         ({"output_path": "o.csv"}, "`output_path` goes with `input_path`"),
-        ({"batch": ["a"], "template": "Say {text}"}, "`template` goes with `input_path`"),
+        ({"prompt": "a", "template": "Say {text}"}, "`template` goes with `batch` or `input_path`"),
         ({"input_path": "in.csv", "output_path": "o.csv", "template": "no place"}, "no {column}"),
         ({"input_path": "in.txt", "output_path": "o.csv"}, "does not say its format"),
         ({"input_path": 7, "output_path": "o.csv"}, "is named by a path"),
@@ -111,12 +117,12 @@ def test_failed_rows_are_named(paths: dict[str, Any], tmp_path: Path) -> None:
 )
 def test_wrong_inputs_are_an_error_that_names_them(inputs: dict[str, Any], said: str) -> None:
     with pytest.raises(NodeValidationError) as caught:
-        BatchProcessorAgent(**MOCK).execute(**inputs)
+        BatchProcessorAgent(**MOCK, **inputs).execute()
     assert said in str(caught.value)
 
 
 def test_a_missing_file_fails_the_node_in_one_line(paths: dict[str, Any]) -> None:
-    out = execute(node(), **{**paths, "input_path": "/nowhere/in.csv"})
+    out = execute(node(**{**paths, "input_path": "/nowhere/in.csv"}))
     assert out["failed"] is True
     assert "there is no file '/nowhere/in.csv'" in out["error"]
 
@@ -150,7 +156,7 @@ class Count(BaseAgent):
 
 def test_an_agent_of_ones_own_takes_the_rows_as_they_are(paths: dict[str, Any]) -> None:
     del paths["template"]
-    assert Count().execute(**paths)["summary"]["rows_written"] == 10
+    assert Count(**paths).execute()["summary"]["rows_written"] == 10
     with open_records(paths["output_path"]) as records:
         assert next(records)["length"] == len("see ${batch} and ${input_path} 0")
 
@@ -159,5 +165,5 @@ def test_progress_reaches_the_runtimes_registry(paths: dict[str, Any]) -> None:
     seen: list[Any] = []
     with LocalRuntime(enable_monitoring=False) as runtime:
         runtime.progress_registry.register(seen.append)
-        runtime.execute(node(), parameters={"ask": paths})
+        runtime.execute(node(**paths))
     assert (seen[-1].node_id, seen[-1].current, seen[-1].total) == ("ask", 10, 10)

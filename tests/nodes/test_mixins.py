@@ -109,8 +109,8 @@ def test_performance_adds_up_over_runs() -> None:
 
 
 def test_performance_counts_runs_with_run_time_options_too(simulator: Simulator) -> None:
-    agent = agent_for(simulator)
-    agent.execute(batch=["a", "b"], max_concurrent=2)
+    agent = agent_for(simulator, max_concurrent=2)
+    agent.execute(batch=["a", "b"], max_concurrent=1)
     assert agent.performance()["items"] == 2
 
 

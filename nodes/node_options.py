@@ -1,0 +1,245 @@
+"""The options of an agent node: which belong to the engine, which to the node itself, and which to Kailash."""
+
+import dataclasses
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Protocol, cast
+
+from kaizen_batch.agents import ProviderLike
+from kaizen_batch.config import BatchConfig, BatchOptions
+from kaizen_batch.errors import ConfigError, IncompleteRunError, did_you_mean
+from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, SecretProvider
+from kaizen_batch.nodes.runtime_inputs import REFERENCES, RuntimeRules
+from kaizen_batch.providers import import_object
+from kaizen_batch.results import BatchResult
+from kaizen_batch.signature import SignatureLike
+
+INPUTS = ("batch", "prompt", "template", "input_path", "output_path")
+METADATA = ("name", "description", "tags", "version", "author")
+OBJECTS = ("signature", "provider")
+OPTIONS = (*BatchConfig.model_fields, "endpoint")
+
+
+class NodeOptions(BatchOptions, total=False):
+    """The options of an agent node: those of BatchConfig, its fixed inputs, its own options, and Kailash's metadata."""
+
+    endpoint: str
+    batch: Iterable[object] | AsyncIterable[object]
+    prompt: str
+    template: str
+    input_path: str | os.PathLike[str]
+    output_path: str | os.PathLike[str]
+    on_stop: Literal["return", "raise"]
+    runtime_inputs: Sequence[str]
+    runtime_folder: str | os.PathLike[str] | None
+    endpoint_keys: Mapping[str, str]
+    secret_provider: object
+    api_key_secret: str | None
+    name: str
+    description: str
+    tags: Iterable[str]
+    version: str
+    author: str
+
+
+class AgentOptions(NodeOptions, total=False):
+    """The options of BatchProcessorAgent as one dict."""
+
+    signature: SignatureLike | str | None
+    provider: ProviderLike | str | None
+
+
+class DataclassLike(Protocol):
+    """Any instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+ConfigLike = BatchConfig | AgentOptions | DataclassLike
+"""What an agent node takes as `config`."""
+
+_NOT_STORED = ("api_key", "base_url")
+_PRICES = ("input", "output", "cached")
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """The node's own options; BaseAgent documents them."""
+
+    on_stop: Literal["return", "raise"] = "return"
+    runtime_inputs: tuple[str, ...] = ()
+    runtime_folder: str | os.PathLike[str] | None = None
+    endpoint_keys: Mapping[str, str] = field(default_factory=dict)
+    secret_provider: Any = None
+    api_key_secret: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_stop not in ("return", "raise"):
+            raise ConfigError(f"on_stop must be 'return' or 'raise'; given: {self.on_stop!r}")
+        if self.secret_provider is not None and self.api_key_secret is None:
+            raise ConfigError("secret_provider needs api_key_secret, the name of the key in it")
+        _ = self.rules  # a wrong name is an error now
+
+    @cached_property
+    def rules(self) -> RuntimeRules:
+        """What a graph may set at run time."""
+        folder = None if self.runtime_folder is None else os.fspath(self.runtime_folder)
+        known = (*OPTIONS, *OBJECTS, *INPUTS)
+        return RuntimeRules(self.runtime_inputs, folder, self.endpoint_keys, known)
+
+    @property
+    def allows_references(self) -> bool:
+        """Whether items may refer to files, URLs and headers."""
+        return REFERENCES in self.runtime_inputs
+
+    def with_secret(self, config: BatchConfig) -> BatchConfig:
+        """The config with the key from the secret provider, if one is named. Raises: ConfigError."""
+        if self.api_key_secret is None:
+            return config
+        source = self.secret_provider
+        provider = resolved(source) or EnvironmentSecretProvider()
+        if not isinstance(provider, SecretProvider):
+            raise ConfigError(f"secret_provider must be a SecretProvider of Kailash; given: {provider!r}")
+        try:
+            key = provider.get_secret(self.api_key_secret)
+        except Exception as error:
+            raise ConfigError(
+                f"{type(provider).__name__} did not give the secret {self.api_key_secret!r}: {type(error).__name__}"
+            ) from error
+        return config.with_options(api_key=key)
+
+    def check_end(self, result: BatchResult) -> None:
+        """Raise IncompleteRunError for a run that ended early, if `on_stop` asks for it."""
+        summary = result.summary
+        if self.on_stop == "raise" and summary.stopped:
+            raise IncompleteRunError(
+                f"the run ended before its last item: {summary.stopped} "
+                f"({summary.ok} ok, {summary.failed} failed, {summary.not_attempted} not attempted)",
+                results=result.results,
+                summary=summary,
+            )
+
+    def stored(self) -> dict[str, Any]:
+        """The options that differ from their defaults, as plain JSON where that is possible."""
+        changed = {
+            each.name: getattr(self, each.name)
+            for each in dataclasses.fields(self)
+            if getattr(self, each.name) not in (None, (), {}, "return")
+        }
+        if "runtime_folder" in changed:
+            changed["runtime_folder"] = os.fspath(changed["runtime_folder"])
+        if "secret_provider" in changed:
+            changed["secret_provider"] = by_path(changed["secret_provider"])
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
+NODE_OPTIONS = tuple(each.name for each in dataclasses.fields(NodeSettings))
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of an agent node, by whom they are for."""
+
+    config: object
+    engine: dict[str, Any]
+    node: dict[str, Any]
+    inputs: dict[str, Any]
+    objects: dict[str, Any]
+    kailash: dict[str, Any]
+
+
+def split_options(config: object, given: dict[str, Any]) -> Options:
+    """Sort what the constructor was given; a `config` that is a dict may hold any of it. Raises: ConfigError."""
+    if isinstance(config, dict):
+        given = {**config, **{name: value for name, value in given.items() if name not in config or value is not None}}
+        config = None
+    taken = {
+        kind: {name: given[name] for name in names if given.get(name) is not None}
+        for kind, names in (("node", NODE_OPTIONS), ("inputs", INPUTS), ("objects", OBJECTS), ("kailash", METADATA))
+    }
+    if "runtime_inputs" in taken["node"]:
+        taken["node"]["runtime_inputs"] = _names(taken["node"]["runtime_inputs"])
+    elsewhere = {*NODE_OPTIONS, *INPUTS, *OBJECTS, *METADATA}
+    taken["kailash"] |= {name: value for name, value in given.items() if name.startswith("_")}
+    engine = {name: value for name, value in given.items() if name not in elsewhere and not name.startswith("_")}
+    known = (*OPTIONS, *NODE_OPTIONS, *INPUTS, *OBJECTS, *METADATA)
+    for name in engine:
+        if name not in OPTIONS:
+            raise ConfigError(f"unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}")
+    return Options(config, engine, **taken)
+
+
+def _names(given: object) -> tuple[str, ...]:
+    names = tuple(given) if isinstance(given, list | tuple | set | frozenset) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"runtime_inputs must be a list of names of options; given: {given!r}")
+    return names
+
+
+def as_batch_config(config: object, options: dict[str, Any]) -> BatchConfig:
+    """The BatchConfig of what a user passes: one, a dataclass with fields of its names, or None.
+
+    Fields of a dataclass that are not options are left alone, and those at None keep the default.
+    Raises: ConfigError.
+    """
+    given = named(options)
+    if config is None:
+        return BatchConfig(**given)
+    if isinstance(config, BatchConfig):
+        return config.with_options(**given) if given else config
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        fields = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+        known = {
+            name: value for name, value in fields.items() if name in BatchConfig.model_fields and value is not None
+        }
+        return BatchConfig(**cast(BatchOptions, {**known, **given}))
+    raise ConfigError(
+        f"config must be a BatchConfig, a dict of its options, or a dataclass with such fields; "
+        f"given: {config.__name__ if isinstance(config, type) else type(config).__name__}"
+    )
+
+
+def named(options: Mapping[str, Any]) -> BatchOptions:
+    """Options with `endpoint`, the name that survives serialization, as `base_url`."""
+    renamed = {name: value for name, value in options.items() if name != "endpoint"}
+    if options.get("endpoint") is not None:
+        renamed["base_url"] = options["endpoint"]
+    return cast(BatchOptions, renamed)
+
+
+def stored_options(config: BatchConfig) -> dict[str, Any]:
+    """What a node keeps in `node.config`, and so in a serialized workflow.
+
+    Plain values, so that safe YAML and JSON loaders read it; no key, and the endpoint under a name that Kailash keeps.
+    """
+    stored = config.model_dump(mode="json", exclude_unset=True, exclude={*_NOT_STORED, "provider_options", "price"})
+    if config.price is not None:
+        prices = {name: getattr(config.price, name) for name in _PRICES}
+        stored["price"] = {name: value for name, value in prices.items() if value is not None}
+    if "provider_options" in config.model_fields_set:
+        stored["provider_options"] = config.provider_options  # as they are: they may hold objects
+    if "base_url" in config.model_fields_set and config.base_url is not None:
+        stored["endpoint"] = config.base_url
+    return stored
+
+
+def reconfigured(config: BatchConfig, stored: Mapping[str, Any], current: Mapping[str, Any]) -> BatchConfig:
+    """The config with what has been changed in `node.config`: `Workflow.add_node(id, node, model=...)` writes there."""
+    changed = {name: current[name] for name in OPTIONS if name in current and current[name] != stored.get(name)}
+    return config.with_options(**named(changed)) if changed else config
+
+
+def resolved(thing: Any) -> Any:
+    """The object that an import path names, or the thing itself. Raises: ConfigError."""
+    return import_object(thing) if isinstance(thing, str) else thing
+
+
+def by_path(thing: Any) -> Any:
+    """The import path of a thing, or the thing itself if it has none (a local class, a closure, an instance)."""
+    path = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
+    try:
+        return path if import_object(path) is thing else thing
+    except ConfigError:
+        return thing
