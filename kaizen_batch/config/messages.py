@@ -1,4 +1,4 @@
-"""What a ConfigError says about a wrong option: its name, what was given, what is allowed."""
+"""The text of a ConfigError: the option, the value given, and what is allowed."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from kaizen_batch.errors import did_you_mean
 from kaizen_batch.limits.retries import RetryPolicy
 
 REDACTED = "***REDACTED***"
-"""What Kailash puts in place of keys and endpoints when it serialises a workflow."""
+"""The placeholder for keys and endpoints in a workflow that Kailash serialized."""
 
 
 def explain(error: ValidationError, options: Mapping[str, object], known: list[str]) -> str:
-    """The message for options that pydantic refused; no value of a secret is in it."""
+    """The message for options that pydantic rejected. It never shows the value of a secret."""
     problems = [_explain_one(each, options, known) for each in error.errors(include_url=False, include_input=False)]
     return "; ".join(dict.fromkeys(problems))
 
@@ -27,7 +27,7 @@ def _explain_one(details: ErrorDetails, options: Mapping[str, object], known: li
         return f"option 'fallbacks' is invalid: {message}"
     if name.partition(".")[0] in ("api_key", "provider_options", "fallbacks"):
         return f"option {name!r} is invalid: {message}"
-    given = _shown(options, name) if name.partition(".")[0] in options else "the environment's"
+    given = _shown(options, name) if name.partition(".")[0] in options else "the value from the environment"
     return f"option {name!r} is invalid: {message}; given: {given}"
 
 
@@ -48,9 +48,9 @@ def _unknown_option(name: str, known: list[str]) -> str:
 
 
 def redacted(name: str) -> str:
-    """What to say when a serialised workflow hands back Kailash's placeholder."""
+    """The message for an option that is still Kailash's placeholder."""
     variable = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}.get(name, name.upper())
     return (
-        f"option {name!r} is {REDACTED!r}, the placeholder of a serialised workflow: "
+        f"option {name!r} is {REDACTED!r}, the placeholder in a serialized workflow: "
         f"remove it there and set {variable} in the environment"
     )

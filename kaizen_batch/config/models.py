@@ -1,4 +1,4 @@
-"""The options of a run and of a model: frozen values, checked at once."""
+"""The options of a run and of a model: frozen values, checked when they are created."""
 
 import os
 from pathlib import Path
@@ -29,9 +29,9 @@ def _env_secret(name: str) -> SecretStr | None:
 
 
 class _Options(BaseModel):
-    """A frozen set of options; a wrong one raises ConfigError that names it."""
+    """A frozen set of options; an invalid one raises a ConfigError that names it."""
 
-    # Built on first use: half of the time that `import kaizen_batch` would take.
+    # Built on first use: it would be half of the import time of `kaizen_batch`.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
@@ -43,35 +43,35 @@ class _Options(BaseModel):
         try:
             super().__init__(**options)
         except ValidationError as error:
-            # `from None`: pydantic's own message and traceback may show the value of a key.
+            # `from None`: pydantic's own message and traceback could show the value of a key.
             raise ConfigError(explain(error, options, list(type(self).model_fields))) from None
 
 
 class RunConfig(_Options):
-    """How a batch is run, whatever the agent: limits, retries, time, money, the journal.
+    """How a batch is run, for any agent: limits, retries, time, money, the journal.
 
     >>> RunConfig(max_concurrent=20, requests_per_minute=500, journal="run.db").journal
     PosixPath('run.db')
 
-    - `max_concurrent`: calls at once, for each run; with `adaptive` the ceiling, and throttles and the time for
-      each output token find how many the endpoint bears.
-    - `requests_per_minute`, `tokens_per_minute`: never more in any 60 s of the server's clock.
-    - `journal`: a file that keeps what was answered and paid. The same batch with the same journal goes on where
-      an earlier run ended; identical items share one call.
-    - `budget_usd`: a hard cap on what the run, with a journal all runs on it, can cost; `price`: a Price or a dict
-      (`input`, `output`, `cached`: USD for a million tokens), for a model that the price list does not know.
-    - `timeout_s`: seconds for one call. `deadline_s`: seconds for the batch; what is not done then is
-      `not_attempted`. `grace_s`: how long calls in flight may go on when a run ends early.
-    - `hedge_after`: a quantile such as 0.95: a call that lasts longer than so many of the others is made a second
-      time, and the first answer counts. Off by default, since it is paid.
-    - `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how often an answer that does not fit the
-      signature is asked again.
-    - `on_error`: `"collect"` makes a failed item a result with an error, `"raise"` ends the run with BatchError.
-    - `window`: results at most held back for order or a slow reader (default: 16 times `max_concurrent`, at
+    - `max_concurrent`: calls in flight at once, per run. With `adaptive` it is the upper bound, and the run discovers
+      how much concurrency the endpoint sustains.
+    - `requests_per_minute`, `tokens_per_minute`: never exceeded in any 60 s of the server's clock.
+    - `journal`: a file that records every call and answer. The same batch with the same journal resumes where an
+      earlier run stopped; identical items share one call.
+    - `budget_usd`: a hard cap on the cost of the run; with a journal, of all runs on it. `price`: a Price or a dict
+      (`input`, `output`, `cached`: USD per million tokens), for models that are not in the price list.
+    - `timeout_s`: seconds until one call times out. `deadline_s`: seconds for the whole batch; items that are not done
+      by then are `not_attempted`. `grace_s`: seconds in-flight calls get to finish when a run ends early.
+    - `hedge_after`: a quantile such as 0.95: send a second (hedged) request when a call is slower than this quantile,
+      and use the first answer. Off by default, because both calls are billed.
+    - `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how many times to re-ask when an answer does not
+      fit the signature.
+    - `on_error`: `"collect"` turns a failed item into a result with an error, `"raise"` ends the run with BatchError.
+    - `window`: results buffered for ordering, or while the consumer is slow (default: 16 times `max_concurrent`, at
       least 256).
-    - `labels`: names and texts of your own that the journal keeps with the run, such as the command that began it.
+    - `labels`: your own notes, which the journal keeps with the run.
 
-    Raises: ConfigError that names the option, what was given and what is allowed.
+    Raises: ConfigError that names the option, the value given and what is allowed.
     """
 
     max_concurrent: int = Field(default=10, ge=1, le=100_000)
@@ -104,26 +104,26 @@ _SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth",
 
 
 class BatchConfig(RunConfig):
-    """Which model to ask, how, and how many calls at once.
+    """Which model to call, and how; plus the options of RunConfig.
 
     >>> config = BatchConfig(model="gpt-4o-mini", max_concurrent=20)
     >>> config.temperature
     0.1
 
-    Frozen; every option is checked here. Those of RunConfig, and:
+    In addition to the options of RunConfig:
 
     - `llm_provider`: `"openai"` (any compatible endpoint), `"mock"`, a name given to `register_provider`, or an
-      import path `"package.module:Provider"`; `provider_options` go to the provider's constructor.
-    - `model`, `temperature` (0 to 2, None leaves it to the endpoint), `max_tokens` (tokens of an answer, None
+      import path `"package.module:Provider"`; `provider_options` are passed to the provider's constructor.
+    - `model`, `temperature` (0 to 2; None leaves it to the endpoint), `max_tokens` (of an answer; None
       likewise), `system_prompt`.
-    - `on_truncated`: what becomes of a text that `max_tokens` cut off: `"keep"` counts it as truncated, `"fail"`
-      fails the item. An answer with a schema always fails, since it cannot be read.
-    - `on_empty`: what becomes of an answer without any text: `"fail"` (it may be re-asked) or `"keep"`.
-    - `api_key` (default: OPENAI_API_KEY) is in no repr, log, dump, error or serialised workflow; `base_url`
-      (default: OPENAI_BASE_URL) is the endpoint up to and with `/v1`.
+    - `on_truncated`: if `max_tokens` cuts off a text, `"keep"` returns it and counts it as truncated, `"fail"` fails
+      the item. An answer with a schema always fails, because it cannot be parsed.
+    - `on_empty`: an answer without any text fails the item (`"fail"`; it may be re-asked), or is returned (`"keep"`).
+    - `api_key` (default: OPENAI_API_KEY) never appears in a repr, log, dump, error or serialized workflow; `base_url`
+      (default: OPENAI_BASE_URL) is the address of the endpoint up to and including `/v1`.
     - `fallbacks`: other models or endpoints, tried in order for items that the first one cannot serve: a model's
-      name, or a dict of the options that differ. Another endpoint's key is read from the environment variable
-      named by `api_key_env`; without it no key is sent there.
+      name, or a dict of the options that differ. The key of another endpoint is read from the environment variable
+      named by `api_key_env`; without it, no key is sent there.
 
     Raises: ConfigError that names the option, what was given and what is allowed.
     """
@@ -159,9 +159,9 @@ class BatchConfig(RunConfig):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a URL such as https://api.openai.com/v1")
         if parts.username or parts.password:
-            raise ValueError("must not carry a user name or password; pass the key as api_key")
+            raise ValueError("must not contain a user name or password; pass the key as api_key")
         if parts.query or parts.fragment:
-            raise ValueError("must not carry a query")
+            raise ValueError("must not contain a query")
         return url.rstrip("/")
 
     @field_validator("api_key")
@@ -178,7 +178,7 @@ class BatchConfig(RunConfig):
         secret = sorted(_SECRET_OPTIONS & options.keys())
         if secret:
             raise ValueError(
-                f"must not hold {secret[0]!r}, since it stands in a serialised workflow: use the options api_key and "
+                f"must not hold {secret[0]!r}, because a serialized workflow contains it: use the options api_key and "
                 "base_url, or read a secret of your own provider from the environment"
             )
         return options
@@ -208,13 +208,13 @@ class BatchConfig(RunConfig):
         return fallbacks
 
     def with_options(self, **options: Unpack[BatchOptions]) -> Self:
-        """A copy with some options changed, checked like a new one."""
-        # What was left to its default stays so; the key is carried over whatever the environment says by now.
+        """A copy with some options changed, checked like a new config."""
+        # Defaults stay defaults; the key is carried over even if the environment has changed.
         current = {name: getattr(self, name) for name in (*self.model_fields_set, "api_key")}
         return type(self)(**cast(BatchOptions, {**current, **options}))
 
     def fallback_configs(self) -> "list[BatchConfig]":
-        """The config of each fallback, in order: this one with the options that differ."""
+        """The config of each fallback, in order: this config with the options that differ."""
         return [self._fallback(fallback) for fallback in self.fallbacks]
 
     def _fallback(self, fallback: str | dict[str, object]) -> "BatchConfig":
@@ -223,8 +223,8 @@ class BatchConfig(RunConfig):
         if variable is not None:
             options["api_key"] = os.environ.get(str(variable))
         elif options.get("base_url", self.base_url) != self.base_url:
-            options["api_key"] = None  # one endpoint's key is none of another's business
-        # Limits and price belong to one model at one endpoint; what is not said of this one is not known.
+            options["api_key"] = None  # never send one endpoint's key to another
+        # Limits and price belong to one model at one endpoint; a fallback does not inherit them.
         own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price"))
         return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 

@@ -229,14 +229,14 @@ def test_a_secret_among_the_provider_options_is_in_no_repr() -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "base_url", "token", "secret"])
-def test_a_secret_is_refused_among_the_options_that_a_serialised_workflow_holds(name: str) -> None:
+def test_a_secret_is_refused_among_the_options_that_a_serialized_workflow_holds(name: str) -> None:
     with pytest.raises(ConfigError, match=f"must not hold '{name}'") as caught:
         BatchConfig(provider_options={name: SECRET})
     assert SECRET not in str(caught.value)
 
 
 def test_a_url_with_a_query_is_refused_unshown() -> None:
-    with pytest.raises(ConfigError, match="must not carry a query") as caught:
+    with pytest.raises(ConfigError, match="must not contain a query") as caught:
         BatchConfig(base_url=f"https://host/v1?key={SECRET}")
     assert SECRET not in str(caught.value)
 
@@ -292,7 +292,7 @@ def test_the_key_itself_is_kept_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "base_url", "model", "system_prompt", "llm_provider"])
-def test_the_placeholder_of_a_serialised_workflow_is_refused(name: str) -> None:
+def test_the_placeholder_of_a_serialized_workflow_is_refused(name: str) -> None:
     message = refusal(**{name: REDACTED})
     assert f"option {name!r} is '***REDACTED***'" in message
 
@@ -325,7 +325,7 @@ def test_a_base_url_that_is_no_url_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://user:pw4711@host/v1", "http://user@host/v1", "http://:pw4711@host/v1"])
 def test_a_base_url_with_credentials_is_refused_without_quoting_them(url: str) -> None:
     message = refusal(base_url=url)
-    assert "must not carry a user name or password" in message
+    assert "must not contain a user name or password" in message
     assert "pw4711" not in message
 
 
