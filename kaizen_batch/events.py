@@ -73,7 +73,8 @@ class BatchProgress:
     `done` counts finished items, `failed` those of them that failed or were not attempted, by code in `failures`;
     `from_journal` counts those that needed no call. `in_flight` of at most `limit` calls are under way; `calls` were
     sent, and `throttles` refused for being too fast. `cost_usd` is None where the price is unknown. `waiting_for` says
-    what holds the next call back, such as "the token window, 12 s", and is None if nothing does.
+    what holds the next call back, such as "the token window, 12 s", and is None if nothing does. `oldest_call_s` is the
+    age of the call that has been in flight longest, in seconds, and `oldest_item` the index of its item.
     """
 
     done: int
@@ -90,6 +91,8 @@ class BatchProgress:
     cost_usd: float | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
     waiting_for: str | None = None
+    oldest_call_s: float | None = None
+    oldest_item: int | None = None
 
     @property
     def items_per_s(self) -> float:

@@ -141,7 +141,14 @@ class RunMetrics:
             self.maybe_paid_twice_usd += result.unanswered_usd * calls / result.unanswered
 
     def progress(
-        self, *, total: int | None, elapsed_s: float, in_flight: int, limit: int, waiting_for: str | None
+        self,
+        *,
+        total: int | None,
+        elapsed_s: float,
+        in_flight: int,
+        limit: int,
+        waiting_for: str | None,
+        oldest: tuple[int, float] | None = None,
     ) -> BatchProgress:
         """How far the run is."""
         return BatchProgress(
@@ -159,6 +166,8 @@ class RunMetrics:
             cost_usd=None if self.unpriced else self.cost_usd,
             failures=dict(self.failures),
             waiting_for=waiting_for,
+            oldest_call_s=oldest[1] if oldest else None,
+            oldest_item=oldest[0] if oldest else None,
         )
 
     def summary(

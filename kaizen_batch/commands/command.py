@@ -1,12 +1,13 @@
-"""What the commands share: options from flags, environment and file; errors in one line; words for people."""
+"""What the commands share: options from flags, environment and file; one-line errors; output to people."""
 
 import json
 import logging
+import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,9 @@ import click
 
 from kaizen_batch.commands.config_file import read_options
 from kaizen_batch.commands.exit_codes import Exit
-from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.errors import KaizenBatchError, did_you_mean
+from kaizen_batch.texts.summary import Line
+from kaizen_batch.texts.terminal import printable, wrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,26 +32,37 @@ _FLAGS = (
     (r"\bllm_provider\b", "--provider"),
     (r"\brequests_per_minute\b", "--rpm"),
     (r"\btokens_per_minute\b", "--tpm"),
+    (r"\bmax_tokens\b", "--max-tokens"),
+    (r"\bmax_concurrent\b", "--max-concurrent"),
+    (r"\btimeout_s\b", "--timeout"),
+    (r"\bdeadline_s\b", "--deadline"),
+    (r"\bgrace_s\b", "--grace"),
+    (r"\bbase_url\b", "--base-url"),
+    (r"\bcorrect model or\b", "correct --model or"),
+    (r"\badd a fallback model\b", "add a model with --fallback"),
 )
 _ARGUMENTS = "kaizen_batch.arguments"
 _CONFIG_FILE = "kaizen_batch.config_file"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
+_PREFIX = "KAIZEN"
+_OTHER_VARIABLES = ("KAIZEN_REQUIRE_BROWSER", "KAIZEN_BATCH_COMPLETE")
+_LABEL_WIDTH = 10
 
 
 class Command(click.Command):
-    """A command whose options can come from KAIZEN_* variables too, and whose errors are one line.
+    """A command whose options can also come from KAIZEN_* variables, and whose errors are one line.
 
-    Flags win over the environment, the environment over `--config`. With `passes_on` unknown options are arguments,
-    for another command.
+    Flags take precedence over the environment, the environment over `--config`. With `passes_on` unknown options are
+    arguments, for another command.
     """
 
     def __init__(self, *args: Any, passes_on: bool = False, **options: Any) -> None:
-        settings = {"auto_envvar_prefix": "KAIZEN", "max_content_width": 100, "ignore_unknown_options": passes_on}
+        settings = {"auto_envvar_prefix": _PREFIX, "max_content_width": 100, "ignore_unknown_options": passes_on}
         options["context_settings"] = settings
         super().__init__(*args, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """click: as it does, and keys are refused with the reason."""
+        """click: parse, and refuse keys with the reason."""
         ctx.meta[_ARGUMENTS] = list(args)
         with in_one_line():
             try:
@@ -63,12 +77,13 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """click: as it does, and an error of ours is one line."""
+        """click: invoke, with one line for each of our errors."""
+        _warn_of_unknown_variables(self)
         with in_one_line():
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt:
-                tell("stopped")
+                say("stopped")
                 ctx.exit(Exit.INTERRUPTED)
 
 
@@ -79,32 +94,34 @@ def in_one_line() -> Iterator[None]:
         yield
     except KaizenBatchError as error:
         raise click.ClickException(in_flags(error.message)) from error
+    except click.UsageError as error:
+        raise click.UsageError(printable(error.format_message()), error.ctx) from error
     except BrokenPipeError:
-        raise  # click's own: whoever read our output has left
+        raise  # click's own: the reader of our output is gone
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{where}{error.strerror or error}") from error
+        raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
 
 
 def in_flags(message: str) -> str:
-    """What the engine says to who writes Python, for who types a command.
+    """A message of the library for the command line: its options as flags, and nothing that a terminal would obey.
 
     >>> in_flags("pass encoding='cp1252', or raise budget_usd")
     'pass --encoding cp1252, or raise --budget'
     """
     for python, flags in _FLAGS:
         message = re.sub(python, flags, message)
-    return message
+    return printable(message)
 
 
 def value_of(ctx: click.Context, name: str) -> Any:
-    """What an option was given; that of `--config` is no parameter of the command's function."""
+    """The value of an option; that of `--config` is no parameter of the command's function."""
     return ctx.params[name] if name in ctx.params else ctx.meta.get(_CONFIG_FILE)
 
 
 @contextmanager
-def own_words() -> Iterator[None]:
-    """The engine's own line on a run that ended early stays out: what it says is said here, for this command."""
+def without_log_line() -> Iterator[None]:
+    """Suppress the engine's log line about a run that ended early: the command says it in its own terms."""
     log = logging.getLogger("kaizen_batch.engine.supervisor")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -115,12 +132,12 @@ def own_words() -> Iterator[None]:
 
 
 def arguments_of(ctx: click.Context) -> list[str]:
-    """What the command line said after the command's name."""
+    """The words on the command line after the command's name."""
     return list(ctx.meta[_ARGUMENTS])
 
 
 def config_option(*, also: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """`--config run.toml`; keys in `also` belong to other commands and are passed over."""
+    """`--config run.toml`; keys in `also` belong to other commands and are skipped."""
 
     def load(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
         if path is not None:
@@ -134,48 +151,42 @@ def config_option(*, also: tuple[str, ...] = ()) -> Callable[[F], F]:
         expose_value=False,
         callback=load,
         metavar="FILE",
-        help="TOML file with the same options by their long names; flags and KAIZEN_* variables win over it.",
+        help="TOML file with the same options by their long names; flags and KAIZEN_* variables take precedence.",
     )
 
 
 def json_option(function: F) -> F:
     """The option `--json`, as a decorator."""
-    option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, for programs.")
-    return option(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output.")(function)
 
 
-def tell(text: str) -> None:
-    """Talk: to standard error, since standard output may be the result."""
-    click.echo(text, err=True)
+def say(text: str) -> None:
+    """A message to standard error, since standard output may be the result."""
+    click.echo(printable(text), err=True)
+
+
+def show_lines(lines: list[Line], *, err: bool = True) -> None:
+    """Lines of a summary with their labels; a terminal gets them wrapped between words."""
+    stream = sys.stderr if err else sys.stdout
+    width = shutil.get_terminal_size().columns if stream.isatty() else 10_000
+    for line in lines:
+        indent = _LABEL_WIDTH if line.label else 0
+        first, *rest = wrapped([in_flags(line.text)], max(20, width - indent - 1)) or [""]
+        click.echo(f"{line.label:{indent}s}{first}", err=err)
+        for each in rest:
+            click.echo(" " * indent + each, err=err)
 
 
 def put_json(value: Any) -> None:
-    """One JSON object on standard output."""
-    json.dump(value, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """One JSON object to standard output."""
+    sys.stdout.write(f"{printable(json.dumps(value, ensure_ascii=False))}\n")
 
 
-def usd(amount: float | None) -> str:
-    """Money for people: cents, or where there are none the first two digits that there are.
-
-    >>> usd(1234.5), usd(0.0000871)
-    ('1,234.50 USD', '0.000087 USD')
-    """
-    if amount is None:
-        return "unknown"
-    return f"{amount:,.2f} USD" if amount >= 0.1 or amount == 0 else f"{Decimal(f'{amount:.2g}'):f} USD"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(0.25), duration(75), duration(7_300)
-    ('0.2 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min"
+def _warn_of_unknown_variables(command: click.Command) -> None:
+    """A misspelled variable would be ignored without a word."""
+    known = {f"{_PREFIX}_{parameter.name.upper()}" for parameter in command.params if parameter.name}
+    for name in os.environ:
+        if name.startswith(f"{_PREFIX}_") and name not in known and name not in _OTHER_VARIABLES:
+            hint = did_you_mean(name, known)
+            if hint:
+                say(f"warning   the environment variable {name} is not read: {hint.strip()}")

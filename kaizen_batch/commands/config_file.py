@@ -1,4 +1,4 @@
-"""`--config run.toml`: the options of a command, by their long names, in a file."""
+"""`--config run.toml`: the options of a command in a file, by their long names."""
 
 import tomllib
 from collections.abc import Iterable
@@ -14,8 +14,7 @@ def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = 
     """The options in a TOML file, by the names of the command's parameters.
 
     `max-concurrent` and `max_concurrent` mean the same. `also` are keys of other commands, which share the file, and
-    are passed over. Raises: ConfigError for a file that cannot be read, an
-    unknown key, or a value that no option can have.
+    are skipped. Raises: ConfigError for a file that cannot be read, an unknown key, or a table.
     """
     names = names_of(command.params)
     foreign = set(also) - names.keys()
@@ -35,12 +34,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"the config file {str(path)!r} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f'the config file {str(path)!r} is no TOML: {error}; a line reads model = "gpt-4o-mini"'
+            f'the config file {str(path)!r} is not valid TOML: {error}; a line looks like model = "gpt-4o-mini"'
         ) from None
 
 
 def names_of(parameters: Iterable[click.Parameter]) -> dict[str, str]:
-    """What a key may be -> the parameter's name."""
+    """Maps each allowed key to the parameter's name."""
     names: dict[str, str] = {}
     for parameter in parameters:
         if not parameter.name or parameter.is_eager:
@@ -63,5 +62,5 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
 
 def _value(key: str, value: Any, path: Path) -> Any:
     if isinstance(value, dict):
-        raise ConfigError(f"the config file {str(path)!r} has a table [{key}]: options stand at the top, without one")
+        raise ConfigError(f"the config file {str(path)!r} has a table [{key}]: options belong at the top level")
     return value

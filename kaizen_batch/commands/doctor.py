@@ -1,4 +1,4 @@
-"""`kaizen-batch doctor`: whether a run could work from here, before one is begun."""
+"""`kaizen-batch doctor`: check the setup before a run."""
 
 import asyncio
 from pathlib import Path
@@ -7,27 +7,28 @@ from typing import Any
 import click
 
 from kaizen_batch.commands.checks import Check, check_disk, check_key
-from kaizen_batch.commands.command import Command, config_option, json_option, put_json
+from kaizen_batch.commands.command import Command, config_option, json_option, put_json, show_lines
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.options import job_keys
 from kaizen_batch.commands.remote_checks import check_endpoint
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.texts.summary import Line
 
-_MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
+_MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
 
 @click.command("doctor", cls=Command)
-@click.option("--model", default="gpt-4o-mini", show_default=True, help="Model that a run would ask.")
-@click.option("--base-url", metavar="URL", help="Endpoint, up to and with /v1.  [default: OPENAI_BASE_URL, OpenAI]")
+@click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask.")
+@click.option("--base-url", metavar="URL", help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]")
 @click.option(
     "--journal",
     type=click.Path(path_type=Path),
     default=Path("run.db"),
     show_default=True,
-    help="Where a journal would be: its disk is measured.",
+    help="Where the journal would be: its disk is measured.",
 )
-@click.option("--no-call", is_flag=True, help="Do not ask the model: one question of one word, which is paid.")
+@click.option("--no-call", is_flag=True, help="Skip the one paid call, a prompt of three words.")
 @config_option(also=job_keys())
 @json_option
 def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json: bool) -> None:
@@ -38,7 +39,7 @@ def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json
       kaizen-batch doctor --model gpt-4o-mini
       OPENAI_BASE_URL=http://127.0.0.1:8000/v1 kaizen-batch doctor --model my-model
 
-    One line for each check, with the mend where one is needed. The exit code is 1 if a run could not work.
+    Prints one line per check, with the fix where one is needed. The exit code is 1 if a run would fail.
     """
     where: dict[str, Any] = {"base_url": base_url} if base_url else {}
     config = BatchConfig(model=model, max_tokens=16, timeout_s=30.0, **where)
@@ -47,7 +48,8 @@ def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json
         put_json({"ok": _healthy(checks), "checks": [check.to_dict() for check in checks]})
     else:
         for check in checks:
-            click.echo(f"{_MARKS[check.state]}  {check.name:9s} {check.said}{f': {check.mend}' if check.mend else ''}")
+            text = f"{check.name:9s} {check.detail}{f': {check.fix}' if check.fix else ''}"
+            show_lines([Line(_MARKS[check.state], text)], err=False)
     click.get_current_context().exit(Exit.OK if _healthy(checks) else Exit.FAILED)
 
 

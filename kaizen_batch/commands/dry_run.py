@@ -1,21 +1,22 @@
-"""`--dry-run`: what would be asked, without a call and without a key."""
+"""`--dry-run`: show the prompts, without a call and without a key."""
 
 from itertools import islice
 from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import put_json, tell
+from kaizen_batch.commands.command import put_json, say
 from kaizen_batch.commands.rows import records_of
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of
 from kaizen_batch.errors import InputError
 from kaizen_batch.files.templates import PromptTemplate, RowAgent
+from kaizen_batch.texts.terminal import printable
 
 SHOWN = 3
 
 
 def show_prompts(options: dict[str, Any], template: PromptTemplate | None) -> None:
-    """The first questions as they would be sent. Raises: ConfigError for a column that the rows lack."""
+    """Print the first prompts as they would be sent. Raises: ConfigError for a column that the rows lack."""
     config = config_of(options, **WITHOUT_CALLS)
     agent = RowAgent(agent_of(options, config), template)
     with records_of(options, template) as records:
@@ -27,10 +28,10 @@ def show_prompts(options: dict[str, Any], template: PromptTemplate | None) -> No
     for number, messages in enumerate(asked, start=1):
         click.echo(f"--- row {number}")
         for message in messages:
-            click.echo(f"[{message['role']}] {message['content']}")
-    tell(
-        f"dry run: no call was made. {config.model} would answer {', '.join(outputs)} for each row;"
-        " kaizen-batch estimate says what that costs"
+            click.echo(printable(f"[{message['role']}] {message['content']}"))
+    say(
+        f"dry run: no call was made. {config.model} would fill the columns {', '.join(outputs)} of each row;"
+        " kaizen-batch estimate predicts the cost"
     )
 
 

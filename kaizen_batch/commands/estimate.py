@@ -1,4 +1,4 @@
-"""`kaizen-batch estimate`: what a run will take in tokens, money and time, before it is begun."""
+"""`kaizen-batch estimate`: predict the tokens, cost and time of a run."""
 
 import random
 from itertools import islice
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, own_words, put_json, usd
+from kaizen_batch.commands.command import Command, in_flags, put_json, show_lines, without_log_line
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.forecast import Call, Forecast, Pace, Sizes, from_canary, offline
 from kaizen_batch.commands.forecast_text import lines_of
@@ -20,27 +20,31 @@ from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.files.templates import RowAgent
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import ParallelBatchStrategy
+from kaizen_batch.texts.advice import why_stopped
+from kaizen_batch.texts.numbers import usd
+from kaizen_batch.texts.summary import Line
 
 _SEED = 0  # the same rows each time: with a journal they are answered already
+_MOST_OUTPUT = 16_384  # tokens of an answer where nothing bounds it: the limit of gpt-4o-mini
 
 
 @click.command("estimate", cls=Command)
 @job_options(output_required=False)
 @click.option(
-    "--canary", default=10, type=click.IntRange(1, 1000), show_default=True, help="Real calls to estimate from."
+    "--canary", default=10, type=click.IntRange(1, 1000), show_default=True, help="Rows to ask for the estimate."
 )
-@click.option("--offline", "is_offline", is_flag=True, help="Make no call: from sizes and the price list alone.")
+@click.option("--offline", "is_offline", is_flag=True, help="Make no call: estimate from sizes and the price list.")
 def main(canary: int, is_offline: bool, **options: Any) -> None:
-    """Say what a run would take in tokens, money and time, as an interval, and warn of what cannot work.
+    """Predict the tokens, cost and time of a run as intervals, and warn of what cannot work.
 
     \b
     Examples:
       kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --output labels.csv
       kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --offline
 
-    It takes the options of `kaizen-batch run`. By default ten rows, drawn from all over the input, are really asked
-    (and paid); with a journal, which --output or --journal gives, `run` finds their answers there and does not ask
-    them again. --offline asks nothing and needs no key, and its figures are guesses.
+    It takes the options of `kaizen-batch run`. By default ten rows, drawn evenly from the input, are really asked (and
+    paid for); with --output or --journal their answers are recorded, and `run` does not ask them again. --offline makes
+    no call and needs no key; its figures are guesses.
     """
     config = config_of(options, **(WITHOUT_CALLS if is_offline else {}))
     estimate = _Estimate(options, config)
@@ -50,17 +54,17 @@ def main(canary: int, is_offline: bool, **options: Any) -> None:
     if options["as_json"]:
         put_json({**forecast.to_dict(), "canary": estimate.spent(), "notes": notes, "warnings": warnings})
     else:
-        click.echo("\n".join([*lines_of(forecast, config.max_concurrent), *notes_as_lines(notes, warnings)]))
+        show_lines([*lines_of(forecast, config.max_concurrent), *notes_as_lines(notes, warnings)], err=False)
     click.get_current_context().exit(Exit.OK)
 
 
-def notes_as_lines(notes: list[str], warnings: list[str]) -> list[str]:
+def notes_as_lines(notes: list[str], warnings: list[str]) -> list[Line]:
     """The notes and warnings as lines of the output."""
-    return [*(f"note      {note}" for note in notes), *(f"warning   {warning}" for warning in warnings)]
+    return [*(Line("note", note) for note in notes), *(Line("warning", warning, "warn") for warning in warnings)]
 
 
 class _Estimate:
-    """The rows of one input, their sizes, and the calls of a few of them."""
+    """The rows of one input, their sizes, and the calls for a few of them."""
 
     def __init__(self, options: dict[str, Any], config: BatchConfig) -> None:
         self._options = options
@@ -68,7 +72,7 @@ class _Estimate:
         self._template = template_of(options)
         agent = agent_of(options, config)
         if not agent.from_model:
-            raise ConfigError(f"{config.llm_provider!r} is a function, of which nobody can say what it costs")
+            raise ConfigError(f"{config.llm_provider!r} is a function: its cost cannot be predicted")
         self._agent = RowAgent(agent, self._template)
         self._limits = RowLimits(config, self._agent)
         self.sizes = Sizes()
@@ -76,7 +80,7 @@ class _Estimate:
         self._batch: BatchResult | None = None
 
     def read(self, canary: int) -> None:
-        """Take the size of every row, and choose some at random in the same pass."""
+        """Measure every row, and choose some at random in the same pass."""
         dice = random.Random(_SEED)
         with records_of(self._options, self._template) as records:
             for number, row in enumerate(islice(records, self._options["limit"]), start=1):
@@ -105,46 +109,50 @@ class _Estimate:
 
     def offline(self) -> Forecast:
         """The forecast without a call."""
-        return offline(self.sizes, self._config.max_tokens or 0, self._agent.price)
+        return offline(self.sizes, self._most_output(), self._agent.price)
 
     async def ask(self) -> Forecast:
         """The forecast from the chosen rows, asked for real."""
         if not self._chosen:
             return self.offline()
         strategy = ParallelBatchStrategy.from_config(self._config.with_options(on_error="collect"))
-        with own_words():
+        with without_log_line():
             self._batch = await strategy.run_batch(self._agent, self._chosen)
         answered = zip(self._chosen, self._batch.results, strict=True)
         calls = [self._call(row, result) for row, result in answered if result["usage"]]
         if self._batch.summary.stopped:
-            raise click.ClickException(self._batch.summary.stopped)
+            advice, message = why_stopped(self._batch.summary.stopped)
+            raise click.ClickException(in_flags(f"{advice.cause}: {message}"))
         if not calls:
-            raise click.ClickException(_why_no_calls(self._batch))
+            raise click.ClickException(in_flags(_why_no_calls(self._batch)))
         pace = Pace(self._config.max_concurrent, self._config.requests_per_minute, self._config.tokens_per_minute)
-        return from_canary(self.sizes, calls, self._config.max_tokens or 0, self._agent.price, pace)
+        return from_canary(self.sizes, calls, self._most_output(), self._agent.price, pace)
+
+    def _most_output(self) -> int:
+        return self._config.max_tokens or _MOST_OUTPUT
 
     def _call(self, row: dict[str, Any], result: dict[str, Any]) -> Call:
         usage = result["usage"]
         return Call(self._bytes_of(row), usage["input_tokens"], usage["output_tokens"], result["latency_s"])
 
     def spent(self) -> dict[str, Any] | None:
-        """What the canary took, or None without one."""
+        """What the sample took, or None without one."""
         if self._batch is None:
             return None
         summary = self._batch.summary
         return {"rows": summary.total, "failed": summary.failed, "calls": summary.calls, "cost_usd": summary.cost_usd}
 
     def notes(self) -> list[str]:
-        """What of the forecast is a guess, and where the rest is from."""
+        """Which parts of the forecast are guesses, and where the rest comes from."""
         if self._batch is None:
             notes = [
-                "a guess: 0.15 to 0.5 tokens for each byte that is sent, and answers of 1 to max_tokens tokens",
-                "how long it takes cannot be said without a call: leave out --offline",
+                f"a guess: 0.15 to 0.5 tokens per byte sent, and answers of 1 to {self._most_output():,} tokens",
+                "the time cannot be estimated without a call: leave out --offline",
             ]
         else:
             notes = [
                 f"from {self._canary()}: 95% intervals, if these rows are like the rest",
-                "retries, throttling and a busier endpoint are not in it",
+                "retries, throttling and a busier endpoint are not included",
             ]
         where = "--price" if self._config.price else "the price list of genai-prices, for the standard tier"
         return [*notes, f"the price is from {where}"] if self._agent.price else notes
@@ -152,19 +160,19 @@ class _Estimate:
     def _canary(self) -> str:
         assert self._batch is not None
         summary, journal = self._batch.summary, self._config.journal
-        kept = f", kept in {journal}" if journal else ""
+        kept = f", recorded in {journal}" if journal else ""
         return f"{summary.total} rows that were asked ({summary.calls} calls, {usd(summary.cost_usd)}{kept})"
 
     def warnings(self, forecast: Forecast) -> list[str]:
-        """What cannot work, or may end before its end."""
+        """What cannot work, or may end the run early."""
         sizes, budget = self.sizes, self._config.budget_usd
         found = [f"{len(rows):,} rows {reason}: {_some(rows)}" for reason, rows in sizes.never_fit.items()]
         if sizes.unusable:
-            found.append(f"{sizes.unusable:,} rows cannot be asked: a value that the question needs is missing")
+            found.append(f"{sizes.unusable:,} rows cannot be asked: a value that the prompt needs is missing")
         if self._agent.price is None:
             found.append(
-                f"nobody knows what {self._config.model} costs at {self._agent.endpoint}: give --price IN OUT, in USD"
-                " for a million tokens"
+                f"the price of {self._config.model} at {self._agent.endpoint} is unknown: give --price IN OUT, in USD"
+                " per million tokens"
             )
         if budget is not None and forecast.cost_usd is not None and forecast.cost_usd.high > budget:
             rows = int(budget / forecast.cost_usd.high * forecast.rows)
@@ -178,8 +186,8 @@ class _Estimate:
 def _why_no_calls(batch: BatchResult) -> str:
     errors = [result["error"]["message"] for result in batch.results if result["error"]]
     if errors:
-        return f"none of the {len(batch.results)} rows was answered; the first failed because {errors[0]}"
-    return "the endpoint does not say how many tokens a call took: take --offline"
+        return f"none of the {len(batch.results)} rows was answered; the first error: {errors[0]}"
+    return "the endpoint does not report tokens: use --offline"
 
 
 def _some(rows: list[int]) -> str:

@@ -1,27 +1,31 @@
-"""The exit codes of `kaizen-batch`: the one place where they stand."""
+"""The exit codes of `kaizen-batch`, defined in one place."""
 
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit code says."""
+    """What a command's exit code means."""
 
     OK = 0
     FAILED = 1
     USAGE = 2  # click's own
     SOME_FAILED = 3
     STOPPED = 4
+    HANGUP = 129
     INTERRUPTED = 130
+    QUIT = 131
     TERMINATED = 143
 
 
 _MEANINGS = {
     Exit.OK: "all rows are done",
-    Exit.FAILED: "it could not start, or could not go on; one line says why and how to mend it",
+    Exit.FAILED: "it could not start or continue; one line says why and how to fix it",
     Exit.USAGE: "wrong use of the command line",
     Exit.SOME_FAILED: "done, but some rows failed",
-    Exit.STOPPED: "stopped early: the budget, the quota, the deadline, a refused key, a dead endpoint",
+    Exit.STOPPED: "ended early: budget, quota, deadline, rejected key, unknown model, or dead endpoint",
+    Exit.HANGUP: "SIGHUP: the terminal was closed",
     Exit.INTERRUPTED: "Ctrl-C",
+    Exit.QUIT: "SIGQUIT",
     Exit.TERMINATED: "SIGTERM",
 }
 

@@ -1,21 +1,23 @@
-"""`kaizen-batch export`: what a journal holds, as JSON Lines."""
+"""`kaizen-batch export`: the content of a journal, as JSON Lines."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from kaizen_batch.commands.command import Command, tell
+from kaizen_batch.commands.command import Command, say
 from kaizen_batch.commands.status import JOURNAL
 from kaizen_batch.files.names import STANDARD
 from kaizen_batch.journal import STATES, Journal, State
+from kaizen_batch.texts.terminal import printable
 
 
 @click.command("export", cls=Command)
 @JOURNAL
 @click.option("--output", default=STANDARD, metavar="FILE", help="JSON Lines file.  [default: standard output]")
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only in this state; repeatable.")
 def main(journal: Path, output: str, states: tuple[State, ...]) -> None:
-    """Write every request of a journal, with its answer, error and cost, one JSON object a line.
+    """Write every request of a journal with its answer, error and cost, one JSON object per line.
 
     \b
     Examples:
@@ -25,7 +27,7 @@ def main(journal: Path, output: str, states: tuple[State, ...]) -> None:
     wanted = states or STATES
     if output == STANDARD:
         for line in Journal(journal).lines(states=wanted):
-            click.echo(line, nl=False)
+            click.echo(printable(line.decode()) if sys.stdout.isatty() else line, nl=False)
         return
     lines = Journal(journal).export(output, states=wanted)
-    tell(f"wrote    {lines:,} lines to {output}")
+    say(f"wrote     {lines:,} lines to {output}")

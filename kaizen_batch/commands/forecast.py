@@ -1,4 +1,4 @@
-"""The arithmetic of `estimate`: from the sizes of all rows, and the calls of a few, to tokens, money and time."""
+"""The arithmetic of `estimate`: from the sizes of all rows and the calls for a few to tokens, cost and time."""
 
 import math
 from collections.abc import Sequence
@@ -8,16 +8,17 @@ from typing import Any
 
 from kaizen_batch.prices import Price, Usage
 
-# Tokens for each byte of a request's JSON. English text has 0.25; source code, numbers and other scripts have more.
+# Tokens per byte of a request's JSON. English text has 0.25; source code, numbers and other scripts have more.
 _TOKENS_PER_BYTE = (0.15, 0.25, 0.5)
 # Student's t, two-sided 95%, by degrees of freedom; beyond the last, the normal distribution.
 _T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09)
 _NORMAL = 1.96
+_LIKELY_OUTPUT = 250  # tokens of an answer where nothing is known: a paragraph
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A figure of which only the bounds are known, and what is most likely."""
+    """A figure known by its bounds and its most likely value."""
 
     low: float
     likely: float
@@ -28,13 +29,13 @@ class Range:
         return Range(self.low * factor, self.likely * factor, self.high * factor)
 
     def within(self, low: float, high: float) -> "Range":
-        """The same, cut to what is possible."""
+        """The same, clipped to what is possible."""
         return Range(*(min(max(bound, low), high) for bound in (self.low, self.likely, self.high)))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the canary: the bytes that were sent, tokens in and out, seconds."""
+    """One call of the sample: bytes sent, tokens in and out, seconds."""
 
     sent_bytes: int
     input_tokens: int
@@ -44,7 +45,7 @@ class Call:
 
 @dataclass(slots=True)
 class Sizes:
-    """The requests of all rows: how many there are, their bytes, and the rows that cannot be asked."""
+    """The requests of all rows: their number and bytes, and the rows that cannot be asked."""
 
     rows: int = 0
     total_bytes: int = 0
@@ -57,7 +58,7 @@ class Sizes:
         self.total_bytes += sent_bytes
 
     def only(self, rows: int | None) -> None:
-        """Count so many of the rows, drawn at random, in place of all; None: all."""
+        """Count only this many rows, drawn at random; None: all."""
         if rows is not None and rows < self.rows:
             self.total_bytes = round(self.total_bytes * rows / self.rows)
             self.rows = rows
@@ -65,7 +66,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What bounds the speed: calls at once, and what a minute allows."""
+    """What bounds the speed: concurrent calls, and the limits per minute."""
 
     max_concurrent: int
     requests_per_minute: int | None = None
@@ -74,7 +75,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Tokens, USD and seconds of a whole run; None where nobody can say."""
+    """Tokens, USD and seconds of a whole run; None where unknown."""
 
     rows: int
     input_tokens: Range
@@ -88,14 +89,14 @@ class Forecast:
 
 
 def offline(sizes: Sizes, max_tokens: int, price: Price | None) -> Forecast:
-    """What follows from the sizes and the price list alone: the tokens are a guess, and nothing tells the time."""
+    """The forecast from sizes and price list alone: tokens are a guess, time is unknown."""
     asked = Range(*(sizes.total_bytes * ratio for ratio in _TOKENS_PER_BYTE))
-    answered = Range(sizes.rows, sizes.rows * max_tokens / 2, sizes.rows * max_tokens)
+    answered = Range(1, min(max_tokens / 2, _LIKELY_OUTPUT), max_tokens).times(sizes.rows)
     return Forecast(sizes.rows, asked, answered, _cost(sizes.rows, asked, answered, price), None)
 
 
 def from_canary(sizes: Sizes, calls: Sequence[Call], max_tokens: int, price: Price | None, pace: Pace) -> Forecast:
-    """What the calls of a few rows say of all rows: 95% intervals, if the few are like the rest."""
+    """The forecast from the calls for a few rows: 95% intervals, if the few are like the rest."""
     rows, whole = sizes.rows, len(calls) >= sizes.rows
     asked = _ratio(calls, sizes.total_bytes, whole=whole)
     answered = _mean([call.output_tokens for call in calls], whole=whole).within(0, max_tokens).times(rows)
@@ -105,10 +106,10 @@ def from_canary(sizes: Sizes, calls: Sequence[Call], max_tokens: int, price: Pri
 
 
 def _ratio(calls: Sequence[Call], total_bytes: int, *, whole: bool) -> Range:
-    """Input tokens of all bytes: the ratio of the canary, with the error of a ratio estimate."""
+    """Input tokens of all bytes: the ratio of the sample, with the error of a ratio estimate."""
     sent, tokens = sum(call.sent_bytes for call in calls), sum(call.input_tokens for call in calls)
     ratio = tokens / sent
-    if len(calls) == 1:  # it is off its own ratio by nothing, which says nothing of the others
+    if len(calls) == 1:  # a single call has no deviation from its own ratio, which says nothing about the others
         return _mean([ratio], whole=whole).within(0, 1).times(total_bytes)
     off = _mean([call.input_tokens - ratio * call.sent_bytes for call in calls], whole=whole)
     error = (off.high - off.low) / 2 / (sent / len(calls))
@@ -128,7 +129,7 @@ def _mean(values: Sequence[float], *, whole: bool) -> Range:
 
 
 def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Range | None:
-    """USD, each row at the price of an average one, since prices may depend on the length of a call."""
+    """USD, each row at the price of an average row, since prices may depend on the length of a call."""
     if price is None:
         return None
     if not rows:
@@ -143,7 +144,7 @@ def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Rang
 
 
 def _time(rows: int, asked: Range, answered: Range, each: Range, pace: Pace) -> Range:
-    """Seconds: the slowest of the calls themselves, the requests' and the tokens' minutes."""
+    """Seconds: whichever is slowest of the calls themselves, the request limit and the token limit."""
 
     def of(seconds: float, tokens: float) -> float:
         by_calls = rows * max(0.0, seconds) / min(pace.max_concurrent, max(1, rows))

@@ -1,19 +1,22 @@
-"""A forecast for people: what is likely, and the bounds behind it."""
+"""A forecast for people: the likely figures, and their bounds."""
 
 from collections.abc import Callable
 
-from kaizen_batch.commands.command import duration, usd
 from kaizen_batch.commands.forecast import Forecast, Range
+from kaizen_batch.texts.numbers import count, duration, short, usd
+from kaizen_batch.texts.summary import Line
+
+_MANY = 1e6
 
 
-def lines_of(forecast: Forecast, max_concurrent: int) -> list[str]:
+def lines_of(forecast: Forecast, max_concurrent: int) -> list[Line]:
     """The figures of a forecast, a line each."""
     cost, seconds = forecast.cost_usd, forecast.seconds
     return [
-        f"rows      {forecast.rows:,}",
-        f"tokens    in {_range(forecast.input_tokens, _tokens)}, out {_range(forecast.output_tokens, _tokens)}",
-        f"cost      {_range(cost, usd) if cost else 'unknown'}",
-        f"time      {f'{_range(seconds, duration)} with {max_concurrent} at once' if seconds else 'unknown'}",
+        Line("rows", count(forecast.rows)),
+        Line("tokens", f"in {_range(forecast.input_tokens, _tokens)}, out {_range(forecast.output_tokens, _tokens)}"),
+        Line("cost", _range(cost, usd) if cost else "unknown"),
+        Line("time", f"{_range(seconds, duration)} with {max_concurrent} concurrent calls" if seconds else "unknown"),
     ]
 
 
@@ -22,8 +25,5 @@ def _range(found: Range, shown: Callable[[float], str]) -> str:
     return likely if low == high else f"{likely} ({low} to {high})"
 
 
-def _tokens(count: float) -> str:
-    for size, unit in ((1e9, " billion"), (1e6, " million")):
-        if count >= size:
-            return f"{count / size:.2f}{unit}"
-    return f"{count:,.0f}"
+def _tokens(number: float) -> str:
+    return short(number) if number >= _MANY else count(number)

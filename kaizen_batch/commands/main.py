@@ -7,16 +7,17 @@ import click
 from kaizen_batch.commands.exit_codes import EXIT_CODES
 
 _BATCHES = {
-    "run": ("kaizen_batch.commands.run", "Ask about each row of a file; again, it goes on where it ended."),
-    "estimate": ("kaizen_batch.commands.estimate", "What a run would take in tokens, money and time."),
-    "doctor": ("kaizen_batch.commands.doctor", "Whether a run could work: key, endpoint, model, limits, disk."),
+    "run": ("kaizen_batch.commands.run", "Ask a model about each row of a file; run again to resume."),
+    "init": ("kaizen_batch.commands.init", "Write a commented run.toml and a schema draft for a file."),
+    "estimate": ("kaizen_batch.commands.estimate", "Predict the tokens, cost and time of a run."),
+    "doctor": ("kaizen_batch.commands.doctor", "Check your setup: key, endpoint, model, limits, disk."),
 }
 _JOURNALS = {
-    "status": ("kaizen_batch.commands.status", "How far a run is, and what it has spent."),
-    "watch": ("kaizen_batch.commands.watch", "The same in the browser, while it goes on."),
-    "report": ("kaizen_batch.commands.report", "One HTML file of what happened."),
-    "export": ("kaizen_batch.commands.export", "Every question and answer, as JSON Lines."),
-    "retry-failed": ("kaizen_batch.commands.retry_failed", "The last run's command again: asks what is missing."),
+    "status": ("kaizen_batch.commands.status", "How far a run is, and what it has cost."),
+    "watch": ("kaizen_batch.commands.watch", "The report of a run in the browser, live."),
+    "report": ("kaizen_batch.commands.report", "Write a report of all runs as one HTML file."),
+    "export": ("kaizen_batch.commands.export", "Every request and answer, as JSON Lines."),
+    "retry-failed": ("kaizen_batch.commands.retry_failed", "Repeat the last run: only missing rows are asked."),
 }
 _EXAMPLES = {
     "demo": (
@@ -24,19 +25,20 @@ _EXAMPLES = {
         "20 items through a Kailash graph, and a comparison of concurrency.",
     ),
     "classify-documents": ("kaizen_batch.workflows.classify_documents", "Label each document of a CSV file."),
-    "transform-records": ("kaizen_batch.workflows.transform_records", "Clean up the records of a CSV file."),
+    "transform-records": ("kaizen_batch.workflows.transform_records", "Clean the records of a CSV file."),
     "rate-limited-api": (
         "kaizen_batch.workflows.rate_limited_api",
-        "Call an API of your own, five at a time.",
+        "Call your own API, five calls at a time.",
     ),
     "simulator": ("kaizen_batch.simulator.__main__", "An OpenAI-compatible endpoint on 127.0.0.1."),
 }
-_SECTIONS = {"Batches": _BATCHES, "Their journals": _JOURNALS, "To try and to copy": _EXAMPLES}
-_COMMANDS = {**_BATCHES, **_JOURNALS, **_EXAMPLES}
+_PROGRAM = {"completion": ("kaizen_batch.commands.completion", "Print a shell completion script.")}
+_SECTIONS = {"Batches": _BATCHES, "Journals": _JOURNALS, "Examples": _EXAMPLES, "This program": _PROGRAM}
+_COMMANDS = {**_BATCHES, **_JOURNALS, **_EXAMPLES, **_PROGRAM}
 
 
 class _Commands(click.Group):
-    """Imports a command when it is run, so that `--help` is quick and no extra is needed for the others."""
+    """Imports a command only when it runs, so that `--help` is fast and no extra is needed for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -58,11 +60,21 @@ def _import_command(module: str) -> click.Command:
     return command
 
 
-@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
-@click.version_option(package_name="kaizen-batch")
-def main() -> None:
-    """Push many items through a language model, or any async call, concurrently and within limits.
+@click.group(cls=_Commands, invoke_without_command=True, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.option("--version", is_flag=True, help="Show the version and exit; with -v also what a bug report needs.")
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@click.pass_context
+def main(ctx: click.Context, version: bool, verbose: bool) -> None:
+    """Process many items with a language model, or any async call, concurrently and within limits.
 
     \b
     kaizen-batch run tickets.csv --prompt "Classify: {text}" --output labels.csv --schema labels.json
     """
+    if version:
+        from kaizen_batch.commands.version import version_text
+
+        click.echo(version_text(verbose=verbose))
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit()

@@ -1,4 +1,4 @@
-"""The options of `run` and `estimate`: what to ask, of whom, how fast, for how much."""
+"""The options of `run` and `estimate`: what to ask, which model, how fast, for how much."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,33 +7,52 @@ import click
 
 from kaizen_batch.commands.command import F, config_option, json_option
 from kaizen_batch.commands.config_file import names_of
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.files.columns import check_columns
 from kaizen_batch.files.names import FORMATS, STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _FORMATS = click.Choice(FORMATS)
 
-_NOT_IN_BOTH = ("canary", "offline", "dry_run")  # `run` and `estimate` can share a config file
+_NOT_IN_BOTH = ("canary", "offline", "dry_run", "overwrite", "yes")  # `run` and `estimate` can share a config file
+
+
+def _column_names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    names = tuple(filter(None, (name.strip() for name in (text or "").split(","))))
+    try:
+        check_columns(names)
+    except ConfigError as error:
+        raise click.BadParameter(error.message, ctx, parameter) from None
+    return names
+
 
 # The order is that of the help text.
 _ASKING = (
     click.argument("input", metavar="INPUT"),
-    click.option("--prompt", metavar="TEXT", help='The question, with columns in braces: "Classify: {text}".'),
-    click.option("--prompt-file", type=_PATH, metavar="FILE", help="The same, from a file."),
-    click.option("--system", metavar="TEXT", help="System prompt, sent along with every question."),
+    click.option("--prompt", metavar="TEXT", help='The prompt, with columns in braces: "Classify: {text}".'),
+    click.option("--prompt-file", type=_PATH, metavar="FILE", help="Read the prompt from a file."),
+    click.option("--system", metavar="TEXT", help="System prompt, sent with every row."),
     click.option(
         "--schema",
         type=_PATH,
         metavar="FILE",
-        help="JSON schema of the outputs (an object with properties); without it, one text: result.",
+        help="JSON schema of the answer (an object with properties); without it, one text column: result.",
     ),
 )
 _FILES = (
-    click.option("--failed", metavar="FILE", help="Where rows that failed go.  [default: OUTPUT's name with .failed]"),
-    click.option("--input-format", type=_FORMATS, help="If the name does not tell it."),
-    click.option("--output-format", type=_FORMATS, help="If the name does not tell it."),
-    click.option("--encoding", metavar="NAME", help="Of the input, if it is not UTF-8: latin-1, cp1252, ..."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
-    click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N rows, drawn from all over the input."),
+    click.option("--failed", metavar="FILE", help="File for failed rows.  [default: OUTPUT's name with .failed]"),
+    click.option("--input-format", type=_FORMATS, help="Format of INPUT, if its name does not say it."),
+    click.option("--output-format", type=_FORMATS, help="Format of the output, if its name does not say it."),
+    click.option("--encoding", metavar="NAME", help="Encoding of INPUT, if not UTF-8: latin-1, cp1252, ..."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Process only the first N rows."),
+    click.option("--sample", type=click.IntRange(1), metavar="N", help="Process N rows, drawn evenly from INPUT."),
+    click.option("--id", metavar="COLUMN", help="Column that names rows, in place of their numbers."),
+    click.option(
+        "--columns",
+        metavar="NAMES",
+        callback=_column_names,
+        help="More columns in the output: finish_reason,usage,cost,attempts,reasoning,model.",
+    ),
 )
 _MODEL = (
     click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask."),
@@ -41,37 +60,39 @@ _MODEL = (
         "--provider",
         default="openai",
         show_default=True,
-        help="openai (any compatible endpoint), mock (in process, for nothing), or package.module:Name.",
+        help="openai (any compatible endpoint), mock (in process, free), or package.module:Name.",
     ),
-    click.option("--base-url", metavar="URL", help="Endpoint, up to and with /v1.  [default: OPENAI_BASE_URL, OpenAI]"),
+    click.option("--base-url", metavar="URL", help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]"),
     click.option("--temperature", type=click.FloatRange(0, 2), default=0.1, show_default=True, help="0 to 2."),
     click.option(
-        "--max-tokens", type=click.IntRange(1), default=200, show_default=True, help="Tokens of an answer, at most."
+        "--max-tokens",
+        type=click.IntRange(1),
+        help="Most tokens of an answer.  [default: the model's own limit; with --budget 2000]",
     ),
     click.option(
         "--fallback",
         multiple=True,
         metavar="MODEL",
-        help='Who answers what the first cannot: a model, or {"model": ..., "base_url": ...}. Repeatable.',
+        help='Model for rows that the first one cannot answer, or {"model": ..., "base_url": ...}. Repeatable.',
     ),
 )
 _LIMITS = (
-    click.option("--max-concurrent", type=click.IntRange(1), default=10, show_default=True, help="Calls at once."),
-    click.option("--adaptive", is_flag=True, help="Find out how many at once the endpoint bears, up to that."),
-    click.option("--rpm", type=click.IntRange(1), metavar="N", help="Requests a minute, at most."),
-    click.option("--tpm", type=click.IntRange(1), metavar="N", help="Tokens a minute, at most."),
+    click.option("--max-concurrent", type=click.IntRange(1), default=10, show_default=True, help="Concurrent calls."),
+    click.option("--adaptive", is_flag=True, help="Discover how much concurrency the endpoint sustains, up to that."),
+    click.option("--rpm", type=click.IntRange(1), metavar="N", help="Most requests per minute."),
+    click.option("--tpm", type=click.IntRange(1), metavar="N", help="Most tokens per minute."),
     click.option(
         "--budget",
         type=click.FloatRange(0, min_open=True),
         metavar="USD",
-        help="Never spend more, earlier runs on the journal included.",
+        help="Never spend more, including earlier runs on the same journal.",
     ),
     click.option(
         "--price",
         type=click.FloatRange(0),
         nargs=2,
         metavar="IN OUT",
-        help="USD for a million tokens, where the price list does not know the model.",
+        help="USD per million tokens, for a model that the price list does not know.",
     ),
     click.option(
         "--timeout",
@@ -88,20 +109,20 @@ _LIMITS = (
         default=10.0,
         show_default=True,
         metavar="S",
-        help="Seconds that calls in flight have left after Ctrl-C or the deadline.",
+        help="Seconds for in-flight calls to finish after Ctrl-C or the deadline.",
     ),
     click.option(
         "--hedge-after",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         metavar="SHARE",
-        help="0.95: ask a second time what takes longer than 95% of the calls.",
+        help="0.95: send a second request when a call is slower than 95% of the others.",
     ),
     click.option(
         "--on-error",
         type=click.Choice(["collect", "raise"]),
         default="collect",
         show_default=True,
-        help="collect: a failed row is put apart; raise: the first one ends the run.",
+        help="collect: write failed rows to --failed; raise: end the run at the first one.",
     ),
 )
 _JOURNAL = (
@@ -109,11 +130,11 @@ _JOURNAL = (
         "--journal",
         type=_PATH,
         metavar="FILE",
-        help="File that keeps what is answered and paid.  [default: OUTPUT.journal.db]",
+        help="File that records every call and answer.  [default: OUTPUT.journal.db]",
     ),
-    click.option("--no-journal", is_flag=True, help="Keep nothing: a run that is interrupted begins anew."),
+    click.option("--no-journal", is_flag=True, help="Record nothing: an interrupted run starts from the beginning."),
 )
-_TALK = (
+_DISPLAY = (
     click.option(
         "--progress",
         type=click.Choice(["auto", "bar", "lines", "none"]),
@@ -127,14 +148,14 @@ _TALK = (
 
 
 def job_options(*, output_required: bool) -> Callable[[F], F]:
-    """All that says what a run asks; its parameters' names are those of the flags."""
+    """All options that define a run; its parameters have the names of the flags."""
     output = click.option(
         "--output",
         required=output_required,
         metavar="FILE",
-        help=f"Where answered rows go: .csv .tsv .jsonl .parquet, also .gz; {STANDARD} is standard output.",
+        help=f"File for answered rows: .csv .tsv .jsonl .parquet, also .gz; {STANDARD} is standard output.",
     )
-    groups = (*_ASKING, output, *_FILES, *_MODEL, *_LIMITS, *_JOURNAL, *_TALK)
+    groups = (*_ASKING, output, *_FILES, *_MODEL, *_LIMITS, *_JOURNAL, *_DISPLAY)
 
     def add(command: F) -> F:
         for option in reversed(groups):

@@ -1,4 +1,4 @@
-"""Checks of `doctor` that ask the endpoint: is it there, is the key good, the model known, what limits it, the time."""
+"""The checks of `doctor` that ask the endpoint: reachable, key, model, limits, clock."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +23,7 @@ from kaizen_batch.errors import (
 )
 from kaizen_batch.limits import read_rate_limit_headers
 from kaizen_batch.providers import Completion
+from kaizen_batch.texts.numbers import duration
 
 _OPENAI = "https://api.openai.com/v1"
 _ADAPTATIONS = 2  # temperature and max_tokens
@@ -36,7 +37,7 @@ _KINDS: dict[type[KaizenBatchError], str] = {
 
 
 class _Listing(NamedTuple):
-    """What `GET /models` said: the status (None: no answer), the models, when the endpoint thinks it is, seconds."""
+    """The answer to `GET /models`: the status (None: no answer), the models, the endpoint's time, seconds."""
 
     status: int | None
     models: list[str]
@@ -46,7 +47,7 @@ class _Listing(NamedTuple):
 
 
 async def check_endpoint(config: BatchConfig, *, call: bool) -> list[Check]:
-    """All of them, in the order in which one needs the other."""
+    """All of them, each after those that it depends on."""
     listing = await _list_models(config)
     if listing.status is None:
         where = config.base_url or _OPENAI
@@ -58,7 +59,7 @@ async def check_endpoint(config: BatchConfig, *, call: bool) -> list[Check]:
 
 
 async def _list_models(config: BatchConfig) -> _Listing:
-    # The SDK finds its way through proxies, certificates and Azure as a run would; it is slow to import.
+    # The SDK handles proxies, certificates and Azure as a run would; it is slow to import.
     import openai
 
     key = config.api_key.get_secret_value() if config.api_key else "none"
@@ -80,8 +81,8 @@ async def _list_models(config: BatchConfig) -> _Listing:
 def _reached(config: BatchConfig, listing: _Listing) -> Check:
     where = config.base_url or _OPENAI
     if listing.status is not None and listing.status >= 500:
-        return Check("endpoint", "fail", f"{where} answers {listing.status}", "wait until it is well again")
-    return Check("endpoint", "ok", f"{where} answered in {listing.seconds * 1e3:,.0f} ms")
+        return Check("endpoint", "fail", f"{where} answers {listing.status}", "wait until it has recovered")
+    return Check("endpoint", "ok", f"{where} answered in {duration(listing.seconds)}")
 
 
 def _accepted(listing: _Listing) -> list[Check]:
@@ -92,7 +93,7 @@ def _accepted(listing: _Listing) -> list[Check]:
 
 def _known(model: str, listing: _Listing) -> list[Check]:
     if not listing.models:
-        return []  # many servers have no list; the call will tell
+        return []  # many servers have no list; the call will show
     if model in listing.models:
         return [Check("model", "ok", f"{model} is one of {len(listing.models):,}")]
     hint = did_you_mean(model, listing.models) or f"it has {', '.join(sorted(listing.models)[:5])}, ..."
@@ -103,11 +104,11 @@ def _clock(listing: _Listing) -> Check:
     try:
         theirs = parsedate_to_datetime(listing.date or "")
     except ValueError:
-        return Check("clock", "ok", "not compared: the endpoint does not say what time it is")
+        return Check("clock", "ok", "not compared: the endpoint sends no date")
     off_s = (datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds()
-    said = f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} the endpoint's"
+    detail = f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} the endpoint's"
     if abs(off_s) > _OFF_S:
-        return Check("clock", "warn", said, "set this machine's clock, best by NTP")
+        return Check("clock", "warn", detail, "set this machine's clock, preferably by NTP")
     return Check("clock", "ok", f"within {max(1.0, abs(off_s)):.0f} s of the endpoint's")
 
 
@@ -116,16 +117,16 @@ async def _ask(config: BatchConfig) -> list[Check]:
         completion, seconds = await _one_call(config)
     except ThrottledError as error:
         return [
-            Check("call", "warn", error.message, "others use this key: lower --max-concurrent"),
+            Check("call", "warn", error.message, "the key is throttled already: lower --max-concurrent"),
             *_limits(error.headers),
         ]
     except Exception as error:
         ours = as_batch_error(error)
         name = next((name for kind, name in _KINDS.items() if isinstance(ours, kind)), "call")
-        return [Check(name, "fail", ours.message, "a run would end like this")]
+        return [Check(name, "fail", ours.message, "a run would fail in the same way")]
     answered = completion.model or config.model
     return [
-        Check("call", "ok", f"{answered} answered in {seconds:.1f} s; the key is accepted"),
+        Check("call", "ok", f"{answered} answered in {duration(seconds)}; the key is accepted"),
         *_limits(completion.headers),
     ]
 
@@ -137,7 +138,7 @@ async def _one_call(config: BatchConfig) -> tuple[Completion, float]:
         for _ in range(_ADAPTATIONS):
             with suppress(
                 UnsupportedParameterError
-            ):  # the provider has learned what the model refuses, and leaves it out
+            ):  # the provider has learned what the model rejects, and leaves it out
                 return await _timed(agent, request)
         return await _timed(agent, request)
 
@@ -148,13 +149,13 @@ async def _timed(agent: Any, request: Any) -> tuple[Completion, float]:
 
 
 def _limits(headers: Mapping[str, str]) -> list[Check]:
-    told = read_rate_limit_headers(headers)
-    if told is None:
-        return [Check("limits", "ok", "the endpoint announces none; a run slows down when it is told to")]
-    windows = {"requests": told.requests, "tokens": told.tokens}
-    said = [
+    found = read_rate_limit_headers(headers)
+    if found is None:
+        return [Check("limits", "ok", "the endpoint sends none; a run slows down when it is throttled")]
+    windows = {"requests": found.requests, "tokens": found.tokens}
+    shown = [
         f"{window.remaining if window.remaining is not None else '?'} of {window.limit or '?'} {name} left"
         for name, window in windows.items()
         if window.limit is not None or window.remaining is not None
     ]
-    return [Check("limits", "ok", f"{', '.join(said)}; a run keeps to them by itself")]
+    return [Check("limits", "ok", f"{', '.join(shown)}; a run respects them automatically")]

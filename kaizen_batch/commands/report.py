@@ -1,10 +1,10 @@
-"""`kaizen-batch report`: the last run as one HTML file."""
+"""`kaizen-batch report`: all runs of a journal as one HTML file."""
 
 from pathlib import Path
 
 import click
 
-from kaizen_batch.commands.command import Command, tell
+from kaizen_batch.commands.command import Command, say
 from kaizen_batch.commands.status import JOURNAL
 
 
@@ -17,15 +17,16 @@ from kaizen_batch.commands.status import JOURNAL
     help="HTML file.  [default: the journal's name with .html]",
 )
 def main(journal: Path, output: Path | None) -> None:
-    """Make one HTML file of what a journal knows of its runs: speed, limits, failures, money.
+    """Write what a journal knows of its runs as one HTML file: speed, limits, failures, cost, answers.
 
     \b
     Example:
-      kaizen-batch report labels.csv.journal.db --output report.html
+      kaizen-batch report labels.csv --output report.html
 
-    It can be opened anywhere, without a network. Needs: pip install 'kaizen-batch[report]'
+    JOURNAL may also be the output of the run. The file opens anywhere, offline.
+    Needs: pip install 'kaizen-batch[report]'
     """
     from kaizen_batch.report import write_report
 
     written = write_report(journal, output or journal.with_suffix(".html"))
-    tell(f"wrote    {written}")
+    say(f"wrote     {written}")

@@ -1,4 +1,4 @@
-"""`kaizen-batch retry-failed`: the command of a journal's last run, once more."""
+"""`kaizen-batch retry-failed`: repeat the command of a journal's last run."""
 
 import os
 import shlex
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, tell
+from kaizen_batch.commands.command import Command, say
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.status import JOURNAL
 from kaizen_batch.errors import ConfigError
@@ -21,27 +21,28 @@ _BEGINNING = ["kaizen-batch", "run"]
 @JOURNAL
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]...")
 def main(journal: Path, more: tuple[str, ...]) -> None:
-    """Give the command of a journal's last run once more: it asks exactly what failed or is missing.
+    """Repeat the command of a journal's last run: only failed and missing rows are asked.
 
     \b
     Examples:
-      kaizen-batch retry-failed labels.csv.journal.db
+      kaizen-batch retry-failed labels.csv
       kaizen-batch retry-failed labels.csv.journal.db --budget 20 --max-concurrent 5
 
-    Options of `kaizen-batch run` that are added win over those of then. What is answered comes from the journal and
-    costs nothing; the output is written anew, with all rows.
+    Added options of `kaizen-batch run` replace those of the last run. Recorded answers cost nothing; the output is
+    written again, with all rows. JOURNAL may also be the output of the run.
     """
     labels = _labels(journal)
     arguments = _arguments(journal, labels)
     folder = Path(labels.get("folder", "."))
     if not folder.is_dir():
         raise ConfigError(
-            f"the last run was in {str(folder)!r}, which is gone: give this in its new place: {labels['command']}"
+            f"the last run was in {str(folder)!r}, which does not exist any more: run this in its new place:"
+            f" {labels['command']}"
         )
     path = journal.resolve()
     os.chdir(folder)
-    tell(f"in {folder}: {labels['command']}")
-    # The journal is where it is found now, not where it was then.
+    say(f"in {folder}: {labels['command']}")
+    # The journal is where it was found now, not where it was during the last run.
     run.main([*_without_journal(arguments), "--journal", str(path), *more], prog_name="kaizen-batch run")
 
 
@@ -51,8 +52,8 @@ def _labels(journal: Path) -> dict[str, Any]:
         if "command" in labels:
             return labels
     raise ConfigError(
-        f"no run in {str(journal)!r} was begun by this command, so there is none to repeat: give the same batch to your"
-        " own program again, with the same journal"
+        f"no run in {str(journal)!r} was started by this command, so there is none to repeat: run your own program"
+        " again with the same journal"
     )
 
 
@@ -62,13 +63,13 @@ def _arguments(journal: Path, labels: dict[str, Any]) -> list[str]:
         raise ConfigError(f"the command in {str(journal)!r} is not one of `kaizen-batch run`: {labels['command']}")
     if labels.get("input") == STANDARD:
         raise ConfigError(
-            f"the last run read standard input, which is gone: pipe the same rows into it again: {labels['command']}"
+            f"the last run read standard input, which cannot be read again: pipe the same rows into {labels['command']}"
         )
     return words[2:]
 
 
 def _without_journal(arguments: list[str]) -> list[str]:
-    """The arguments but for the journal's name, in either spelling."""
+    """The arguments without the journal, in either spelling."""
     kept: list[str] = []
     words = iter(arguments)
     for word in words:

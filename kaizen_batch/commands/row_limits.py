@@ -1,4 +1,4 @@
-"""Which rows can never be asked, whatever the run does: they exceed a limit alone."""
+"""Rows that can never be sent, because they exceed a limit by themselves."""
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import BatchConfig
@@ -7,7 +7,7 @@ from kaizen_batch.prices import context_window_of
 
 
 class RowLimits:
-    """What a single call must not exceed: the tokens of a minute, the model's context window, the budget."""
+    """The limits of a single call: tokens per minute, the model's context window, the budget."""
 
     def __init__(self, config: BatchConfig, agent: Agent) -> None:
         self._output = config.max_tokens or 0
@@ -18,7 +18,7 @@ class RowLimits:
         self._estimate = TokenEstimate()
 
     def exceeded(self, sent_bytes: int) -> list[str]:
-        """Why a request of so many bytes never fits; empty if it does."""
+        """The reasons why a request of this size never fits; empty if it does."""
         likely = self._estimate.likely(sent_bytes, self._output)
         found = []
         if self._tokens is not None and likely > self._tokens:

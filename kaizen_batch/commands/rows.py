@@ -1,4 +1,4 @@
-"""The rows of the input, and the question that each of them is."""
+"""The rows of the input, checked before anything else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from kaizen_batch.files.templates import PromptTemplate
 
 @contextmanager
 def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iterator[Records]:
-    """The input, open. Raises: ConfigError for a column that the questions need and the rows lack."""
+    """The input, open. Raises: ConfigError for a column that the prompt needs and the rows lack."""
     with open_records(options["input"], format=options["input_format"], encoding=options["encoding"]) as records:
         if records.columns is not None:
             _check_columns(records.columns, template)
@@ -21,7 +21,7 @@ def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iter
 
 
 def check_input(options: dict[str, Any], template: PromptTemplate | None) -> None:
-    """Look at the input before anything else; a stream can be read only once, and is not."""
+    """Check the columns of the input; a stream can be read only once, and is left alone."""
     path = Path(path_text(options["input"]))
     if options["input"] == STANDARD or (path.exists() and not path.is_file()):
         return
@@ -35,5 +35,5 @@ def _check_columns(columns: tuple[str, ...], template: PromptTemplate | None) ->
     elif "prompt" not in columns:
         raise ConfigError(
             f"there is no --prompt, and no column 'prompt' among {', '.join(repr(name) for name in columns)}:"
-            f' say what to ask, such as --prompt "Classify: {{{columns[0] if columns else "text"}}}"'
+            f' give a prompt, such as --prompt "Classify: {{{columns[0] if columns else "text"}}}"'
         )

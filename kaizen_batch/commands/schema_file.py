@@ -1,7 +1,7 @@
-"""`--schema labels.json`: a JSON schema of the outputs becomes the pydantic model that a signature is made from.
+"""`--schema labels.json`: a JSON schema of the outputs becomes the pydantic model of a signature.
 
-The common subset of JSON schema, and a clear error for the rest: what is not understood is not ignored, since an
-answer would pass that the schema forbids.
+It supports the common subset of JSON schema and rejects the rest with a clear error: a keyword that was ignored would
+let answers pass that the schema forbids.
 """
 
 import json
@@ -30,7 +30,7 @@ _CONSTRAINTS = {
     "number": _NUMBER,
     "array": {"minItems": "min_length", "maxItems": "max_length"},
 }
-# Words that forbid no answer.
+# Keywords that forbid no answer.
 _NOTES = ("description", "title", "examples", "default", "$schema", "$id", "$comment", "$defs", "definitions")
 _STRUCTURE = ("type", "enum", "const", "anyOf", "$ref", "items", "properties", "required", "additionalProperties")
 _KNOWN = (*_STRUCTURE, *_NOTES, *dict.fromkeys(name for names in _CONSTRAINTS.values() for name in names))
@@ -40,8 +40,8 @@ def read_schema(path: Path) -> type[BaseModel]:
     """The model of the outputs that a JSON schema file describes.
 
     The file holds an object schema: `{"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}`. Without
-    `required` every property is; one that is not in it may be null. A description of the whole is the instruction.
-    Raises: ConfigError that names the file and the place in it, what stands there, and what is supported.
+    `required` every property is required; one that is not may be null. The description of the object is the
+    instruction. Raises: ConfigError that names the file, the place in it, what was found, and what is supported.
     """
     try:
         schema = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -53,7 +53,7 @@ def read_schema(path: Path) -> type[BaseModel]:
         raise ConfigError(f"the schema file {str(path)!r} is not UTF-8: save it as UTF-8") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"the schema file {str(path)!r} is no JSON: {error.msg} in {where}; mend it there") from None
+        raise ConfigError(f"the schema file {str(path)!r} is not valid JSON: {error.msg} in {where}") from None
     try:
         return model_of(schema, name=_class_name(path))
     except ConfigError as error:
@@ -75,7 +75,7 @@ def model_of(schema: Any, *, name: str = "Outputs") -> type[BaseModel]:
 
 
 class _Reader:
-    """Turns schemas into types; `_open` are the references being resolved, so that a loop is seen."""
+    """Turns schemas into types; `_open` are the references being resolved, so that a loop is detected."""
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self._definitions = definitions
@@ -94,7 +94,7 @@ class _Reader:
             for key, value in properties.items()
         }
         with warnings.catch_warnings():
-            # An output called "json" or "copy" hides a method of pydantic's that nobody calls here.
+            # An output called "json" or "copy" hides a method of pydantic that nobody calls here.
             warnings.filterwarnings("ignore", message="Field name .* shadows an attribute", category=UserWarning)
             return create_model(
                 name, __config__=ConfigDict(extra="forbid"), __doc__=str(schema.get("description") or ""), **fields
@@ -132,7 +132,7 @@ class _Reader:
             raise ConfigError(f"{_at(place)}unknown type {kind!r}: {hint}allowed are {', '.join(_TYPES)}")
         if kind == "object":
             if not isinstance(schema.get("properties"), dict) or not schema["properties"]:
-                raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can hold to them")
+                raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can follow them")
             return self.model(schema, name.title().replace("_", "") or "Inner", place)
         if kind == "array":
             inner: Any = list[self._type(schema.get("items"), name, f"{place}[]")]  # type: ignore[misc] # at run time
@@ -143,7 +143,7 @@ class _Reader:
     def _referred(self, reference: Any, name: str, place: str) -> Any:
         key = str(reference).removeprefix("#/$defs/").removeprefix("#/definitions/")
         if key not in self._definitions:
-            raise ConfigError(f"{_at(place)}$ref {reference!r} leads nowhere: name one of this file's $defs")
+            raise ConfigError(f"{_at(place)}$ref {reference!r} does not exist: name one of this file's $defs")
         if key in self._open:
             raise ConfigError(f"{_at(place)}$ref {reference!r} refers to itself, which is not supported")
         self._open.append(key)
@@ -191,7 +191,7 @@ def _check_required(required: Any, properties: dict[str, Any], place: str) -> No
         if name not in properties:
             hint = did_you_mean(str(name), properties)
             raise ConfigError(
-                f"{_at(place)}required names {name!r}, which is no property: {hint}add it, or take it out"
+                f"{_at(place)}required names {name!r}, which is not a property: {hint}add it, or leave it out"
             )
 
 
@@ -205,6 +205,6 @@ def _at(place: str) -> str:
 
 
 def _class_name(path: Path) -> str:
-    # It goes to the endpoint as the schema's name, which must be letters, digits and underscores.
+    # The endpoint gets it as the schema's name, which must be letters, digits and underscores.
     name = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in path.name.partition(".")[0])
     return name.strip("_") or "Outputs"

@@ -5,12 +5,13 @@ import os
 import shlex
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
 from kaizen_batch.agents import Agent, create_agent
-from kaizen_batch.commands.command import arguments_of, value_of
+from kaizen_batch.commands.command import arguments_of, say, value_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import STANDARD
@@ -20,7 +21,10 @@ Options = dict[str, Any]
 """The parameters of `run` or `estimate`."""
 
 WITHOUT_CALLS: dict[str, Any] = {"api_key": "none"}
-"""For `config_of`, where no call is made: no key is needed, but a provider wants one."""
+"""For `config_of`, where no call is made: no key is needed, but a provider requires one."""
+
+MAX_TOKENS_WITH_BUDGET = 2_000
+"""A budget reserves what an answer can cost at most, so it needs a bound."""
 
 _SAME_NAME = ("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after", "on_error")
 _OTHER_NAME = {
@@ -41,10 +45,29 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
     given["journal"] = journal_of(options)
+    given["base_url"] = _checked_url(given["base_url"])
     if options["price"]:
         given["price"] = dict(zip(("input", "output"), options["price"], strict=True))
-    # What nobody said is left to BatchConfig, which asks the environment for the endpoint.
-    return BatchConfig(**{name: value for name, value in given.items() if value is not None}, **more)
+    # What was not given is left to BatchConfig, which asks the environment for the endpoint.
+    given = {name: value for name, value in given.items() if value is not None}
+    given.setdefault("max_tokens", MAX_TOKENS_WITH_BUDGET if options["budget"] else None)
+    return BatchConfig(**given, **more)
+
+
+def _checked_url(url: str | None) -> str | None:
+    """A base URL with a scheme. Raises: ConfigError that names the URL that was meant."""
+    if url is None:
+        return None
+    if "://" not in url:
+        scheme = "http" if url.startswith(("localhost", "127.", "0.0.0.0", "[::1]")) else "https"
+        raise ConfigError(f"--base-url {url!r} has no scheme: write {scheme}://{url.rstrip('/')}{_missing_path(url)}")
+    if not urlsplit(url).path.strip("/"):
+        say(f"warning   --base-url {url} has no path: most endpoints need {url.rstrip('/')}/v1")
+    return url
+
+
+def _missing_path(url: str) -> str:
+    return "" if "/" in url.rstrip("/") else "/v1"
 
 
 def journal_of(options: Options) -> Path | None:
@@ -81,32 +104,51 @@ def agent_of(options: Options, config: BatchConfig) -> Agent:
 
 
 def labels_of(ctx: click.Context) -> dict[str, str]:
-    """What the journal keeps of the command, so that it can be given again."""
+    """What the journal records of the command, so that it can be repeated."""
     command = shlex.join(["kaizen-batch", "run", *arguments_of(ctx), *_from_environment(ctx)])
     given = {"input": ctx.params["input"], "output": ctx.params["output"]}
     return {"command": command, "folder": str(Path.cwd()), **given}
 
 
-def again(ctx: click.Context) -> str:
-    """The command, as it was typed."""
-    return shlex.join(["kaizen-batch", "run", *arguments_of(ctx)])
+def again(ctx: click.Context, input: str | None = None, **changes: Any) -> str:
+    """The command as it was typed, with another input or with other values of some options."""
+    words = arguments_of(ctx)
+    if input is not None and ctx.params["input"] in words:
+        words[words.index(ctx.params["input"])] = input
+    for name, value in changes.items():
+        words = [*_without(words, f"--{name.replace('_', '-')}"), f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(["kaizen-batch", "run", *words])
+
+
+def _without(words: list[str], flag: str) -> list[str]:
+    """The words but for an option with one value, in either spelling."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == flag:
+            next(rest, None)
+        elif not word.startswith(f"{flag}="):
+            kept.append(word)
+    return kept
 
 
 def _from_environment(ctx: click.Context) -> list[str]:
-    """The options that only the environment said, as flags: it may say something else the next time."""
+    """The options that came from the environment, as flags: it may be another one the next time."""
     flags: list[str] = []
     for option in ctx.command.params:
         if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
             flags += _flags(option, value_of(ctx, option.name))
     endpoint = os.environ.get("OPENAI_BASE_URL")
     if endpoint and ctx.params.get("base_url") is None and ctx.params.get("provider") == "openai":
-        flags += ["--base-url", endpoint]  # a part of what names a request: elsewhere all would be asked anew
+        flags += ["--base-url", endpoint]  # a part of each request's key: with another one all rows are asked again
     return flags
 
 
 def _flags(option: click.Parameter, value: Any) -> list[str]:
     if isinstance(value, bool):
         return option.opts[:1] if value else []
+    if option.name == "columns":
+        return [option.opts[0], ",".join(value)]
     values = value if isinstance(value, tuple) else (value,)
     if option.nargs > 1:
         return [option.opts[0], *map(str, values)]
@@ -119,7 +161,7 @@ def _fallback(text: str) -> str | dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"--fallback is no JSON: {error.msg} at column {error.colno}; mend it there") from None
+        raise ConfigError(f"--fallback is not valid JSON: {error.msg} at column {error.colno}") from None
     return found
 
 

@@ -1,95 +1,133 @@
-"""`kaizen-batch status`: what a journal knows, in a few lines; also while a run writes to it."""
+"""`kaizen-batch status`: what a journal knows of its runs, in a few lines; also while a run writes to it."""
 
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kaizen_batch.commands.command import Command, duration, json_option, put_json, usd
+from kaizen_batch.commands.command import Command, json_option, put_json, show_lines
+from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
-
-JOURNAL = click.argument("journal", type=click.Path(path_type=Path, dir_okay=False))
+from kaizen_batch.texts.numbers import count, counted, duration, moment, usd
+from kaizen_batch.texts.summary import Ending, Line, sentences
+from kaizen_batch.texts.waits import Waits
 
 _STATES = {
-    "done": "answered and saved",
-    "failed": "failed; asked again by the next run",
-    "unknown": "in flight when a run was killed; asked again, and may be paid twice",
+    "done": "answered",
+    "failed": "failed; the next run asks them again",
+    "unknown": "in flight when a run was killed; asked again, and may be billed twice",
     "in_flight": "in flight now, or when a run was killed",
 }
+_SUFFIX = ".journal.db"
+_COMPANIONS = (".failed", ".partial")
+
+
+def find_journal(path: Path) -> Path:
+    """The journal that is meant: the file itself, or the one beside the output that was named."""
+    if path.name.endswith((".db", ".sqlite")):
+        return path
+    stem = stem_of(str(path))
+    for companion in _COMPANIONS:
+        if stem.endswith(companion):
+            output = Path(stem.removesuffix(companion))
+            beside = sorted(output.parent.glob(f"{output.name}.*{_SUFFIX}")) if output.parent.is_dir() else []
+            if len(beside) == 1:
+                return beside[0]
+    beside_output = path.with_name(path.name + _SUFFIX)
+    return beside_output if beside_output.is_file() else path
+
+
+JOURNAL = click.argument(
+    "journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=lambda _, __, path: None if path is None else find_journal(path),
+)
+"""A journal, or the output beside it."""
 
 
 @click.command("status", cls=Command)
 @JOURNAL
 @json_option
 def main(journal: Path, as_json: bool) -> None:
-    """Say what a journal knows: answers by state, money, and how far the last run came.
+    """Show what a journal knows: answers by state, cost, and how far the last run is.
 
     \b
     Examples:
-      kaizen-batch status labels.csv.journal.db
+      kaizen-batch status labels.csv
       kaizen-batch status labels.csv.journal.db --json
 
-    It only reads, so it can be asked while a run is under way.
+    JOURNAL may also be the output of the run. The command only reads, so it works while a run is in progress.
     """
     with Journal(journal) as opened:
         runs = opened.runs()
         samples = opened.samples(runs[-1]) if runs else []
-        count, totals = dict(opened.count()), opened.totals()
+        counts, totals = dict(opened.count()), opened.totals()
+    lines = [*_run(runs, samples, totals), *_states(counts), *_money(totals), *_command(runs)]
     if as_json:
-        found = {"states": count, "totals": totals.to_dict(), "last_run": _last(runs, samples)}
-        put_json({"journal": str(journal), **found})
+        found = {"states": counts, "totals": totals.to_dict(), "last_run": _last(runs, samples)}
+        texts = [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
+        put_json({"journal": str(journal), **found, "sentences": texts})
         return
-    click.echo("\n".join([*_states(count), *_money(totals), *_run(runs, samples)]))
+    show_lines(lines, err=False)
 
 
-def _states(count: dict[Any, int]) -> list[str]:
-    return [f"{state:10s}{count[state]:>10,}  {meaning}" for state, meaning in _STATES.items()]
+def _states(counts: dict[Any, int]) -> Iterator[Line]:
+    for state, meaning in _STATES.items():
+        if counts[state] or state == "done":
+            yield Line("requests" if state == "done" else " ", f"{count(counts[state])} {meaning}")
 
 
-def _money(totals: Totals) -> list[str]:
-    lines = [f"calls     {totals.attempts:>10,}  {usd(totals.spent_usd)} spent"]
+def _money(totals: Totals) -> Iterator[Line]:
+    yield Line("paid", f"{usd(totals.spent_usd)} for {counted(totals.attempts, 'call')} in all runs")
     if totals.unanswered:
-        lines.append(
-            f"unanswered{totals.unanswered:>10,}  calls without an answer, which may have been billed:"
-            f" up to {usd(totals.unanswered_usd)}"
-        )
+        text = f"{counted(totals.unanswered, 'call')} without an answer may have been billed"
+        yield Line("doubt", f"{text}, at most {usd(totals.unanswered_usd)}", "warn")
     if totals.maybe_paid_twice:
-        lines.append(
-            f"twice?    {totals.maybe_paid_twice:>10,}  calls may have been paid twice: up to"
-            f" {usd(totals.maybe_paid_twice_usd)}"
-        )
-    return lines
+        text = f"{counted(totals.maybe_paid_twice, 'call')} may have been billed twice"
+        yield Line("doubt", f"{text}, at most {usd(totals.maybe_paid_twice_usd)}", "warn")
 
 
-def _run(runs: list[Run], samples: list[dict[str, Any]]) -> list[str]:
+def _run(runs: list[Run], samples: list[dict[str, Any]], totals: Totals) -> Iterator[Line]:
     if not runs:
-        return ["no run has been kept in this journal"]
+        yield Line("run", "no run has been recorded in this journal")
+        return
     last = runs[-1]
-    lines = [f"run {len(runs):<5d} {_when(last.begun_at)}, {_state(last)}"]
-    if samples:
-        lines.append(f"progress  {_progress(samples[-1])}")
-    command = last.description.get("config", {}).get("labels", {}).get("command")
-    return [*lines, f"command   {command}"] if command else lines
+    yield Line("run", f"{len(runs)}, started {moment(last.begun_at)}, {_state(last)}")
+    if last.summary is None:
+        if samples:
+            yield Line(" ", _progress(samples[-1]))
+        return
+    waits = Waits()
+    for sample in samples:
+        waits.add(sample["elapsed_s"], sample.get("waiting_for"))
+    ending = Ending(_noun(last), totals.spent_usd, len(runs), waits.longest(), messages=True)
+    yield from (line for line in sentences(last.summary, ending) if line.label != "doubt")
 
 
-def _when(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}"
+def _noun(run: Run) -> str:
+    return "row" if "input" in run.description.get("config", {}).get("labels", {}) else "item"
+
+
+def _command(runs: list[Run]) -> Iterator[Line]:
+    command = runs[-1].description.get("config", {}).get("labels", {}).get("command") if runs else None
+    if command:
+        yield Line("command", command)
 
 
 def _state(run: Run) -> str:
     if run.ended_at is None:
-        return "under way, or killed"
+        return "in progress, or killed"
     stopped = (run.summary or {}).get("stopped")
-    return f"ended after {duration(run.ended_at - run.begun_at)}" + (f": {stopped}" if stopped else "")
+    return f"{'ended early' if stopped else 'ended'} after {duration(run.ended_at - run.begun_at)}"
 
 
 def _progress(sample: dict[str, Any]) -> str:
-    total = f" of {sample['total']:,}" if sample.get("total") is not None else ""
+    total = f" of {count(sample['total'])}" if sample.get("total") is not None else ""
     waiting = f", waiting for {sample['waiting_for']}" if sample.get("waiting_for") else ""
     return (
-        f"{sample['done']:,}{total} rows after {duration(sample['elapsed_s'])}: {sample['failed']:,} failed,"
-        f" {sample['from_journal']:,} from the journal, {sample['calls']:,} calls{waiting}"
+        f"{count(sample['done'])}{total} done after {duration(sample['elapsed_s'])}: {count(sample['failed'])} failed,"
+        f" {count(sample['from_journal'])} from the journal, {counted(sample['calls'], 'call')}{waiting}"
     )
 
 

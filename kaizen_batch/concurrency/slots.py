@@ -15,6 +15,11 @@ class Slots:
         self._free = size
         self._waiters: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def free(self) -> int:
+        """Slots that nobody holds."""
+        return self._free
+
     def try_acquire(self) -> bool:
         """Take a place if one is free."""
         if self._free > 0:

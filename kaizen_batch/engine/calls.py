@@ -46,6 +46,7 @@ class Calls:
         watched: bool,
     ) -> None:
         self.cut_at: float | None = None
+        self._sent_at: dict[Item, float] = {}  # the calls in flight, the oldest first
         self._limits: TimeLimits
         self.clock: Callable[[], float]
         self._config = config
@@ -60,6 +61,13 @@ class Calls:
         self.clock = clock_of(loop)
         self._limits = TimeLimits(loop)
         return self._limits
+
+    @property
+    def oldest(self) -> tuple[int, float] | None:
+        """The item whose call has been in flight longest, and its age in seconds; None if no call is in flight."""
+        for item, sent_at in self._sent_at.items():
+            return item.index, self.clock() - sent_at
+        return None
 
     def call(self, item: Item, upstream: Upstream, request: Any) -> Coroutine[Any, Any, Completion]:
         """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours.
@@ -150,7 +158,7 @@ class Calls:
         now = sent_at
         item.calls = attempt = item.calls + 1
         self._metrics.calls += 1
-        item.sent_at = sent_at
+        item.sent_at = self._sent_at[item] = sent_at
         try:
             seconds = upstream.timeout_s if self.cut_at is None else self._time_left(sent_at)
             if seconds is None:
@@ -179,6 +187,7 @@ class Calls:
             failure = self._call_failed(item, upstream, reservation, failure, sent_at, now)
             raise failure from (error if failure is not error else error.__cause__)
         finally:
+            self._sent_at.pop(item, None)
             upstream.queue.release(reservation, now)
         if self._watched:
             self._notify(item, upstream, request, attempt, sent_at, completion, reservation.used_usd)

@@ -162,8 +162,13 @@ class Pipeline:
         """What the journal keeps of this run."""
         return describe(self._upstreams[0].agent, self._config)
 
-    def report(self, total: int | None, elapsed_s: float, *, last: bool = False) -> None:
-        """Tell the journal and the sinks how far the run is; the `last` goes to the journal, which closes first."""
+    def report(
+        self, total: int | None, elapsed_s: float, *, waiting_for: str | None = None, last: bool = False
+    ) -> None:
+        """Emit how far the run is, to the journal and the sinks; the `last` goes to the journal, which closes first.
+
+        `waiting_for` is what holds up the run outside of the limits.
+        """
         if not self.sinks and self.journal is None:
             return
         progress = self.metrics.progress(
@@ -171,7 +176,8 @@ class Pipeline:
             elapsed_s=elapsed_s,
             in_flight=self.limiter.in_flight,
             limit=self.limiter.limit,
-            waiting_for=self.admission.waiting_for,
+            waiting_for=waiting_for or self.admission.waiting_for,
+            oldest=self._calls.oldest,
         )
         if self.journal is not None:
             with suppress(JournalError):  # a journal that broke says so to the next who awaits it

@@ -44,6 +44,13 @@ class ReorderBuffer:
         if place == self._next:
             self.wake()
 
+    @property
+    def waiting_for(self) -> str | None:
+        """What holds up the workers while the buffer is full: its reader, or a result that is not there yet."""
+        if self._slots.free:
+            return None
+        return "the reader of the results" if self._next in self._waiting else "an earlier result, to keep the order"
+
     async def ready(self) -> None:
         """Wait until there is something to look at."""
         self._reader = asyncio.get_running_loop().create_future()
@@ -64,3 +71,7 @@ class ReorderBuffer:
             self._next += 1
             self._slots.release()
         return result
+
+    def rest(self) -> list[ItemResult]:
+        """The results that nobody has read, in the order of their items, for the end of a run."""
+        return [self._waiting[place] for place in sorted(self._waiting)]

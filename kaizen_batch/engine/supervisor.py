@@ -67,6 +67,10 @@ class Supervisor:
         """Calls under way now."""
         return self._pipeline.limiter.in_flight
 
+    def unread(self) -> list[dict[str, Any]]:
+        """Results that were never read: they came after the reader had left, or behind one that is missing."""
+        return [result.to_dict() for result in self._buffer.rest()]
+
     def summary(self) -> BatchSummary:
         """The totals so far."""
         reason, totals = self._pipeline.reason, self._totals
@@ -266,7 +270,8 @@ class Supervisor:
         stack.callback(lambda: self._ticker.cancel())
 
     def _report(self, *, last: bool = False) -> None:
-        self._pipeline.report(self._source.size, self._elapsed_s(), last=last)
+        waiting_for = self._buffer.waiting_for if self._ended_at is None else None
+        self._pipeline.report(self._source.size, self._elapsed_s(), waiting_for=waiting_for, last=last)
 
     def _close(self) -> None:
         self._ended_at = asyncio.get_running_loop().time()

@@ -118,6 +118,7 @@ class Upstream:
         if isinstance(error, ThrottledError | OverloadedError):
             self._concurrency.throttled(now)
         if isinstance(error, ThrottledError):
+            self._breaker.cause = _cause(error, self.endpoint)
             # At once, before this call leaves its place to the next; the retry policy may make it longer.
             self.pause(error.retry_after_s or 0.0, sent_at, now)
         if isinstance(error, BadRequestError):
@@ -125,6 +126,7 @@ class Upstream:
         if not isinstance(error, ServerError | NoAnswerError):
             return 0.0
         self._watch_out()
+        self._breaker.cause = _cause(error, self.endpoint)
         pause_s = self._breaker.failed(item, sent_at, now)
         if pause_s is None:
             raise EndpointDownError(
@@ -156,6 +158,13 @@ class Upstream:
             self.queue.activate(self._rate)
             self._rate.observe(announced, sent_at, now, reservation=reservation)
             self.sized = self._bounded or self._rate.counts_tokens
+
+
+def _cause(error: KaizenBatchError, endpoint: str | None) -> str:
+    """Why an endpoint pauses, for displays: no text of the endpoint, which may quote a prompt."""
+    status = error.status if isinstance(error, ProviderError) else None
+    why = f"HTTP {status}, {error.code}" if status is not None else error.message
+    return f"{endpoint}: {why}" if endpoint else why
 
 
 def _check_budget(price: Price | None, agent: Agent) -> None:

@@ -3,11 +3,9 @@
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,79 +13,18 @@ from kaizen_batch.agents import Agent, as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Together, wants_calls, wants_items
-from kaizen_batch.files import Records, RecordWriter, open_records, record_writer
-from kaizen_batch.files.names import STANDARD, is_stream, kind_of, path_text, stem_of
+from kaizen_batch.files import Records, open_records
+from kaizen_batch.files.columns import error_columns_of
+from kaizen_batch.files.job import FAILED, FileJob, JobResult
+from kaizen_batch.files.names import STANDARD, is_stream, path_text, stem_of
 from kaizen_batch.files.survey import Counted, CountedAsync, Survey, sampled, surveyed
+from kaizen_batch.files.target import Target
 from kaizen_batch.files.templates import PromptTemplate, RowAgent
-from kaizen_batch.results import BatchSummary, Result, joined, outputs_of
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
-Paths = str | os.PathLike[str]
-
-ERROR_COLUMNS = ("error_code", "error")
-"""What a row that failed has besides its own columns."""
-
-_FAILED = ".failed"
+__all__ = ["FileJob", "JobResult", "run_job"]
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FileJob:
-    """Rows from one file, answers into another.
-
-    >>> job = FileJob("tickets.csv", "answers.csv", template=PromptTemplate("Classify: {text}"))
-
-    - `input`, `output`: paths, or `"-"` for a standard stream; the format is what the name says, or `input_format`,
-      `output_format`. `encoding` is that of a text input (default: UTF-8, or what its byte-order mark says).
-    - `template`: a PromptTemplate, or its text; without one each row goes to the agent as a dict.
-    - `failed`: where the rows go that failed or were not attempted, with the columns `error_code` and `error`; default:
-      `<output without its suffix>.failed.csv`. There is none if no row failed; an older one is removed.
-    - `limit`: only the first rows, so many. `sample`: only so many, drawn evenly from all (or from the first `limit`),
-      in the order of the file, the same ones each time.
-
-    Raises: ConfigError.
-    """
-
-    input: Paths
-    output: Paths
-    template: PromptTemplate | str | None = None
-    failed: Paths | None = None
-    limit: int | None = None
-    sample: int | None = None
-    input_format: str | None = None
-    output_format: str | None = None
-    encoding: str | None = None
-
-    def __post_init__(self) -> None:
-        source, target = path_text(self.input), path_text(self.output)
-        kind_of(source, self.input_format)
-        kind_of(target, self.output_format)
-        for name in ("limit", "sample"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ConfigError(f"{name} must be a number of rows, at least 1; given: {value!r}")
-        if self.template is not None and not isinstance(self.template, PromptTemplate):
-            object.__setattr__(self, "template", PromptTemplate(self.template))
-        if self.failed is None:
-            object.__setattr__(self, "failed", _beside(source, target))
-        kind_of(path_text(self.failed or ""))
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """What a job did: `rows_read = rows_written + rows_failed`, each of them in `output` or in `failed_output`.
-
-    `failed_output` is None if no row failed. `summary` is that of the run; `summary.stopped` says why it ended before
-    its last row, or is None.
-    """
-
-    summary: BatchSummary
-    rows_read: int
-    rows_written: int
-    rows_failed: int
-    output: str
-    failed_output: str | None
 
 
 async def run_job(
@@ -97,19 +34,22 @@ async def run_job(
     *,
     on_event: EventSink | None = None,
     on_start: Callable[[BatchRun], Any] | None = None,
+    on_end: Callable[[JobResult], Any] | None = None,
 ) -> JobResult:
     """Carry every row of the input through the agent, in constant memory.
 
     The agent is what ParallelBatchStrategy takes, `config` says how it is run. A file is read twice: before the first
     call its rows are counted and checked, so that a row that cannot be read costs nothing; a stream is read once, and
     such a row ends the job when it comes. The output has the columns of the input, then the output fields
-    (`<name>_result` where the input has one of that name), in the order of the input, and appears when all is done;
-    until then, when the job is interrupted, and when not one row was answered, an older one stays. With a journal the
-    same job goes on where it ended.
-    An input named `*.failed.*` that ends with the columns `error_code` and `error` is taken for what an earlier job
-    left, and is read without them.
+    (`<name>_result` where the input has one of that name), in the order of the input. It appears when every row was
+    attempted; an older one stays until then, and also when no row was answered. A job that ends early, for whatever
+    reason, leaves the answered rows in `<name>.partial.<suffix>`, which the complete output replaces. With a journal
+    the same job resumes where it ended.
+    An input named `*.failed.*` that ends with the columns of failed rows is what an earlier job left, and is read
+    without them.
 
-    `on_event` is told that the run is finished when the output is in its place; `on_start` gets the run.
+    `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
+    of a job that an exception ends.
 
     Raises: ConfigError (wrong columns, one file for two things), RecordError, JournalError; with `on_error="raise"`
     BatchError.
@@ -122,16 +62,15 @@ async def run_job(
         with ExitStack() as files:
             rows = _Rows(job, files.enter_context(_open_input(job)), survey)
             _check_columns(template, agent, rows.columns)
-            target = _Target(job, files, rows, agent)
-            async with strategy.stream(RowAgent(agent, template), rows.items(), on_event=events) as run:
+            run = strategy.stream(RowAgent(agent, template), rows.items(), on_event=events)
+            target = files.enter_context(Target(job, rows, getattr(agent, "output_fields", ()), run, on_end))
+            async with run:
                 if on_start is not None:
                     on_start(run)
                 async for result in run:
-                    target.write(rows.in_flight.popleft(), result)
-            target.keep_old()
-        target.remove_old()
+                    target.write(result)
         events.complete = True
-    return target.result(run.summary)
+    return target.result
 
 
 class _Rows:
@@ -143,9 +82,9 @@ class _Rows:
         self._job = job
         self._survey = survey
         names = survey.columns or records.names()
-        if stem_of(path_text(job.input)).endswith(_FAILED) and names[-2:] == ERROR_COLUMNS:
-            records.drop(ERROR_COLUMNS)
-            names = names[:-2]
+        if stem_of(path_text(job.input)).endswith(FAILED) and (added := error_columns_of(names)):
+            records.drop(added)
+            names = names[: -len(added)]
         self.columns = names
 
     def items(self) -> Any:
@@ -165,52 +104,6 @@ class _Rows:
         async for row in rows:
             self.in_flight.append(row)
             yield row
-
-
-class _Target:
-    """The output and the failed rows; the file of these is made when the first of them comes."""
-
-    def __init__(self, job: FileJob, files: ExitStack, rows: _Rows, agent: Agent) -> None:
-        self._job = job
-        self._files = files
-        self._rows = rows
-        columns = joined(dict.fromkeys(rows.columns), dict.fromkeys(agent.output_fields))
-        self._writer = self._open(job.output, columns, job.output_format)
-        self._failed: RecordWriter | None = None
-
-    def write(self, row: dict[str, Any], result: Result) -> None:
-        """Write a row with what came of it."""
-        error = result["error"]
-        if error is None:
-            self._writer.write(joined(row, outputs_of(result)))
-            return
-        failed = joined(row, dict(zip(ERROR_COLUMNS, (error["code"], error["message"]), strict=True)))
-        if self._failed is None:
-            columns = joined(dict.fromkeys(self._rows.columns), dict.fromkeys(ERROR_COLUMNS))
-            self._failed = self._open(self._job.failed or "", columns)
-        self._failed.write(failed)
-
-    def keep_old(self) -> None:
-        """An output in which no row would stand does not take the place of one that is there."""
-        if self._failed is not None and not self._writer.rows_written and Path(path_text(self._job.output)).is_file():
-            self._writer.abandon()
-
-    def remove_old(self) -> None:
-        """An earlier job's failed rows are no more; those who look would take them for this one's."""
-        path = Path(path_text(self._job.failed or ""))
-        if self._failed is None and path.is_file():
-            with suppress(OSError):
-                path.unlink()
-
-    def result(self, summary: BatchSummary) -> JobResult:
-        """What was done."""
-        written, failed = self._writer.rows_written, self._failed.rows_written if self._failed else 0
-        where = path_text(self._job.failed or "") if self._failed else None
-        return JobResult(summary, written + failed, written, failed, path_text(self._job.output), where)
-
-    def _open(self, path: Paths, columns: Iterable[str], format: str | None = None) -> RecordWriter:
-        writer = record_writer(path, format=format, like=self._rows.records, columns=columns)
-        return self._files.enter_context(writer)
 
 
 class _Held:
@@ -263,17 +156,19 @@ def _template(job: FileJob) -> PromptTemplate | None:
     return PromptTemplate(job.template) if isinstance(job.template, str) else job.template
 
 
-def _beside(source: str, target: str) -> str:
-    """Where failed rows go: beside the output, or the input if that is a stream."""
-    where = source if target == STANDARD else target
-    return f"{'kaizen-batch' if where == STANDARD else stem_of(where)}{_FAILED}.csv"
-
-
 def _check_paths(job: FileJob, config: RunConfig) -> None:
-    paths = {"input": job.input, "output": job.output, "failed": job.failed, "journal": config.journal}
+    paths = {
+        "input": job.input,
+        "output": job.output,
+        "failed": job.failed,
+        "partial output": job.partial,
+        "journal": config.journal,
+    }
     seen: dict[str, str] = {}
     for name, path in paths.items():
         text = "" if path is None else path_text(path)
+        if name == "partial output" and text == path_text(job.output):
+            continue  # a stream
         real = os.path.realpath(text)
         if text == STANDARD:
             real = f"the standard {'input' if name == 'input' else 'output'}"

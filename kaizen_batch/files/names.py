@@ -61,6 +61,12 @@ def stem_of(path: str) -> str:
     return name[: -len(suffix)] if suffix.lower() in _SUFFIXES else name
 
 
+def partial_of(path: str) -> str:
+    """Where the answered rows of a run that ended early go: `data/a.csv.gz` is `data/a.partial.csv.gz`."""
+    stem = stem_of(path)
+    return f"{stem}.partial{path[len(stem) :]}"
+
+
 def is_stream(path: str) -> bool:
     """Whether what is there can be read or written only once: a standard stream, a pipe, a device."""
     if path == STANDARD:

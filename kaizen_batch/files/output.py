@@ -92,6 +92,10 @@ class Output:
         stack, self._open = self._open, ExitStack()
         stack.close()
 
+    def rename(self, target: str) -> None:
+        """Become another file of the same folder."""
+        self._path = self._path.with_name(Path(target).name)
+
     def publish(self) -> None:
         """The last part becomes the file."""
         self.flush()

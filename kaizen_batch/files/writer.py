@@ -67,6 +67,11 @@ class RecordWriter:
         """Write nothing after all: what stands in the file's place stays."""
         self._abandoned = True
 
+    def rename(self, target: str) -> None:
+        """Become another file of the same folder, in place of the one that was named; a stream stays what it is."""
+        if self._output.can_restart:
+            self._output.rename(target)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

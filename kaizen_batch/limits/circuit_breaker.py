@@ -25,6 +25,7 @@ class CircuitBreaker:
 
     def __init__(self, ceiling: int, *, pause_s: float = _PAUSE_INITIAL_S) -> None:
         self.in_flight: int = 0
+        self.cause: str = ""
         self._ceiling = ceiling
         self._pause_s = pause_s
         self._allowed: int | None = None
@@ -35,8 +36,9 @@ class CircuitBreaker:
 
     @property
     def name(self) -> str:
-        """What a call waits for."""
-        return "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
+        """What a call waits for, with the error that caused it."""
+        what = "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
+        return f"{what} ({self.cause})" if self.cause else what
 
     def join(self, in_flight: int, tokens: int) -> None:
         """Count from now on."""

@@ -1,6 +1,7 @@
-"""What a run tells, as structured records of the standard `logging`."""
+"""The events of a run as structured records of the standard `logging`."""
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -16,9 +17,13 @@ from kaizen_batch.events import (
     Throttled,
 )
 from kaizen_batch.results import BatchSummary, ItemError
+from kaizen_batch.texts.terminal import one_line
 
 _Line = tuple[int, str, dict[str, Any]]
 """The level, the text and the fields of a record."""
+
+_QUIET_S = 60.0
+_throttles_logged: dict[str, float] = {}
 
 
 def logging_sink(logger: logging.Logger | str = "kaizen_batch.run") -> EventSink:
@@ -26,24 +31,35 @@ def logging_sink(logger: logging.Logger | str = "kaizen_batch.run") -> EventSink
 
     >>> agent = BatchProcessorAgent(on_event=logging_sink("my_app.batches"))
 
-    The fields stand in the record (`extra`): `event` and those of the event. INFO: a run's begin and end; WARNING:
-    throttles and failed items; ERROR: a run that ended early; DEBUG: calls and retries. Neither a prompt nor an
-    answer is logged above DEBUG; an error's message, which may quote either, only at DEBUG.
+    Each record has the fields of the event (`extra`), and its name as `event`. INFO: start and end of a run; WARNING:
+    throttling (once a minute, the rest at DEBUG) and failed items; ERROR: a run that ended early; DEBUG: calls and
+    retries. No prompt and no answer is ever logged; an error's message, which may quote either, only at DEBUG.
     """
     return partial(log_event, logging.getLogger(logger) if isinstance(logger, str) else logger)
 
 
 def log_event(logger: logging.Logger, event: Event, *, node: str | None = None) -> None:
-    """Write the lines for one event; `node` says whose run it is."""
+    """Write the records of one event; `node` is the id of the node whose run it is."""
     for level, text, fields in _lines(event, debug=logger.isEnabledFor(logging.DEBUG)):
+        if isinstance(event, Throttled) and not _first_in_a_while(f"{logger.name} {node}"):
+            level = logging.DEBUG
         if logger.isEnabledFor(level):
-            shown = " ".join(f"{name}={value}" for name, value in fields.items())
+            shown = " ".join(f"{name}={one_line(str(value))}" for name, value in fields.items())
             extra = {"node": node, "event": type(event).__name__, **fields}
             logger.log(level, "%s%s %s", f"{node}: " if node else "", text, shown, extra=extra)
 
 
+def _first_in_a_while(name: str) -> bool:
+    """Whether this name has not been asked for in the last minute: a throttled run would repeat one line for hours."""
+    now = time.monotonic()
+    if now < _throttles_logged.get(name, -_QUIET_S) + _QUIET_S:
+        return False
+    _throttles_logged[name] = now
+    return True
+
+
 def _lines(event: Event, *, debug: bool) -> Sequence[_Line]:
-    # The frequent ones first: they are looked at for every item of a run.
+    # The frequent ones first: every item of a run passes here.
     if isinstance(event, ItemFinished):
         return _item_lines(event.result.index, event.result.error) if event.result.error is not None else ()
     if isinstance(event, CallFinished):
@@ -59,7 +75,7 @@ def _lines(event: Event, *, debug: bool) -> Sequence[_Line]:
 
 
 def _item_lines(index: int, error: ItemError) -> Sequence[_Line]:
-    # After a run was stopped every remaining item says so: one line for the run is enough.
+    # After a run was stopped every remaining item is not attempted: the one record of the run is enough.
     level = logging.DEBUG if error.code == "not_attempted" else logging.WARNING
     fields = {"index": index, "code": error.code, "retryable": error.retryable}
     because = {**fields, "error_message": error.message}
@@ -78,7 +94,7 @@ def _call(event: CallFinished) -> dict[str, Any]:
 
 
 def _finished(summary: BatchSummary) -> _Line:
-    # The class of the error only: its message is the endpoint's, and may quote anything.
+    # Only the class of the error: its message comes from the endpoint and may quote anything.
     stopped = summary.stopped.partition(":")[0] if summary.stopped else None
     fields = {
         "ok": summary.ok,

@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.report import numbers, texts
+from kaizen_batch.report import texts
 from kaizen_batch.report.facts import Facts, Status
 from kaizen_batch.report.plots import plots
+from kaizen_batch.texts import numbers
 
 if TYPE_CHECKING:
     from jinja2 import Template

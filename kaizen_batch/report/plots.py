@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
-from kaizen_batch.report.numbers import utc_offset_s
 from kaizen_batch.report.timeline import Timeline
+from kaizen_batch.texts.numbers import utc_offset_s
 
 _BARS = 40
 _QUANTILES = (0.5, 0.95, 0.99)

@@ -53,3 +53,7 @@ class BatchRun:
     def summary(self) -> BatchSummary:
         """The totals so far; final when the iteration has ended."""
         return self._supervisor.summary()
+
+    def unread(self) -> list[dict[str, Any]]:
+        """Once the run has ended early: results that the iteration has not yielded, in the order of their items."""
+        return self._supervisor.unread()

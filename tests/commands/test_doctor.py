@@ -38,7 +38,7 @@ def test_no_call_is_made_when_it_is_not_wanted(cli: Cli) -> None:
 def test_without_a_key_it_says_how_to_set_one_and_asks_nobody(cli: Cli) -> None:
     result = cli("doctor")
     assert result.exit_code == 1
-    assert "FAIL  key       OPENAI_API_KEY is not set: export OPENAI_API_KEY=" in result.stdout
+    assert "FAIL      key       OPENAI_API_KEY is not set: export OPENAI_API_KEY=" in result.stdout
     assert "endpoint" not in result.stdout
 
 
@@ -60,7 +60,7 @@ def test_an_endpoint_that_is_not_there(cli: Cli) -> None:
         gone = simulator.base_url
     result = cli("doctor", "--base-url", gone)
     assert result.exit_code == 1
-    assert f"FAIL  endpoint  {gone}: " in result.stdout
+    assert f"FAIL      endpoint  {gone}: " in result.stdout
     assert "check the address, the network and the proxy" in result.stdout
 
 
@@ -81,6 +81,6 @@ def test_a_disk_that_is_slow_full_or_missing(folder: Path, monkeypatch: pytest.M
     assert checks.check_disk(folder / "none" / "run.db").state == "fail"
     monkeypatch.setattr(checks, "_commit_s", lambda folder: 0.2)
     slow = checks.check_disk(folder / "run.db")
-    assert (slow.state, slow.mend) == ("warn", "name a journal on a local disk; network drives slow a run down")
+    assert (slow.state, slow.fix) == ("warn", "choose a journal on a local disk; network drives slow a run down")
     monkeypatch.setattr(checks, "_LEAST_FREE", 1 << 62)
-    assert checks.check_disk(folder / "run.db").mend == "free some space, or name a journal elsewhere"
+    assert checks.check_disk(folder / "run.db").fix == "free some space, or choose a journal elsewhere"

@@ -71,8 +71,8 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tickets: Path) -> No
             first = child.match.group(1)
             child.expect(rf"(?!{first}/)([1-9]\d*)/60")  # it moves
             child.sendintr()
-            child.expect("stopping: up to 10 s for the calls in flight; Ctrl-C again: at once")
-            child.expect(r"stopped; (\d+) rows are done and saved in labels.csv.journal.db. To go on:")
+            child.expect("stopping: waiting up to 10 s for in-flight calls; Ctrl-C again to stop now")
+            child.expect(r"saved     (\d+) answered rows in labels.csv.journal.db")
             saved = int(child.match.group(1))
             child.expect_exact(SHOWN)
             child.expect(pexpect.EOF)
@@ -82,7 +82,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tickets: Path) -> No
         assert not (tickets / "labels.csv").exists()
     # The same endpoint, and quick: the rest has nothing to wait for.
     with Simulator(port=port_of(simulator)) as quick, terminal(tickets, quick.base_url) as child:
-        child.expect("wrote    60 rows to labels.csv")
+        child.expect("wrote     60 rows to labels.csv")
         child.expect(pexpect.EOF)
         child.wait()
         assert child.exitstatus == 0
@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_ends_at_once(tickets: Path) -> None:
     with Simulator(latency_s=600) as simulator, terminal(tickets, simulator.base_url, KAIZEN_GRACE="300") as child:
         wait_until(lambda: simulator.ledger.in_flight == 5)
         child.sendintr()
-        child.expect("stopping: up to 300 s")
+        child.expect("stopping: waiting up to 300 s")
         child.sendintr()
         child.expect_exact(SHOWN)
         child.expect(pexpect.EOF)
@@ -118,5 +118,5 @@ def test_sigterm_says_how_to_go_on_too(tickets: Path) -> None:
             finally:
                 process.kill()
     assert code == 143
-    assert re.search(r"stopped; \d+ rows are done and saved in labels.csv.journal.db. To go on:", errors)
+    assert re.search(r"saved     \d+ answered rows in labels.csv.journal.db", errors)
     assert SHOWN in errors and "Traceback" not in errors and "never retrieved" not in errors

@@ -1,4 +1,4 @@
-"""Mistakes: one line that says the mend, no traceback, nothing written, no call made."""
+"""Mistakes: one line that says the fix, no traceback, nothing written, no call made."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def wrong(cli: Cli, folder: Path) -> Callable[..., str]:
         ),
         (
             ("run", "tickets.csv", "--output", "labels.csv"),
-            "there is no --prompt, and no column 'prompt' among 'id', 'text': say what to ask, such as --prompt",
+            "there is no --prompt, and no column 'prompt' among 'id', 'text': give a prompt, such as --prompt",
         ),
         ((*RUN[:3], "no place", *RUN[4:]), "the prompt template has no {column}"),
         ((*RUN[:3], '{"a": {text}}', *RUN[4:]), "a literal brace is written {{ or }}"),
@@ -57,8 +57,11 @@ def wrong(cli: Cli, folder: Path) -> Callable[..., str]:
         ((*RUN, "--provider", "opnai"), "unknown --provider 'opnai': did you mean 'openai'?"),
         ((*RUN, "--provider", "no_package:Provider"), "cannot import 'no_package'"),
         ((*RUN, "--budget", "5", "--model", "my-model"), "--budget needs to know what my-model costs"),
-        ((*RUN, "--fallback", '{"model": '), "--fallback is no JSON"),
-        ((*RUN, "--base-url", "localhost:8000"), "must be a URL such as https://api.openai.com/v1"),
+        ((*RUN, "--fallback", '{"model": '), "--fallback is not valid JSON"),
+        (
+            (*RUN, "--base-url", "localhost:8000"),
+            "--base-url 'localhost:8000' has no scheme: write http://localhost:8000/v1",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[-2:]),
 )
@@ -97,9 +100,9 @@ def test_no_key_says_how_to_set_one(wrong: Callable[..., str]) -> None:
     [
         ('modle = "x"', "has an unknown key 'modle': did you mean 'model'?"),
         ('api_key = "sk-secret"', "must not hold a key ('api_key'): set OPENAI_API_KEY instead"),
-        ("model = x", "is no TOML: Invalid value (at line 1, column 9)"),
+        ("model = x", "is not valid TOML: Invalid value (at line 1, column 9)"),
         ('[run]\nmodel = "x"', "has an unknown key 'run'"),
-        ('[model]\nname = "x"', "has a table [model]: options stand at the top, without one"),
+        ('[model]\nname = "x"', "has a table [model]: options belong at the top level"),
     ],
 )
 def test_a_mistake_in_the_config_file(wrong: Callable[..., str], folder: Path, text: str, message: str) -> None:
@@ -111,7 +114,7 @@ def test_a_mistake_in_the_config_file(wrong: Callable[..., str], folder: Path, t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "the schema file 'labels.json' is no JSON: "),
+        ("{", "the schema file 'labels.json' is not valid JSON: "),
         ('{"type": "object"}', "the schema file 'labels.json': it must describe an object"),
         (
             '{"properties": {"status": {"type": "string"}}}',
@@ -166,7 +169,7 @@ def test_a_full_disk_loses_nothing_that_is_saved(cli: Cli, folder: Path) -> None
         # A limit on the size of files stands in for a small disk: SQLite does not call it full.
         assert re.search(r"^Error: .*(no space is left for|cannot be written)", full.stderr, re.MULTILINE)
         assert "Traceback" not in full.stderr
-        saved = int(re.findall(r"(\d+) rows are done and saved in labels.csv.journal.db. To go on:", full.stderr)[0])
+        saved = int(re.findall(r"saved     (\d+) answered rows in labels.csv.journal.db", full.stderr)[0])
         assert 0 < saved < 300 and not (folder / "labels.csv").exists()
         asked = simulator.ledger.calls
         done = cli(*RUN, env={"OPENAI_BASE_URL": simulator.base_url})

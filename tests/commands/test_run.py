@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,8 +62,8 @@ def test_rows_keep_their_columns_and_gain_the_answer(cli: Cli, simulator: Simula
     assert read_csv("labels.csv") == [{**row, "result": f"mock answer to: Classify: {row['text']}"} for row in ROWS]
     assert simulator.ledger.calls == 20
     assert result.stdout == ""
-    assert "20 ok; 20 calls" in result.stderr
-    assert result.stderr.endswith("wrote    20 rows to labels.csv\n")
+    assert re.match(r"20 rows in .*: 20 done\n", result.stderr)
+    assert result.stderr.endswith("wrote     20 rows to labels.csv\n")
 
 
 @pytest.mark.usefixtures("tickets")
@@ -81,7 +82,7 @@ def test_failed_rows_go_apart_with_the_reason_and_can_be_fed_in_again(cli: Cli, 
     simulator.reply_with(*[error_reply(400, "content_policy", "not this one")] * 2)
     result = cli(*RUN, "--max-concurrent", "1")
     assert result.exit_code == 3, result.output
-    assert "failed   2 rows to labels.failed.csv, with the reason of each" in result.stderr
+    assert "2 to labels.failed.csv, each with its error" in result.stderr
     failed = read_csv("labels.failed.csv")
     assert [row["id"] for row in failed] == ["0", "1"]
     assert all(row["error_code"] == "content_policy" and "not this one" in row["error"] for row in failed)
@@ -106,8 +107,8 @@ def test_the_same_command_again_asks_only_what_is_missing(cli: Cli, simulator: S
 
 @pytest.mark.usefixtures("tickets")
 def test_without_a_journal_everything_is_asked_again(cli: Cli, simulator: Simulator) -> None:
-    for _ in range(2):
-        assert cli(*RUN, "--no-journal").exit_code == 0
+    for more in ((), ("--overwrite",)):
+        assert cli(*RUN, "--no-journal", *more).exit_code == 0
     assert simulator.ledger.calls == 40
     assert not Path("labels.csv.journal.db").exists()
 
@@ -153,7 +154,7 @@ def test_standard_input_and_output_carry_rows_and_nothing_else(cli: Cli) -> None
     assert result.exit_code == 0, result.output
     answered = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["id"] for row in answered] == [row["id"] for row in ROWS]
-    assert "wrote    20 rows to standard output" in result.stderr
+    assert "wrote     20 rows to standard output" in result.stderr
 
 
 @pytest.mark.usefixtures("folder", "simulator")
@@ -223,10 +224,10 @@ def test_a_budget_ends_the_run_early_and_a_larger_one_goes_on(cli: Cli, simulato
     limited = (*RUN, "--price", "1", "1", "--max-tokens", "50", "--max-concurrent", "2")
     stopped = cli(*limited, "--budget", "0.0003")
     assert stopped.exit_code == 4, stopped.output
-    assert "stopped  BudgetExhaustedError: of --budget=0.0003" in stopped.stderr
+    assert "stopped   the budget is spent: of --budget=0.0003" in stopped.stderr
     asked = simulator.ledger.calls
     assert 0 < asked < 20
-    assert "again    with a higher --budget, what is missing" in stopped.stderr
+    assert "next      to process only the missing rows, raise the budget:" in stopped.stderr
     assert cli("retry-failed", "labels.csv.journal.db", "--budget", "1").exit_code == 0
     assert simulator.ledger.calls == 20
 
@@ -236,11 +237,11 @@ def test_an_exhausted_account_and_a_refused_key_stop_the_run(cli: Cli, monkeypat
     with Simulator(quota_after=3) as simulator:
         result = cli(*RUN, "--base-url", simulator.base_url, "--max-concurrent", "1")
     assert result.exit_code == 4, result.output
-    assert "stopped  QuotaExhaustedError" in result.stderr and "what is missing, and nothing else" in result.stderr
+    assert "stopped   the account has no credit left" in result.stderr and "only the missing rows" in result.stderr
     with Simulator(api_key="sk-right") as simulator:
         result = cli(*RUN, "--base-url", simulator.base_url, env={"OPENAI_API_KEY": "sk-wrong"})
     assert result.exit_code == 4
-    assert "AuthenticationError" in result.stderr and "sk-wrong" not in result.output
+    assert "the endpoint rejected the API key" in result.stderr and "sk-wrong" not in result.output
 
 
 @pytest.mark.usefixtures("tickets")
@@ -248,7 +249,7 @@ def test_the_first_failure_ends_a_run_that_wants_it(cli: Cli, simulator: Simulat
     simulator.reply_with(error_reply(400, "bad_request", "not this one"))
     result = cli(*RUN, "--on-error", "raise", "--max-concurrent", "1")
     assert result.exit_code == 3, result.output
-    assert "Error: item 0 failed: HTTP 400: not this one\n" in result.stderr
+    assert "Error: row 1 failed: HTTP 400: not this one\n" in result.stderr
     assert not Path("labels.csv").exists()
 
 

@@ -117,9 +117,9 @@ def test_any_flat_schema_takes_its_own_answers(kinds: dict[str, str]) -> None:
         ({"properties": {"a": {"enum": [1.5]}}}, "at 'a': enum is a list of texts"),
         ({"properties": {"a": {"enum": []}}}, "at 'a': enum is a list of texts"),
         ({"properties": {"a": {"anyOf": []}}}, "at 'a': a choice of types needs at least one"),
-        ({"properties": {"a": {"$ref": "#/$defs/B"}}}, "at 'a': $ref '#/$defs/B' leads nowhere"),
+        ({"properties": {"a": {"$ref": "#/$defs/B"}}}, "at 'a': $ref '#/$defs/B' does not exist"),
         ({"properties": {"_a": {"type": "string"}}}, "at '_a': a name cannot begin with an underscore"),
-        ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "required names 'b', which is no property"),
+        ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "required names 'b', which is not a property"),
         (
             {
                 "properties": {"a": {"$ref": "#/$defs/B"}},
@@ -139,7 +139,7 @@ def test_what_is_not_supported_is_named_with_its_place(schema: Any, message: str
 def test_a_file_that_is_no_json_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     path.write_text('{\n"type": object}', encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"labels.json' is no JSON: .* in line 2, column 9; mend it there"):
+    with pytest.raises(ConfigError, match=r"labels.json' is not valid JSON: .* in line 2, column 9"):
         read_schema(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from kaizen_batch import (
     ConfigError,
     FileJob,
     InputField,
+    ItemFinished,
     Journal,
     MockProvider,
     OutputField,
@@ -54,6 +56,13 @@ class Picky(Provider):
             if word in request.prompt:
                 raise error
         return Completion(text=request.prompt.upper())
+
+
+class Counted(Signature):
+    """Count the words."""
+
+    prompt: str = InputField("what to count")
+    words: int = OutputField("the number of words")
 
 
 class Slow(Picky):
@@ -210,13 +219,17 @@ async def test_failed_rows_stand_apart_and_can_be_fed_in_again(source: Any, tmp_
     assert result.failed_output == str(failed)
     assert (result.rows_read, result.rows_written, result.rows_failed) == (10, 8, 2)
     assert read(failed) == [
-        {"id": str(n), "text": f"bad {n}", "error_code": "bad_request", "error": "no such thing"} for n in (3, 7)
-    ]
+        {
+            "id": str(n), "text": f"bad {n}",
+            "row": str(n + 1), "error_code": "bad_request", "error": "no such thing", "response": "",
+        }
+        for n in (3, 7)
+    ]  # fmt: skip
     again = FileJob(failed, tmp_path / "rest.csv", template=TEMPLATE)
     result = await run_job(again, agent(Picky({"bad 7": BadRequestError("still not")})), MOCK)
     assert read(tmp_path / "rest.csv") == [{"id": "3", "text": "bad 3", "result": "SAY BAD 3"}]
     assert read(tmp_path / "rest.failed.csv") == [
-        {"id": "7", "text": "bad 7", "error_code": "bad_request", "error": "still not"}
+        {"id": "7", "text": "bad 7", "row": "2", "error_code": "bad_request", "error": "still not", "response": ""}
     ]
 
 
@@ -224,7 +237,7 @@ async def test_failed_rows_keep_their_types_in_a_format_that_has_them(source: An
     job = FileJob(source("in.jsonl", 2), tmp_path / "o.csv", template=TEMPLATE, failed=tmp_path / "f.failed.jsonl")
     await run_job(job, agent(Picky({"text 1": BadRequestError("no")})), MOCK)
     assert read(tmp_path / "f.failed.jsonl") == [
-        {"id": 1, "text": "text 1", "error_code": "bad_request", "error": "no"}
+        {"id": 1, "text": "text 1", "row": 2, "error_code": "bad_request", "error": "no", "response": None}
     ]
     provider = Picky()
     await run_job(FileJob(tmp_path / "f.failed.jsonl", tmp_path / "o2.jsonl", template=TEMPLATE), agent(provider), MOCK)
@@ -237,7 +250,15 @@ async def test_columns_of_these_names_in_any_other_file_are_the_users(tmp_path: 
     await run_job(job, agent(Picky({"older": BadRequestError("new")})), MOCK)
     assert read(tmp_path / "out.csv") == [{"text": "x", "error_code": "7", "error": "old", "result": "X OLD"}]
     assert read(tmp_path / "out.failed.csv") == [
-        {"text": "y", "error_code": "8", "error": "older", "error_code_result": "bad_request", "error_result": "new"}
+        {
+            "text": "y",
+            "error_code": "8",
+            "error": "older",
+            "row": "2",
+            "error_code_result": "bad_request",
+            "error_result": "new",
+            "response": "",
+        }
     ]
 
 
@@ -266,8 +287,8 @@ async def test_a_row_that_lacks_a_column_fails_alone_and_costs_nothing(tmp_path:
     assert provider.asked == ["Say a", "Say "]
     [failed] = read(tmp_path / "o.failed.csv")
     assert failed == {
-        "other": "1", "text": "", "error_code": "invalid_input",
-        "error": "the row has no column 'text', which the prompt template names",
+        "other": "1", "text": "", "row": "1", "error_code": "invalid_input",
+        "error": "the row has no column 'text', which the prompt template names", "response": "",
     }  # fmt: skip
 
 
@@ -280,11 +301,12 @@ async def test_rows_that_were_not_attempted_are_failed_rows_with_the_reason(sour
     codes = {row["error_code"] for row in failed}
     assert codes == {"invalid_api_key", "not_attempted"}
     assert all("the key is wrong" in row["error"] for row in failed)
-    everyone = [*read(tmp_path / "out.csv"), *failed]
+    assert not result.complete and result.output == str(tmp_path / "out.partial.csv")
+    everyone = [*read(tmp_path / "out.partial.csv"), *failed]
     assert sorted(int(row["id"]) for row in everyone) == list(range(20))
 
 
-async def test_with_on_error_raise_there_is_no_output(source: Any, tmp_path: Path) -> None:
+async def test_with_on_error_raise_the_answered_rows_are_in_the_partial_output(source: Any, tmp_path: Path) -> None:
     config = MOCK.with_options(on_error="raise")
     with pytest.raises(BatchError, match="item 3 failed: no"):
         await run_job(
@@ -292,7 +314,13 @@ async def test_with_on_error_raise_there_is_no_output(source: Any, tmp_path: Pat
             agent(Picky({"text 3": BadRequestError("no")})),
             config,
         )
-    assert names(tmp_path) == {"in.csv"}
+    assert names(tmp_path) == {"in.csv", "out.partial.csv"}
+
+
+async def test_a_file_of_failed_rows_from_before_0_2_is_read_without_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "old.failed.csv").write_text("text,error_code,error\nx,length,cut off\n")
+    await run_job(FileJob(tmp_path / "old.failed.csv", tmp_path / "out.csv", template=TEMPLATE), agent(), MOCK)
+    assert read(tmp_path / "out.csv") == [{"text": "x", "result": "SAY X"}]
 
 
 # What is refused before any call.
@@ -394,10 +422,54 @@ async def test_an_interrupted_job_leaves_the_old_output_and_goes_on_from_the_jou
     assert not any(name.endswith(".part") for name in names(tmp_path))
     done = Journal(tmp_path / "run.db").count()["done"]
     assert done >= 60
+    assert 60 <= len(read(tmp_path / "out.partial.csv")) <= done
     provider = Slow("no such text")
     result = await run_job(job, agent(provider), config)
     assert len(provider.asked) == 100 - done == 100 - result.summary.from_journal
     assert [row["result"] for row in read(tmp_path / "out.csv")] == [f"SAY TEXT {n}" for n in range(100)]
+    assert not (tmp_path / "out.partial.csv").exists()
+
+
+async def test_a_job_that_an_exception_ends_says_what_it_wrote(source: Any, tmp_path: Path) -> None:
+    ended: list[Any] = []
+    slow, others, finished = Slow("text 5"), asyncio.Event(), itertools.count(1)
+
+    def count(event: Any) -> None:
+        if isinstance(event, ItemFinished) and next(finished) == 19:
+            others.set()
+
+    job = FileJob(source(), tmp_path / "out.csv", template=TEMPLATE)
+    task = asyncio.create_task(run_job(job, agent(slow), MOCK, on_event=count, on_end=ended.append))
+    await others.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    [result] = ended
+    assert (result.complete, result.output) == (False, str(tmp_path / "out.partial.csv"))
+    # Those included that were answered, and waited for their turn behind the slow one.
+    assert [row["id"] for row in read(tmp_path / "out.partial.csv")] == [str(n) for n in range(20) if n != 5]
+
+
+async def test_more_columns_hold_what_is_known_of_each_answer(source: Any, tmp_path: Path) -> None:
+    columns = ("finish_reason", "usage", "cost", "attempts", "model")
+    job = FileJob(source(texts=1), tmp_path / "out.jsonl", template=TEMPLATE, columns=columns)
+    await run_job(job, agent(), MOCK)
+    [row] = read(tmp_path / "out.jsonl")
+    assert list(row)[2:] == [
+        *("result", "finish_reason", "input_tokens", "output_tokens", "reasoning_tokens"),
+        *("cost_usd", "attempts", "model"),
+    ]
+    assert (row["attempts"], row["model"]) == (1, MOCK.model)
+    with pytest.raises(ConfigError, match="no result column 'costs': did you mean 'cost'"):
+        FileJob("a.csv", "b.csv", columns=("costs",))
+
+
+async def test_a_failed_row_has_its_name_and_the_answer_of_the_model(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("key,text\nT-7,x\n")
+    job = FileJob(tmp_path / "in.csv", tmp_path / "out.csv", template=TEMPLATE, id="key")
+    await run_job(job, agent(Picky(), signature=Counted), MOCK)
+    [failed] = read(tmp_path / "out.failed.csv")
+    assert (failed["row"], failed["error_code"], failed["response"]) == ("T-7", "invalid_output", "SAY X")
 
 
 async def test_an_event_sink_hears_of_the_end_when_the_output_is_there(source: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a bar in a terminal or a notebook, lines elsewhere."""
+"""Progress of a run: a bar in a terminal or a notebook, lines elsewhere."""
 
 from kaizen_batch.observers.progress.sink import ProgressSink, progress_sink
 

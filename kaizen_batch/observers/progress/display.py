@@ -1,25 +1,26 @@
-"""Where progress is shown: the seam, and lines of text, which go anywhere."""
+"""Where progress is shown: the interface, and lines of text, which go anywhere."""
 
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from kaizen_batch.observers.progress.figures import View
+from kaizen_batch.texts.terminal import one_line
 
 _LINE_INTERVAL_S = 10.0
 
 
 class Display(Protocol):
-    """Shows runs, several at once if need be; `run` tells them apart. It must return at once."""
+    """Shows runs, several at once if need be; the number `run` identifies each. It must return at once."""
 
     def show(self, run: int, view: View) -> None:
         """Show how far a run is."""
 
     def end(self, run: int, totals: Sequence[str]) -> None:
-        """Show what a run has come to, for good."""
+        """Show how a run has ended; with no totals only remove it."""
 
 
 class Lines:
-    """A plain line every 10 seconds, and one at the end: for log files and pipes."""
+    """A plain line every 10 seconds and the totals at the end: for log files and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -30,15 +31,16 @@ class Lines:
         if view.elapsed_s >= self._shown_s.get(run, 0.0) + _LINE_INTERVAL_S:
             self._shown_s[run] = view.elapsed_s
             share = [] if view.percent is None else [f"{view.percent}%"]
-            self._write([" ".join([*share, view.count]), *view.parts])
+            self._write("; ".join([" ".join([*share, view.count]), *view.parts]))
 
     def end(self, run: int, totals: Sequence[str]) -> None:
-        """Write the last line."""
+        """Write the totals, a line each."""
         self._shown_s.pop(run, None)
-        self._write(totals)
+        for line in totals:
+            self._write(line)
 
-    def _write(self, parts: Sequence[str]) -> None:
-        self._stream.write("; ".join(parts) + "\n")
+    def _write(self, text: str) -> None:
+        self._stream.write(one_line(text) + "\n")
         self._stream.flush()
 
 

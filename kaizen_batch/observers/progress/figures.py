@@ -1,49 +1,74 @@
-"""What a progress display says: figures from samples, and their words. No display, no clock."""
+"""What a progress display shows: figures computed from samples, as short texts. No display, no clock."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary
+from kaizen_batch.texts.numbers import count, counted, duration, short, usd
+from kaizen_batch.texts.summary import Ending, failures_text, sentences
+from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.texts.waits import reason_of
 
 _RECENT_S = 15.0
 _LONG_S = 120.0
-_NOT_WORTH_SHOWING = "a free place"
-_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_STALLED_S = 5.0
+_SLOW_CALL_S = 10.0
+_LATER = 1.1
 
 
 class Pace:
-    """How fast a run is now, and what that says of its end.
+    """How fast a run is now, what that says of its end, and how long nothing has finished.
 
-    Items that needed no call (the journal had them, or the run had ended) come in no time and say nothing of those
-    to come: they do not count.
+    Items that needed no call (replayed from the journal, or not attempted because the run had ended) finish at once
+    and say nothing about the rest: they do not count.
     """
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque([(0.0, 0)])
+        self._moved_s = 0.0
+        self._expected_end_s: float | None = None
+        self.later_s = 0.0
 
     def add(self, progress: BatchProgress) -> None:
-        """Take in a sample; those of the last two minutes are kept."""
-        worked = _worked(progress)
+        """Take a sample; those of the last two minutes are kept."""
+        worked, now_s = _worked(progress), progress.elapsed_s
         if not worked:
             self._samples.clear()
-        self._samples.append((progress.elapsed_s, worked))
-        while len(self._samples) > 2 and self._samples[1][0] <= progress.elapsed_s - _LONG_S:
+        if not self._samples or worked != self._samples[-1][1] or progress.done == 0:
+            self._moved_s = now_s if worked or progress.from_journal else self._moved_s
+        self._samples.append((now_s, worked))
+        while len(self._samples) > 2 and self._samples[1][0] <= now_s - _LONG_S:
             self._samples.popleft()
+        self._expect(progress)
+
+    def _expect(self, progress: BatchProgress) -> None:
+        left_s = self.seconds_left(progress)
+        if left_s is None:
+            return
+        end_s = progress.elapsed_s + left_s
+        if self._expected_end_s is None or end_s < self._expected_end_s or progress.elapsed_s < _RECENT_S:
+            self._expected_end_s = end_s
+        late = end_s > self._expected_end_s * _LATER
+        self.later_s = end_s - self._expected_end_s if late else 0.0
 
     @property
     def items_per_s(self) -> float:
         """Over the last 15 seconds."""
         return self._over(_RECENT_S)
 
+    def stalled_s(self, progress: BatchProgress) -> float:
+        """Seconds since an item last finished, 0.0 while the run moves."""
+        still_s = progress.elapsed_s - self._moved_s
+        return still_s if still_s >= _STALLED_S else 0.0
+
     def seconds_left(self, progress: BatchProgress) -> float | None:
-        """Until the last item, as fast as in the last two minutes; None if that cannot be said."""
-        rate = self._over(_LONG_S)
-        return (progress.total - progress.done) / rate if progress.total is not None and rate > 0 else None
+        """Until the last item, at the pace of the last two minutes; None if unknown."""
+        per_s = self._over(_LONG_S)
+        return (progress.total - progress.done) / per_s if progress.total is not None and per_s > 0 else None
 
     def _over(self, seconds: float) -> float:
-        """Items a second since the last sample that is at least so old."""
+        """Items per second since the last sample that is at least so old."""
         newest_s, newest = self._samples[-1]
         base_s, base = self._samples[0]
         for sample_s, worked in self._samples:
@@ -55,7 +80,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a display shows of a run: percent done (None without a total), the count, and more, in order of weight."""
+    """What a display shows of a run: percent done (None without a total), the count, and more, most important first."""
 
     percent: int | None
     count: str
@@ -63,72 +88,68 @@ class View:
     elapsed_s: float
 
 
-def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False) -> View:
-    """The view of a run that is under way: never at 100 percent, since its output is not closed.
+def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False, noun: str = "item") -> View:
+    """The view of a run in progress: never at 100 percent, since its output is not closed.
 
     `writing` says that all results are there and are still being written.
     """
     total = progress.total
     writing = writing or (total is not None and progress.done >= total)
     percent = min(99, 100 * progress.done // total) if total else None
-    count = f"{progress.done:,}" + (f"/{total:,}" if total is not None else " items")
-    parts = ("writing ...",) if writing else _speed(progress, pace)
-    return View(percent, count, tuple(filter(None, (*parts, *_details(progress)))), progress.elapsed_s)
+    shown = f"{count(progress.done)}/{count(total)}" if total is not None else counted(progress.done, noun)
+    parts = ("writing ...",) if writing else _speed(progress, pace, noun)
+    return View(percent, shown, tuple(filter(None, (*parts, *_details(progress)))), progress.elapsed_s)
 
 
 def text_of(progress: BatchProgress, pace: Pace) -> str:
-    """All figures in one line, for whoever shows the count and the share by itself."""
-    return "; ".join(filter(None, (*_speed(progress, pace), *_details(progress))))
+    """All figures in one line, for displays that show count and share themselves."""
+    return "; ".join(filter(None, (*_speed(progress, pace, "item"), *_details(progress))))
 
 
-def totals_of(summary: BatchSummary) -> tuple[str, ...]:
-    """What there is to say when a run is over, most important first. Errors are named by their class only."""
-    worked = summary.ok + summary.failed - summary.from_journal
-    speed = f" ({worked / summary.elapsed_s:,.1f} items/s)" if summary.elapsed_s and worked else ""
-    parts = (
-        f"{summary.total:,} items in {_clock(summary.elapsed_s)}{speed}: {summary.ok:,} ok",
-        failures_text(summary.failed, summary.failures),
-        _counted(summary.not_attempted, "not attempted"),
-        f"stopped by {summary.stopped.partition(':')[0]}" if summary.stopped else "",
-        _counted(summary.from_journal, "without a call"),
-        _counted(summary.calls, "calls"),
-        _counted(summary.throttles, "throttled"),
-        _tokens(summary.input_tokens, summary.output_tokens),
-        _usd(summary.cost_usd) if summary.cost_usd is not None else "",
-    )
-    return tuple(filter(None, parts))
+def totals_of(summary: BatchSummary, ending: Ending | None = None) -> tuple[str, ...]:
+    """The sentences at the end of a run, most important first."""
+    lines = sentences(summary.to_dict(), ending)
+    return tuple(f"{line.label}: {line.text}" if line.label else line.text for line in lines)
 
 
-def failures_text(failed: int, failures: Mapping[str, int]) -> str:
-    """`"12 failed (8 length, 4 refusal)"`, the commonest first; an empty text if nothing failed."""
-    if not failed:
+def item_name(index: int, noun: str = "item") -> str:
+    """How people call an item: rows are counted from 1; an item of a program has the index of its result."""
+    return f"{noun} {count(index + 1)}" if noun == "row" else f"{noun} {count(index)}"
+
+
+def _speed(progress: BatchProgress, pace: Pace, noun: str) -> tuple[str, ...]:
+    return (f"{pace.items_per_s:,.1f} {noun}s/s", _time_left(progress, pace), _waiting(progress, pace, noun))
+
+
+def _time_left(progress: BatchProgress, pace: Pace) -> str:
+    left_s = pace.seconds_left(progress)
+    if left_s is None:
         return ""
-    by_code = sorted(failures.items(), key=lambda item: -item[1])
-    codes = ", ".join(f"{count:,} {code}" for code, count in by_code[:4]) + (", ..." if len(by_code) > 4 else "")
-    return f"{failed:,} failed" + (f" ({codes})" if codes else "")
+    later = f" ({duration(pace.later_s)} later than expected)" if pace.later_s else ""
+    return f"{duration(left_s)} left{later}"
 
 
-def _speed(progress: BatchProgress, pace: Pace) -> tuple[str, ...]:
-    left = pace.seconds_left(progress)
-    waiting = progress.waiting_for
-    shown = waiting is not None and not waiting.startswith(_NOT_WORTH_SHOWING)
-    return (
-        f"{pace.items_per_s:,.1f} items/s",
-        f"{_clock(left)} left" if left is not None else "",
-        f"waiting for {waiting}" if shown else "",
-    )
+def _waiting(progress: BatchProgress, pace: Pace, noun: str) -> str:
+    """What holds the run up: a limit, a pause, the reader; while nothing else does, the slowest call."""
+    stalled_s = pace.stalled_s(progress)
+    still = f"no {noun} finished for {duration(stalled_s)}" if stalled_s else ""
+    waiting = f"waiting for {one_line(progress.waiting_for or '', 200)}" if reason_of(progress.waiting_for) else ""
+    oldest_s, slow = progress.oldest_call_s, ""
+    if oldest_s is not None and oldest_s >= _SLOW_CALL_S and progress.oldest_item is not None:
+        slow = f"the slowest call, {item_name(progress.oldest_item, noun)}, has taken {duration(oldest_s)}"
+    return "; ".join(filter(None, (still, waiting, slow)))
 
 
 def _details(progress: BatchProgress) -> tuple[str, ...]:
     failed = sum(progress.failures.values())
     return (
-        failures_text(failed, progress.failures),
-        _counted(progress.failed - failed, "not attempted"),
-        f"{progress.in_flight:,} of {progress.limit:,} in flight",
+        f"{count(failed)} failed ({failures_text(progress.failures)})" if failed else "",
+        _count_of(progress.failed - failed, "not attempted"),
+        f"{count(progress.in_flight)} of {count(progress.limit)} calls in flight",
         _cost(progress),
         _tokens(progress.input_tokens, progress.output_tokens),
-        _counted(progress.throttles, "throttled"),
-        _counted(progress.from_journal, "without a call"),
+        _count_of(progress.throttles, "throttled"),
+        _count_of(progress.from_journal, "from the journal"),
     )
 
 
@@ -144,32 +165,13 @@ def _cost(progress: BatchProgress) -> str:
     if cost is None:
         return ""
     if progress.total is None or worked <= 0 or cost == 0 or progress.done >= progress.total:
-        return _usd(cost)
-    return f"{_usd(cost)} of about {_usd(cost / worked * (worked + progress.total - progress.done))}"
+        return usd(cost)
+    return f"{usd(cost)} of about {usd(cost / worked * (worked + progress.total - progress.done))}"
 
 
 def _tokens(asked: int, answered: int) -> str:
-    return f"{_short(asked)} tokens in, {_short(answered)} out" if asked or answered else ""
+    return f"{short(asked)} tokens in, {short(answered)} out" if asked or answered else ""
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count else ""
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
-
-
-def _short(count: int) -> str:
-    """`950`, `12.3k`, `5.1M`."""
-    return next((f"{count / size:.1f}{unit}" for size, unit in _UNITS if count >= size), str(count))
-
-
-def _clock(seconds: float) -> str:
-    """`0:07`, `12:30`, `3:02:09`, `2 d 03:00:00`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours:02}:{minutes:02}:{rest:02}"
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _count_of(number: int, what: str) -> str:
+    return f"{count(number)} {what}" if number else ""

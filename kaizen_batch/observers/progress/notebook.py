@@ -1,4 +1,4 @@
-"""A bar in a notebook, over IPython's own display: no widgets are needed."""
+"""A progress bar in a notebook, with IPython's own display: no widgets are needed."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,14 +9,14 @@ from kaizen_batch.observers.progress.figures import View
 
 
 class Notebook:
-    """One output for each run, drawn anew with each view."""
+    """One output per run, redrawn with each view."""
 
     def __init__(self) -> None:
         try:
             from IPython.display import HTML, display
         except ModuleNotFoundError:
             raise ConfigError(
-                'progress_sink("notebook") needs IPython, which every notebook has; elsewhere use "auto"'
+                'progress_sink("notebook") needs IPython, which every notebook has; outside of one use "auto"'
             ) from None
         self._html: Any = HTML
         self._display: Any = display
@@ -29,12 +29,12 @@ class Notebook:
         self._draw(run, [head, *map(escape, view.parts)])
 
     def end(self, run: int, totals: Sequence[str]) -> None:
-        """Draw the totals in its place."""
-        self._draw(run, [escape(part) for part in totals])
+        """Draw the totals in its place, a line each."""
+        self._draw(run, [escape(part) for part in totals], "<br>")
         del self._outputs[run]
 
-    def _draw(self, run: int, parts: Sequence[str]) -> None:
-        drawn = self._html(f"<div>{' &middot; '.join(parts)}</div>")
+    def _draw(self, run: int, parts: Sequence[str], between: str = " &middot; ") -> None:
+        drawn = self._html(f"<div>{between.join(parts)}</div>")
         if run in self._outputs:
             self._outputs[run].update(drawn)
         else:

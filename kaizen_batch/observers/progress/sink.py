@@ -1,4 +1,4 @@
-"""The sink between a run and its display: takes the samples, holds the end back until the output is closed."""
+"""The sink between a run and its display: takes the samples and delays the end until the output is closed."""
 
 import itertools
 import os
@@ -12,6 +12,8 @@ from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted, Even
 from kaizen_batch.observers.progress.display import Display, Lines, Nothing
 from kaizen_batch.observers.progress.figures import Pace, totals_of, view_of
 from kaizen_batch.results import BatchSummary
+from kaizen_batch.texts.summary import Ending
+from kaizen_batch.texts.waits import Waits
 
 Kind = Literal["auto", "bar", "lines", "notebook", "none"]
 
@@ -19,33 +21,36 @@ _DUMB = ("dumb", "unknown")
 
 
 def progress_sink(kind: Kind = "auto", stream: TextIO | None = None) -> "ProgressSink":
-    """A sink that shows the progress of a run: done, items/s, time left, in flight, tokens, cost, failures.
+    """A sink that shows the progress of a run: done, items/s, time left, calls in flight, tokens, cost, failures.
 
     >>> agent = BatchProcessorAgent(on_event=progress_sink())
-    >>> with progress_sink() as progress:  # stays until the block is left: "writing ..." until the file is closed
+    >>> with progress_sink() as progress:  # shows "writing ..." until the block is left and the file is closed
     ...     ...
 
-    `"bar"` draws one in a terminal (NO_COLOR is heeded), `"lines"` writes a line every 10 s, `"notebook"` draws in
-    a notebook, `"none"` shows nothing; `"auto"` chooses. Everything goes to `stream`, by default standard error.
-    Of errors only codes are shown.
+    `"bar"` draws in a terminal (it respects NO_COLOR), `"lines"` writes a line every 10 s, `"notebook"` draws in a
+    notebook, `"none"` shows nothing; `"auto"` chooses. Everything goes to `stream`, by default standard error. Errors
+    of items are shown by their codes only.
 
     Raises: ConfigError for another kind, or for `"notebook"` without IPython.
     """
     if kind not in get_args(Kind):
         raise ConfigError(f"kind={kind!r}: give one of {', '.join(map(repr, get_args(Kind)))}")
-    return ProgressSink(_display(kind, stream))
+    return ProgressSink(display_of(kind, stream))
 
 
 class ProgressSink(SinkOfRuns):
-    """What `progress_sink` gives: shows each run on its display, also several at once.
+    """What `progress_sink` returns: shows each run on its display, several at once if need be.
 
-    In a `with` block a run that is over shows "writing ..." until the block is left or `close` is called;
-    without one its end is shown at once, and a run of a single item shows nothing.
+    In a `with` block a finished run shows "writing ..." until the block is left or `close` is called; without one its
+    end is shown at once, and a run of a single item shows nothing. `noun` is what an item is called; with
+    `totals=False` the display only disappears at the end, for those who say the rest themselves.
     """
 
     wants_calls = wants_items = False
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, *, noun: str = "item", totals: bool = True) -> None:
+        self.noun = noun
+        self.totals = totals
         self._display = display
         self._numbers = itertools.count()
         self._open: dict[int, _Run] = {}
@@ -66,11 +71,11 @@ class ProgressSink(SinkOfRuns):
         self._end_all(f"the output is not complete: {kind.__name__}" if kind else None)
 
     def close(self) -> None:
-        """The output is closed: show the end of every run, with its totals."""
+        """Show the end of every run, with its totals: the output is closed."""
         self._end_all(None)
 
     def began(self, number: int, run: "_Run") -> None:
-        """A run has begun, and will have an end to show."""
+        """A run has begun whose end is to be shown."""
         self._open[number] = run
 
     def ended(self, number: int) -> None:
@@ -93,6 +98,7 @@ class _Run:
         self._sink = sink
         self._display = display
         self._pace = Pace()
+        self._waits = Waits()
         self._last: BatchProgress | None = None
         self._summary: BatchSummary | None = None
         self._shown = True
@@ -101,6 +107,7 @@ class _Run:
         if isinstance(event, BatchProgress):
             self._last = event
             self._pace.add(event)
+            self._waits.add(event.elapsed_s, event.waiting_for)
             self._show()
         elif isinstance(event, BatchStarted):
             self._shown = event.total != 1 or self._sink.held
@@ -114,19 +121,26 @@ class _Run:
         """Show the totals, as far as they are known."""
         if not self._shown:
             return
-        totals = totals_of(self._summary) if self._summary else ("the run was left before its end",)
         # By now the run has its results; a display that is gone must not spoil them.
         with suppress(OSError, ValueError):
-            self._display.end(self._number, (*((problem,) if problem else ()), *totals))
+            self._display.end(self._number, self._totals(problem) if self._sink.totals else ())
         self._sink.ended(self._number)
+
+    def _totals(self, problem: str | None) -> tuple[str, ...]:
+        first = (problem,) if problem else ()
+        if self._summary is None:
+            return (*first, "the run was left before its end")
+        ending = Ending(self._sink.noun, waits=self._waits.longest())
+        return (*first, *totals_of(self._summary, ending))
 
     def _show(self) -> None:
         if self._last is not None and self._shown:
-            view = view_of(self._last, self._pace, writing=self._summary is not None)
+            view = view_of(self._last, self._pace, writing=self._summary is not None, noun=self._sink.noun)
             self._display.show(self._number, view)
 
 
-def _display(kind: Kind, stream: TextIO | None) -> Display:
+def display_of(kind: Kind, stream: TextIO | None = None) -> Display:
+    """The display of a kind; `"auto"` chooses by the stream."""
     if kind == "none":
         return Nothing()
     if kind == "notebook" or (kind == "auto" and stream is None and _in_notebook()):

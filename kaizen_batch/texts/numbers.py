@@ -1,4 +1,4 @@
-"""Figures as people read them: 1,234; $0.0123; 1.2 s; 38%."""
+"""The one way to write numbers for people: 1,234; $0.0123; 1.2 s; 38%."""
 
 from datetime import UTC, datetime
 
@@ -8,13 +8,26 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun: 1 row, 1,234 rows."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+
+
+def short(number: float) -> str:
+    """A large number in few characters: 950, 12.3k, 5.1M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return count(number)
+
+
 def rate(per_s: float) -> str:
-    """So many a second: 816/s, 8.2/s, 0.25/s."""
+    """A rate per second: 816/s, 8.2/s, 0.25/s."""
     return f"{_digits(per_s)}/s"
 
 
 def usd(amount: float | None) -> str:
-    """US dollars: $1,234, $12.34, $0.0123; what is unknown says so."""
+    """US dollars: $1,234, $12.34, $0.0123; None is "unknown"."""
     if amount is None:
         return "unknown"
     if not amount or amount >= 100:
@@ -23,7 +36,7 @@ def usd(amount: float | None) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share: 38%, 0.4%; never 100% while something is missing, and never 0% of something."""
+    """A share: 38%, 0.4%; 100% only when nothing is missing, 0% only when there is nothing."""
     if not whole or part in (0, whole):
         return "100%" if whole and part else "0%"
     share = 100 * part / whole
@@ -33,9 +46,11 @@ def percent(part: float, whole: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time: 12 ms, 1.2 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
+    """A duration: 12 ms, 1.2 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
     if seconds is None:
         return "unknown"
+    if not seconds:
+        return "0 s"
     if seconds < 0.9995:
         return f"{_digits(seconds * 1000)} ms"
     if seconds < 59.95:
@@ -49,12 +64,12 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(unix_s: float | None) -> str:
-    """A time of day with its date, where this is written: 2026-01-31 14:05:12 CET."""
+    """A Unix time as local date and time: 2026-01-31 14:05:12 CET."""
     return "unknown" if unix_s is None else f"{_local(unix_s):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def utc_offset_s(unix_s: float) -> float:
-    """How far the clocks here are ahead of UTC."""
+    """Seconds by which local time is ahead of UTC."""
     offset = _local(unix_s).utcoffset()
     return offset.total_seconds() if offset else 0.0
 
@@ -70,7 +85,7 @@ def _digits(number: float) -> str:
 
 
 def _significant(number: float, digits: int = 3) -> str:
-    """A number below 1 without an exponent, and without zeros at its end."""
+    """A number below 1 without an exponent and without trailing zeros."""
     if number < 1e-9:
         return "0"
     places = digits - 1 - int(f"{number:e}".partition("e")[2])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kaizen_batch.report.numbers import count, duration, moment, percent, rate, usd
+from kaizen_batch.texts.numbers import count, counted, duration, moment, percent, rate, short, usd
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,8 @@ def test_a_moment_names_its_time_zone() -> None:
     assert len(day) == 10
     assert time.count(":") == 2
     assert zone
+
+
+def test_a_noun_has_its_number_and_large_numbers_are_short() -> None:
+    assert (counted(1, "row"), counted(1234, "row")) == ("1 row", "1,234 rows")
+    assert [short(n) for n in (950, 12_300, 5_140_000, 2e9)] == ["950", "12.3k", "5.1M", "2.0G"]

@@ -1,0 +1,35 @@
+"""Warnings about what a model cannot do, before any row is paid for.
+
+Only what OpenAI documents of its own models, and only at its own endpoint: a compatible server may use these names for
+anything.
+"""
+
+import re
+from collections.abc import Iterator
+
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.prices import context_window_of
+
+# Structured Outputs begin with gpt-4o-2024-08-06: https://platform.openai.com/docs/guides/structured-outputs
+_WITHOUT_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(-(?!o)|$)|gpt-4o-2024-05-13|o1-(mini|preview)|chatgpt-4o")
+_NOT_CHAT = re.compile(r"text-embedding|whisper|tts-|dall-e|gpt-image|omni-moderation|davinci|babbage")
+_FIXED_TEMPERATURE = re.compile(r"o[134](-|$)|gpt-5(?!.*chat)")
+
+
+def warnings_of(config: BatchConfig, *, schema: bool) -> list[str]:
+    """What the model cannot do of what is asked."""
+    return list(_warnings(config, schema=schema)) if config.llm_provider == "openai" else []
+
+
+def _warnings(config: BatchConfig, *, schema: bool) -> Iterator[str]:
+    model, window = config.model, context_window_of(config.model, config.base_url)
+    if window is not None and config.max_tokens is not None and config.max_tokens >= window:
+        yield f"--max-tokens {config.max_tokens:,} leaves no room for the prompt: the context of {model} is {window:,}"
+    if config.base_url is not None and "api.openai.com" not in config.base_url:
+        return
+    if _NOT_CHAT.match(model):
+        yield f"{model} is not a chat model: every row will fail; choose one such as gpt-4o-mini"
+    elif schema and _WITHOUT_SCHEMA.match(model):
+        yield f"{model} does not support JSON schemas: rows will fail; choose one such as gpt-4o-mini"
+    elif "temperature" in config.model_fields_set and _FIXED_TEMPERATURE.match(model) and config.temperature != 0.1:
+        yield f"{model} does not accept --temperature: it answers with its own"

@@ -1,0 +1,127 @@
+"""What `run` says at its end: the summary, the files, and the one command that comes next."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import click
+
+from kaizen_batch.commands.settings import again
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import JournalError
+from kaizen_batch.files.jobs import JobResult
+from kaizen_batch.files.names import STANDARD, stem_of
+from kaizen_batch.journal import Journal
+from kaizen_batch.results import BatchSummary
+from kaizen_batch.texts.advice import advice_on, why_stopped
+from kaizen_batch.texts.numbers import count, counted
+from kaizen_batch.texts.summary import Ending, Line, retry_helps, sentences
+from kaizen_batch.texts.waits import Waits
+
+_FIRST_LIMIT = 1_000
+_INTERRUPTED = "StoppedError: by you"
+_FAILED = "StoppedError: by an error"
+
+EndedBy = Literal["signal", "error"]
+
+
+class RunEnding:
+    """The end of one run of a command."""
+
+    def __init__(self, ctx: click.Context, config: BatchConfig) -> None:
+        self.waits = Waits()
+        self._ctx = ctx
+        self._config = config
+
+    def lines(self, result: JobResult, summary: BatchSummary, *, early: EndedBy | None = None) -> list[Line]:
+        """The whole end, most important first; `early` says what ended the run from outside."""
+        figures = summary.to_dict()
+        if early == "signal":
+            figures["stopped"] = _INTERRUPTED
+        said = sentences(figures, self._facts())
+        if early == "error":
+            figures["stopped"] = _FAILED
+        return [*said, *_files(result), *self._saved(figures), *self._next(result, summary, figures)]
+
+    def texts(self, lines: list[Line]) -> list[str]:
+        """The same for `--json`."""
+        return [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
+
+    def _facts(self) -> Ending:
+        usd, runs = None, 1
+        if self._config.journal is not None:
+            try:
+                with Journal(self._config.journal) as journal:
+                    usd, runs = journal.totals().spent_usd, len(journal.runs())
+            except JournalError:
+                pass  # what broke it has been said
+        return Ending("row", usd, runs, self.waits.longest(), messages=True)
+
+    def _saved(self, figures: dict[str, Any]) -> Iterator[Line]:
+        if figures["stopped"] and self._config.journal is not None:
+            yield Line("saved", f"{counted(figures['ok'], 'answered row')} in {self._config.journal}")
+
+    def _next(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> Iterator[Line]:
+        step = self._step(result, summary, figures)
+        if step is not None:
+            why, command = step
+            yield Line("next", f"{why}:")
+            yield Line("", f"  {command}")
+
+    def _step(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> tuple[str, str] | None:
+        if figures["stopped"]:
+            return self._after_stop(summary, figures["stopped"])
+        if summary.failures:
+            return self._after_failures(result, summary)
+        if summary.truncated:
+            limit = self._more_tokens()
+            rows = counted(summary.total, "row")
+            return f"to ask all {rows} again with room for longer answers, run", again(self._ctx, max_tokens=limit)
+        return None
+
+    def _after_stop(self, summary: BatchSummary, stopped: str) -> tuple[str, str]:
+        advice, _ = why_stopped(stopped)
+        if self._config.journal is None:
+            return "there is no journal, so nothing was recorded; to start again, run", again(self._ctx)
+        if stopped.startswith("BudgetExhaustedError"):
+            return "to process only the missing rows, raise the budget", again(self._ctx, budget=self._budget(summary))
+        first = "" if stopped in (_INTERRUPTED, _FAILED) else f"{advice.fix}; then "
+        return f"{first}to process only the missing rows, run", again(self._ctx)
+
+    def _after_failures(self, result: JobResult, summary: BatchSummary) -> tuple[str, str] | None:
+        if retry_helps(summary.to_dict()):
+            where = "only the failed rows" if self._config.journal else "all rows again: there is no journal"
+            return f"to process {where}, run", again(self._ctx)
+        if result.failed_output is None or result.output == STANDARD:
+            return None
+        code = max(summary.failures, key=lambda each: summary.failures[each])
+        changes = {"max_tokens": self._more_tokens()} if code == "length" else {}
+        output = self._ctx.params["output"]
+        stem = stem_of(output)
+        other = f"{stem}.more{output[len(stem) :]}"
+        command = again(self._ctx, input=result.failed_output, output=other, **changes)
+        fix = "" if changes else f"{advice_on(code).fix}; then "
+        return f"the same again would fail again; {fix}to process only the failed rows, run", command
+
+    def _more_tokens(self) -> int:
+        return 4 * self._config.max_tokens if self._config.max_tokens else _FIRST_LIMIT
+
+    def _budget(self, summary: BatchSummary) -> str:
+        """A budget that covers the rest at the price so far, with a fifth to spare."""
+        budget = self._config.budget_usd or 0.0
+        facts = self._facts()
+        spent = facts.job_usd if facts.job_usd is not None else summary.cost_usd or 0.0
+        wanted = 1.2 * spent * summary.total / summary.ok if summary.ok else 0.0
+        return f"{max(2 * budget, wanted):.2g}"
+
+
+def _files(result: JobResult) -> Iterator[Line]:
+    where = "standard output" if result.output == STANDARD else result.output
+    if result.rows_written:
+        why = "" if result.complete or result.output == STANDARD else ": the rows answered so far"
+        yield Line("wrote", f"{counted(result.rows_written, 'row')} to {where}{why}")
+    elif result.rows_failed:
+        yield Line("wrote", f"no row to {where}: none was answered, and an older file stays as it was")
+    else:
+        yield Line("wrote", "no row was answered yet" if not result.complete else f"0 rows to {where}")
+    if result.rows_failed:
+        yield Line(" ", f"{count(result.rows_failed)} to {result.failed_output}, each with its error")

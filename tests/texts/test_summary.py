@@ -1,0 +1,78 @@
+"""A summary in sentences: what happened, why, what to do."""
+
+from typing import Any
+
+from kaizen_batch import BatchSummary
+from kaizen_batch.texts.summary import Ending, asked_items, failures_text, headline, retry_helps, sentences
+
+
+def figures(**given: Any) -> dict[str, Any]:
+    usual = {"total": 400, "ok": 400, "calls": 400, "elapsed_s": 134.2, "cost_usd": 1.2}
+    return BatchSummary(**{**usual, **given}).to_dict()
+
+
+def texts(**given: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in sentences(figures(**given), Ending("row", 4.5, 2, [("the token window", 12.0)], messages=True)):
+        found.setdefault(line.label, []).append(line.text)
+    return found
+
+
+def test_the_headline_counts_rows_and_the_speed_of_calls() -> None:
+    assert headline(figures(), "row") == "400 rows in 2 min 14 s (3.0/s): 400 done"
+    replayed = figures(from_journal=399, elapsed_s=2.0)
+    assert asked_items(replayed) == 1
+    assert headline(replayed, "row") == "400 rows in 2.0 s (0.5/s): 400 done"
+    stopped = figures(ok=100, not_attempted=300, elapsed_s=0.1)
+    assert headline(stopped) == "400 items in 100 ms: 100 done, 300 not attempted"
+    assert headline(figures(total=1, ok=1, elapsed_s=1.0), "row") == "1 row in 1.0 s (1.0/s): 1 done"
+
+
+def test_failures_have_the_advice_that_fits_their_code() -> None:
+    found = texts(ok=292, failed=108, failures={"refusal": 8, "length": 99, "own_code": 1})
+    assert found["failed"] == [
+        "99 length (the answer was cut off): raise max_tokens",
+        "8 refusal (the model refused): change the prompt, or add a fallback model",
+        "1 own_code: see the error of each",
+    ]
+
+
+def test_truncation_and_empty_answers_are_no_plain_success() -> None:
+    found = texts(truncated=100)
+    assert found["truncated"] == ["100 answers cut off: raise max_tokens, or ask for less text"]
+    with_empty = [line.text for line in sentences({**figures(), "empty": 1}) if line.label == "empty"]
+    assert with_empty == ["1 answer without text: raise max_tokens if the model reasons, or change the prompt"]
+
+
+def test_cost_is_told_apart_for_this_run_and_all_runs() -> None:
+    assert texts(from_journal=12, throttles=4)["cost"] == ["$1.20 in this run, $4.50 in all 2 runs; 400 calls"]
+    assert texts(cost_usd=None)["cost"] == ["unknown: there is no price for this model; 400 calls"]
+
+
+def test_what_it_waited_for_and_what_may_have_been_paid_twice() -> None:
+    found = texts(throttles=4, maybe_paid_twice=1, maybe_paid_twice_usd=0.02)
+    assert found["waited"] == ["12 s for the token window; the endpoint throttled 4 calls"]
+    assert found["doubt"] == ["1 call may have been billed twice, at most $0.02: no answer came"]
+
+
+def test_an_early_end_says_why_without_class_names_or_library_hints() -> None:
+    hints = "raise budget_usd; 3 items of this run are done"
+    message = f"BudgetExhaustedError: of budget_usd=5, 4.99 USD are spent; {hints}"
+    assert texts(stopped=message)["stopped"] == ["the budget is spent: of budget_usd=5, 4.99 USD are spent"]
+
+
+def test_only_failures_that_may_pass_advise_to_run_again() -> None:
+    assert not retry_helps(figures(failures={"length": 100, "refusal": 1}))
+    assert retry_helps(figures(failures={"length": 100, "timeout": 1}))
+    assert retry_helps(figures(not_attempted=1))
+
+
+def test_many_codes_are_cut() -> None:
+    assert failures_text({code: n for n, code in enumerate("abcdef", 1)}) == "6 f, 5 e, 4 d, 3 c, ..."
+    lines = sentences(figures(failures={f"code_{n}": n for n in range(1, 10)}))
+    assert [line.text for line in lines if line.label == "failed"][-1] == "6 with 3 other codes"
+
+
+def test_what_an_endpoint_says_is_printable() -> None:
+    said = sentences(figures(failures={"\x1b[2J": 1}, stopped="FatalError: \x1b]0;x\x07"), Ending(messages=True))
+    assert "\x1b" not in "".join(line.text for line in said)
