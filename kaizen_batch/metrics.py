@@ -88,6 +88,7 @@ class RunMetrics:
         self.unpriced: int = 0
         self.input_tokens: int = 0
         self.output_tokens: int = 0
+        self.reasoning_tokens: int = 0
         self.latency: LatencyHistogram = LatencyHistogram()
         self.failures: Counter[str] = Counter()
 
@@ -111,6 +112,7 @@ class RunMetrics:
         if usage is not None:
             self.input_tokens += usage.input_tokens
             self.output_tokens += usage.output_tokens
+            self.reasoning_tokens += usage.reasoning_tokens
 
     def finished(self, result: ItemResult) -> None:
         """Book an item's result."""
@@ -200,6 +202,7 @@ class RunMetrics:
             truncated=self.truncated,
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
+            reasoning_tokens=self.reasoning_tokens,
             cost_usd=None if self.unpriced else self.cost_usd,
             unanswered=self.unanswered,
             maybe_paid_twice=calls_twice,

@@ -188,6 +188,7 @@ class BatchSummary:
     truncated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
     cost_usd: float | None = None
     unanswered: int = 0
     maybe_paid_twice: int = 0

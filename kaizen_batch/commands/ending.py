@@ -37,13 +37,13 @@ class RunEnding:
         figures = summary.to_dict()
         if early == "signal":
             figures["stopped"] = _INTERRUPTED
-        said = sentences(figures, self._facts())
+        lines = sentences(figures, self._facts())
         if early == "error":
             figures["stopped"] = _FAILED
-        return [*said, *_files(result), *self._saved(figures), *self._next(result, summary, figures)]
+        return [*lines, *_files(result), *self._saved(figures), *self._next(result, summary, figures)]
 
     def texts(self, lines: list[Line]) -> list[str]:
-        """The same for `--json`."""
+        """The same as texts, for `--json`."""
         return [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
 
     def _facts(self) -> Ending:

@@ -76,6 +76,22 @@ _MODEL = (
         help='Model for rows that the first one cannot answer, or {"model": ..., "base_url": ...}. Repeatable.',
     ),
 )
+_ANSWERS = (
+    click.option(
+        "--on-truncated",
+        type=click.Choice(["keep", "fail"]),
+        default="keep",
+        show_default=True,
+        help="A text cut off by --max-tokens: keep it and count it, or fail the row.",
+    ),
+    click.option(
+        "--on-empty",
+        type=click.Choice(["fail", "keep"]),
+        default="fail",
+        show_default=True,
+        help="An answer without text: fail the row, or keep it.",
+    ),
+)
 _LIMITS = (
     click.option("--max-concurrent", type=click.IntRange(1), default=10, show_default=True, help="Concurrent calls."),
     click.option("--adaptive", is_flag=True, help="Discover how much concurrency the endpoint sustains, up to that."),
@@ -155,7 +171,7 @@ def job_options(*, output_required: bool) -> Callable[[F], F]:
         metavar="FILE",
         help=f"File for answered rows: .csv .tsv .jsonl .parquet, also .gz; {STANDARD} is standard output.",
     )
-    groups = (*_ASKING, output, *_FILES, *_MODEL, *_LIMITS, *_JOURNAL, *_DISPLAY)
+    groups = (*_ASKING, output, *_FILES, *_MODEL, *_ANSWERS, *_LIMITS, *_JOURNAL, *_DISPLAY)
 
     def add(command: F) -> F:
         for option in reversed(groups):

@@ -26,7 +26,10 @@ WITHOUT_CALLS: dict[str, Any] = {"api_key": "none"}
 MAX_TOKENS_WITH_BUDGET = 2_000
 """A budget reserves what an answer can cost at most, so it needs a bound."""
 
-_SAME_NAME = ("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after", "on_error")
+_SAME_NAME = (
+    *("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after"),
+    *("on_error", "on_truncated", "on_empty"),
+)
 _OTHER_NAME = {
     "provider": "llm_provider",
     "system": "system_prompt",

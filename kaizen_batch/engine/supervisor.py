@@ -67,7 +67,7 @@ class Supervisor:
         """Calls under way now."""
         return self._pipeline.limiter.in_flight
 
-    def unread(self) -> list[dict[str, Any]]:
+    def unread(self) -> list[Result]:
         """Results that were never read: they came after the reader had left, or behind one that is missing."""
         return [result.to_dict() for result in self._buffer.rest()]
 

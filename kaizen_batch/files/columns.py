@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kaizen_batch.errors import ConfigError, did_you_mean
-from kaizen_batch.results import joined
+from kaizen_batch.results import Result, joined
 from kaizen_batch.texts.terminal import one_line
 
 ERROR_COLUMNS = ("row", "error_code", "error", "response")
@@ -36,16 +36,17 @@ def result_columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for name in dict.fromkeys(names) for column in _RESULT_COLUMNS[name])
 
 
-def result_cells(names: Sequence[str], result: dict[str, Any]) -> dict[str, Any]:
+def result_cells(names: Sequence[str], result: Result) -> dict[str, Any]:
     """The cells of these columns for one result."""
     usage = result.get("usage") or {}
     cells = {**usage, **result, "model": result.get("answered_by")}
     return {column: cells.get(column) for column in result_columns(names)}
 
 
-def failure_cells(name: Any, result: dict[str, Any]) -> dict[str, Any]:
+def failure_cells(name: Any, result: Result) -> dict[str, Any]:
     """The cells of ERROR_COLUMNS for a failed result; `name` is how its row is called."""
     error, response = result["error"], result.get("response")
+    assert error is not None, "only failed results come here"
     if response is not None and len(response) > _RESPONSE_MOST:
         response = one_line(response, _RESPONSE_MOST)
     return dict(zip(ERROR_COLUMNS, (name, error["code"], error["message"], response), strict=True))

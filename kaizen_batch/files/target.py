@@ -17,7 +17,7 @@ from kaizen_batch.files.job import FileJob, JobResult, Paths
 from kaizen_batch.files.names import path_text
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.writer import RecordWriter, record_writer
-from kaizen_batch.results import joined, outputs_of
+from kaizen_batch.results import Result, joined, outputs_of
 from kaizen_batch.strategies import BatchRun
 
 
@@ -59,7 +59,7 @@ class Target:
     def __enter__(self) -> Self:
         return self
 
-    def write(self, result: dict[str, Any]) -> None:
+    def write(self, result: Result) -> None:
         """Write the next row with its result."""
         self._taken += 1
         self._write(self._rows.in_flight.popleft(), result, self._taken)
@@ -109,7 +109,7 @@ class Target:
         finally:
             self.result = JobResult(self._run.summary, written + failed, written, failed, output, where, complete)
 
-    def _write(self, row: dict[str, Any], result: dict[str, Any], number: int) -> None:
+    def _write(self, row: dict[str, Any], result: Result, number: int) -> None:
         if result["status"] == "ok":
             cells = outputs_of(result)
             if self._job.columns:

@@ -84,7 +84,7 @@ def _digest(text: str) -> str:
 
 
 def _script(*, live: bool) -> str:
-    # uPlot 1.6.32 as it stands on npm: 51 kB, drawn on canvases, and at peace with the strictest policy. Its licence
+    # uPlot 1.6.32 as published on npm: 51 kB, drawn on canvases, and at peace with the strictest policy. Its licence
     # wants to go with every copy, and this page is one.
     parts = [f"/*\n{_read('uPlot.LICENSE')}*/\n", _read("uPlot.iife.min.js"), _read("page.js")]
     return "".join([*parts, _read("live.js")] if live else parts)

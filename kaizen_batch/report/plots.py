@@ -12,7 +12,7 @@ _QUANTILES = (0.5, 0.95, 0.99)
 
 
 class _Plot(NamedTuple):
-    """One plot over time: its unit is one of `page.js`, its lines are a column, a label and a colour each."""
+    """One plot over time: its unit is one of `page.js`, its lines are a column, a label and a color each."""
 
     id: str
     title: str
@@ -63,9 +63,7 @@ def latency_plot(histogram: LatencyHistogram) -> dict[str, Any]:
 
 
 def _over_time(line: Timeline, plot: _Plot) -> dict[str, Any]:
-    series = [
-        {"label": label, "colour": colour, "values": _column(line, column)} for column, label, colour in plot.lines
-    ]
+    series = [{"label": label, "color": color, "values": _column(line, column)} for column, label, color in plot.lines]
     says_something = any(any(each["values"]) for each in series)
     return {"id": plot.id, "title": plot.title, "unit": plot.unit, "blank": plot.blank} | {
         "series": series if says_something else []

@@ -55,7 +55,7 @@ def answered(entry: Entry) -> str:
     answer = entry.answer
     if answer is None:
         return ""
-    return next((_shown(said) for said in (answer.text, answer.refusal, answer.value) if said is not None), "")
+    return next((_shown(part) for part in (answer.text, answer.refusal, answer.value) if part is not None), "")
 
 
 def _content(content: Any) -> str:

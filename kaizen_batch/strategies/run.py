@@ -54,6 +54,6 @@ class BatchRun:
         """The totals so far; final when the iteration has ended."""
         return self._supervisor.summary()
 
-    def unread(self) -> list[dict[str, Any]]:
+    def unread(self) -> list[Result]:
         """Once the run has ended early: results that the iteration has not yielded, in the order of their items."""
         return self._supervisor.unread()

@@ -18,7 +18,7 @@ class Advice(NamedTuple):
 
 _CODES = {
     "length": Advice("the answer was cut off", "raise max_tokens"),
-    "empty": Advice("the answer is empty", "raise max_tokens if the model reasons, or change the prompt"),
+    "empty_output": Advice("the answer is empty", "raise max_tokens if the model reasons, or change the prompt"),
     "refusal": Advice("the model refused", "change the prompt, or add a fallback model"),
     "content_filter": Advice("a content filter stopped the answer", "change the prompt, or add a fallback model"),
     "invalid_output": Advice(

@@ -97,9 +97,6 @@ def _failures(figures: Mapping[str, Any]) -> Iterator[Line]:
 def _doubtful_answers(figures: Mapping[str, Any]) -> Iterator[Line]:
     if cut := figures.get("truncated"):
         yield Line("truncated", f"{counted(cut, 'answer')} cut off: raise max_tokens, or ask for less text", "warn")
-    if empty := figures.get("empty"):
-        reason = "raise max_tokens if the model reasons, or change the prompt"
-        yield Line("empty", f"{counted(empty, 'answer')} without text: {reason}", "warn")
     if others := figures.get("by_fallbacks"):
         yield Line("fallback", f"{counted(others, 'answer')} from a fallback model", "note")
 
@@ -131,7 +128,7 @@ def _money(figures: Mapping[str, Any], ending: Ending) -> Iterator[Line]:
 
 def _cost(figures: Mapping[str, Any], ending: Ending) -> str:
     if figures["cost_usd"] is None:
-        return "unknown: there is no price for this model"
+        return "unknown (no price for this model)"
     if ending.job_usd is None or ending.job_runs < 2:
         return usd(figures["cost_usd"])
     return f"{usd(figures['cost_usd'])} in this run, {usd(ending.job_usd)} in all {ending.job_runs} runs"

@@ -42,7 +42,7 @@ def test_without_a_key_it_says_how_to_set_one_and_asks_nobody(cli: Cli) -> None:
     assert "endpoint" not in result.stdout
 
 
-def test_a_wrong_key_a_wrong_model_an_empty_account_are_told_apart(cli: Cli) -> None:
+def test_a_wrong_key_a_wrong_model_an_empty_account_are_distinguished(cli: Cli) -> None:
     with Simulator(api_key="sk-right") as simulator:
         wrong = cli("doctor", "--json", env={"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "sk-wrong"})
     assert wrong.exit_code == 1 and states(wrong.stdout)["key"] == "fail"

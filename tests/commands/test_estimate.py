@@ -97,7 +97,7 @@ def test_rows_that_can_never_fit_are_named(cli: Cli, tickets: Path) -> None:
     assert "the budget of $0.001 may end the run after some" in warnings
 
 
-def test_a_model_without_a_price_is_said(cli: Cli) -> None:
+def test_a_model_without_a_price_is_named(cli: Cli) -> None:
     estimate = found(cli, "--offline", "--base-url", "http://127.0.0.1:9/v1")
     assert estimate["cost_usd"] is None
     assert "give --price IN OUT" in estimate["warnings"][0]

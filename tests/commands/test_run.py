@@ -199,7 +199,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(cli: Cli, folder:
 
 
 @pytest.mark.usefixtures("tickets")
-def test_what_only_the_environment_said_is_kept_with_the_run(cli: Cli, folder: Path) -> None:
+def test_options_from_the_environment_are_recorded_with_the_run(cli: Cli, folder: Path) -> None:
     (folder / "run.toml").write_text('output = "labels.csv"\nprompt = "File: {id}"\n', encoding="utf-8")
     env = {
         "KAIZEN_CONFIG": "run.toml",

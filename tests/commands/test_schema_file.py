@@ -12,7 +12,7 @@ from kaizen_batch import ConfigError, InvalidOutputError
 from kaizen_batch.commands.schema_file import model_of, read_schema
 from kaizen_batch.signature import as_signature
 
-TICKET = {
+LABELS = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "description": "Decide which team a ticket belongs to.",
@@ -41,8 +41,8 @@ ANSWER = {
 
 
 def test_a_schema_becomes_a_signature_that_takes_the_right_answer() -> None:
-    signature = as_signature(model_of(TICKET))
-    assert signature.output_fields() == tuple(TICKET["properties"])  # type: ignore[arg-type]
+    signature = as_signature(model_of(LABELS))
+    assert signature.output_fields() == tuple(LABELS["properties"])  # type: ignore[arg-type]
     assert signature.instructions == "Decide which team a ticket belongs to."
     assert signature.parse(json.dumps(ANSWER)) == ANSWER
 
@@ -64,13 +64,13 @@ def test_a_schema_becomes_a_signature_that_takes_the_right_answer() -> None:
 )
 def test_a_wrong_answer_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidOutputError):
-        as_signature(model_of(TICKET)).parse(json.dumps({**ANSWER, **change}))
+        as_signature(model_of(LABELS)).parse(json.dumps({**ANSWER, **change}))
 
 
 def test_what_goes_to_the_endpoint_says_what_the_file_says() -> None:
-    schema = as_signature(model_of(TICKET)).json_schema()
+    schema = as_signature(model_of(LABELS)).json_schema()
     assert schema is not None and schema["additionalProperties"] is False
-    assert schema["required"] == list(TICKET["properties"])  # type: ignore[call-overload]
+    assert schema["required"] == list(LABELS["properties"])  # type: ignore[call-overload]
     team = schema["properties"]["team"]
     assert (team["enum"], team["description"]) == (["billing", "tech"], "who should answer")
     assert schema["properties"]["sure"]["maximum"] == 1
@@ -150,5 +150,5 @@ def test_a_file_that_is_no_json_names_the_line(tmp_path: Path) -> None:
 
 def test_the_name_that_goes_to_the_endpoint_is_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "ticket-labels.v2.json"
-    path.write_text(json.dumps(TICKET), encoding="utf-8")
+    path.write_text(json.dumps(LABELS), encoding="utf-8")
     assert read_schema(path).__name__ == "ticket_labels"

@@ -50,7 +50,7 @@ def normalized(text: str) -> str:
     """Without times, places, and what else differs from run to run."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text.replace("\a", ""))
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
-    text = re.sub(r"\d+(\.\d+)? (ms|s|GB)\b", r"N \2", text)
-    text = re.sub(r"\d+:\d\d( \([\d.,]+ items/s\))?:", "N:", text)
+    text = re.sub(r"\d+(\.\d+)? (ms|s)\b", "N s", re.sub(r"\d+(\.\d+)? GB", "N GB", text))
+    text = re.sub(r" \([\d.,]+/s\)", "", text)
     text = re.sub(r"(/[\w.-]+)+/(?=[\w-]+\.html)|(?<=disk      )\S+(?=:)", "PLACE/", text)
     return text.strip()

@@ -42,7 +42,7 @@ def text(browser: Any, place: str) -> str:
 
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_fits_the_screen_and_its_plots_are_drawn_in_its_colours(
+def test_it_fits_the_screen_and_its_plots_are_drawn_in_its_colors(
     browser: Any, report: str, width: int, dark: bool
 ) -> None:
     requests(browser)
@@ -63,15 +63,15 @@ def test_it_fits_the_screen_and_its_plots_are_drawn_in_its_colours(
     assert set(requests(browser)) == {report}
 
 
-def test_the_plots_change_their_colours_with_the_screen(browser: Any, report: str) -> None:
+def test_the_plots_change_their_colors_with_the_screen(browser: Any, report: str) -> None:
     show(browser, report)
     marker = ".u-legend .u-marker"
-    colour = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
-    light = browser.execute_script(colour, "#plot-speed .u-series:nth-child(2) .u-marker")
+    color = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+    light = browser.execute_script(color, "#plot-speed .u-series:nth-child(2) .u-marker")
     scheme = {"name": "prefers-color-scheme", "value": "dark"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     later = WebDriverWait(browser, 10)
-    later.until(lambda b: b.execute_script(colour, "#plot-speed .u-series:nth-child(2) .u-marker") != light)
+    later.until(lambda b: b.execute_script(color, "#plot-speed .u-series:nth-child(2) .u-marker") != light)
     assert len(browser.find_elements(By.CSS_SELECTOR, marker)) == 2 + 2 + 1 + 2 + 1 + 1 + len(_PLOTS)
 
 
@@ -128,18 +128,18 @@ class Held(Provider):
     def __init__(self) -> None:
         self.calls = 0
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.gate = asyncio.Event()
+        self.released = asyncio.Event()
 
     def let_go(self) -> None:
         """For another thread than the run's."""
         assert self.loop is not None
-        self.loop.call_soon_threadsafe(self.gate.set)
+        self.loop.call_soon_threadsafe(self.released.set)
 
     async def complete(self, request: Any) -> Completion:
         self.loop = asyncio.get_running_loop()
         self.calls += 1
         if self.calls > 3:
-            await self.gate.wait()
+            await self.released.wait()
         return Completion(text="yes")
 
 

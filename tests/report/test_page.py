@@ -169,7 +169,7 @@ def test_options_that_say_nothing_are_left_out_and_zero_says_something() -> None
     assert options(config) == [("temperature", "0"), ("grace_s", "10"), ("retry", "attempts=2")]
 
 
-def test_without_the_extra_the_mend_is_named(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
+def test_without_the_extra_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
     page._template.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     with pytest.raises(ConfigError, match=r"pip install 'kaizen-batch\[report\]'"):

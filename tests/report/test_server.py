@@ -68,12 +68,12 @@ def test_it_listens_on_this_machine_alone(server: ReportServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
 
 
-def test_a_missing_journal_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_missing_journal_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="there is no journal at"):
         serve_report(tmp_path / "run.db")
 
 
-async def test_a_journal_that_goes_away_is_told_and_may_come_back(tmp_path: Path) -> None:
+async def test_a_journal_that_goes_away_is_an_error_and_may_come_back(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with Journal(path).writing():
         pass

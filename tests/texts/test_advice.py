@@ -22,6 +22,6 @@ def test_each_error_that_ends_a_run_says_what_to_do() -> None:
         assert advice.fix and message == "because" and advice.cause != "the run was ended", kind
 
 
-def test_a_reason_without_a_class_is_said_as_it_is() -> None:
+def test_a_reason_without_a_class_is_kept() -> None:
     assert why_stopped("the disk is full")[1] == "the disk is full"
     assert advice_on("503").retry and not advice_on("own").retry

@@ -40,13 +40,11 @@ def test_failures_have_the_advice_that_fits_their_code() -> None:
 def test_truncation_and_empty_answers_are_no_plain_success() -> None:
     found = texts(truncated=100)
     assert found["truncated"] == ["100 answers cut off: raise max_tokens, or ask for less text"]
-    with_empty = [line.text for line in sentences({**figures(), "empty": 1}) if line.label == "empty"]
-    assert with_empty == ["1 answer without text: raise max_tokens if the model reasons, or change the prompt"]
 
 
-def test_cost_is_told_apart_for_this_run_and_all_runs() -> None:
+def test_cost_is_given_for_this_run_and_all_runs() -> None:
     assert texts(from_journal=12, throttles=4)["cost"] == ["$1.20 in this run, $4.50 in all 2 runs; 400 calls"]
-    assert texts(cost_usd=None)["cost"] == ["unknown: there is no price for this model; 400 calls"]
+    assert texts(cost_usd=None)["cost"] == ["unknown (no price for this model); 400 calls"]
 
 
 def test_what_it_waited_for_and_what_may_have_been_paid_twice() -> None:
@@ -74,5 +72,5 @@ def test_many_codes_are_cut() -> None:
 
 
 def test_what_an_endpoint_says_is_printable() -> None:
-    said = sentences(figures(failures={"\x1b[2J": 1}, stopped="FatalError: \x1b]0;x\x07"), Ending(messages=True))
-    assert "\x1b" not in "".join(line.text for line in said)
+    lines = sentences(figures(failures={"\x1b[2J": 1}, stopped="FatalError: \x1b]0;x\x07"), Ending(messages=True))
+    assert "\x1b" not in "".join(line.text for line in lines)

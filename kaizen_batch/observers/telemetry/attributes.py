@@ -77,7 +77,7 @@ def target_of(model: str | None, endpoint: str | None) -> Target:
 
 
 def outcome_of(call: CallFinished) -> Attributes:
-    """What became of a call, as far as metrics tell it apart: few different values."""
+    """The outcome of a call, as far as metrics tell it apart: few different values."""
     outcome: Attributes = {}
     if call.response_model is not None:
         outcome[RESPONSE_MODEL] = call.response_model
@@ -121,8 +121,8 @@ def _parameters(request: Request) -> Attributes:
 def _content(call: CallFinished) -> Attributes:
     content: Attributes = {}
     if isinstance(call.request, Request):
-        said = [_message(message["role"], message["content"]) for message in call.request.messages]
-        content[INPUT_MESSAGES] = json.dumps(said, ensure_ascii=False)
+        messages = [_message(message["role"], message["content"]) for message in call.request.messages]
+        content[INPUT_MESSAGES] = json.dumps(messages, ensure_ascii=False)
     if call.answer is not None:
         answer = {**_message("assistant", call.answer), "finish_reason": call.finish_reason}
         content[OUTPUT_MESSAGES] = json.dumps([answer], ensure_ascii=False)

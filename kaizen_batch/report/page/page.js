@@ -21,11 +21,11 @@ const report = (() => {
   };
   const clock = (unix) => new Date((unix + data.utc_offset_s) * 1000).toISOString().slice(11, 19);
   const when = (u, s, unix) => (unix ? (u.width < 420 ? clock(unix) : `${seconds(s)}, ${clock(unix)}`) : seconds(s));
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const faint = (name) => `color-mix(in srgb, ${colour(name)} 14%, transparent)`;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const faint = (name) => `color-mix(in srgb, ${color(name)} 14%, transparent)`;
 
   const axis = (values, more) => ({
-    stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
+    stroke: color("soft"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false },
     font: "11px system-ui, sans-serif", values: (u, splits) => splits.map((n) => (n === null ? "" : values(n))), ...more,
   });
   const widest = (u, values) => 14 + 6.2 * Math.max(2, ...(values || []).map((value) => value.length));
@@ -34,7 +34,7 @@ const report = (() => {
     const { ctx, bbox } = u;
     ctx.save();
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.fillStyle = ctx.strokeStyle = colour("soft");
+    ctx.fillStyle = ctx.strokeStyle = color("soft");
     ctx.lineWidth = devicePixelRatio;
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
@@ -65,8 +65,8 @@ const report = (() => {
   const overTime = (plot, box, legend) => {
     const unit = units[plot.unit];
     const line = (series, n) => ({
-      label: series.label, stroke: colour(series.colour), width: 1.5, points: { show: false },
-      fill: n || plot.series.length > 1 ? undefined : faint(series.colour), value: (u, n) => (n === null ? "" : unit.value(n)),
+      label: series.label, stroke: color(series.color), width: 1.5, points: { show: false },
+      fill: n || plot.series.length > 1 ? undefined : faint(series.color), value: (u, n) => (n === null ? "" : unit.value(n)),
     });
     return {
       width: box.clientWidth, height: HEIGHT, legend: key(legend),
@@ -88,7 +88,7 @@ const report = (() => {
       y: { range: (u, low, high) => [0, (high || 1) * 1.15] },
     },
     series: [{ value: (u, s) => (s === null ? "" : `about ${seconds(s)}`) }, {
-      label: "answers", stroke: colour("blue"), fill: faint("blue"), width: 1, points: { show: false },
+      label: "answers", stroke: color("blue"), fill: faint("blue"), width: 1, points: { show: false },
       paths: uPlot.paths.bars({ size: [0.9, 60] }), value: (u, n) => (n === null ? "" : whole.format(n)),
     }],
     axes: [axis(seconds, { size: 26, splits: () => steps(...data.latency.edges_s), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],

@@ -158,7 +158,7 @@ def test_events_that_are_not_needed_show_nothing() -> None:
     assert shown.views == []
 
 
-async def test_runs_at_once_are_told_apart() -> None:
+async def test_concurrent_runs_are_distinguished() -> None:
     shown = Shown()
     strategy = ParallelBatchStrategy(2, on_event=ProgressSink(shown))
     agent = MockProvider(latency_s=0.001)
