@@ -46,6 +46,8 @@ _CODES = {
     "model_not_found": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
     "endpoint_down": Advice("the endpoint is down", "wait until it is back", retry=True),
     "budget_exhausted": Advice("the budget is spent", "raise budget_usd", retry=True),
+    "earlier_failure": Advice("an earlier step of the workflow failed", "correct that step"),
+    "incomplete_run": Advice("the run ended early", "run again", retry=True),
     "agent_failed": Advice("the function failed", "correct what its message names"),
 }
 _UNKNOWN = Advice("", "see the error of each")
