@@ -47,7 +47,6 @@ _CODES = {
     "endpoint_down": Advice("the endpoint is down", "wait until it is back", retry=True),
     "budget_exhausted": Advice("the budget is spent", "raise budget_usd", retry=True),
     "earlier_failure": Advice("an earlier step of the workflow failed", "correct that step"),
-    "incomplete_run": Advice("the run ended early", "run again", retry=True),
     "agent_failed": Advice("the function failed", "correct what its message names"),
 }
 _UNKNOWN = Advice("", "see the error of each")

@@ -5,7 +5,16 @@ import inspect
 from kaizen_batch import errors
 from kaizen_batch.texts.advice import advice_on, why_stopped
 
-_NOT_OF_ITEMS = ("error", "records", "journal", "invalid_config", "invalid_signature", "item_failed", "stopped")
+_NOT_OF_ITEMS = (
+    "error",
+    "records",
+    "journal",
+    "invalid_config",
+    "invalid_signature",
+    "item_failed",
+    "stopped",
+    "run_incomplete",
+)
 _BASES = ("unusable_output", "provider_error", "fatal")
 
 
