@@ -1,5 +1,5 @@
-"""Benchmarks: `make bench`, or `python -m benchmarks`, side by side in one run; figures as JSON in `results/`.
+"""Benchmarks: `make bench`, or `python -m benchmarks`. They run side by side and write their figures to `results/`.
 
-The final figures want a quiet machine. Arms take turns in every round, so that ratios hold on a busy one too, as long
-as what makes it busy is the same for all.
+Absolute figures need a quiet machine. The arms take turns in every round, so ratios are valid on a busy machine too, as
+long as the load is the same for all of them.
 """

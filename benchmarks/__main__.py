@@ -1,4 +1,4 @@
-"""All benchmarks, or some: `python -m benchmarks [--rounds 5] [--only engine,headline] [--quick]`."""
+"""All benchmarks, or a selection: `python -m benchmarks [--rounds 5] [--only engine,headline] [--quick]`."""
 
 import time
 from importlib import import_module
@@ -21,33 +21,33 @@ PARTS = {
     "graph": "graph:run",
     "adaptive": "adaptive:run",
 }
-BY_NAME_ONLY = ("adaptive",)  # takes minutes, and moves only with the adaptive limit
+BY_NAME_ONLY = ("adaptive",)  # takes minutes, and depends only on the adaptive limit
 
 
 def chosen(only: str | None) -> list[str]:
-    """The parts to run. Raises: click.BadParameter for one that there is not."""
+    """The parts to run. Raises: click.BadParameter for an unknown part."""
     if only is None:
         return [name for name in PARTS if name not in BY_NAME_ONLY]
     names = [name.strip() for name in only.split(",")]
     for name in names:
         if name not in PARTS:
-            raise click.BadParameter(f"there is no part {name!r}; there are {', '.join(PARTS)}")
+            raise click.BadParameter(f"no part {name!r}: the parts are {', '.join(PARTS)}")
     return names
 
 
 def run(name: str, plan: Plan) -> list[Target]:
-    """One part; it prints its tables itself."""
+    """Run one part. It prints its own tables."""
     module, _, function = PARTS[name].partition(":")
     targets: list[Target] = getattr(import_module(f"benchmarks.{module}"), function)(plan)
     return targets
 
 
 @click.command("benchmarks")
-@click.option("--rounds", default=5, type=click.IntRange(1), show_default=True, help="Samples of each arm.")
-@click.option("--only", metavar="A,B", help=f"Some parts: {', '.join(PARTS)}.")
-@click.option("--quick", is_flag=True, help="One round of a fiftieth of the items: to see that it works.")
+@click.option("--rounds", default=5, type=click.IntRange(1), show_default=True, help="Samples per arm.")
+@click.option("--only", metavar="A,B", help=f"Only these parts, out of {', '.join(PARTS)}.")
+@click.option("--quick", is_flag=True, help="One round with a fiftieth of the items, to check that everything works.")
 def main(rounds: int, only: str | None, quick: bool) -> None:
-    """Measure, side by side, in turns; medians. What is not installed is left out."""
+    """Measure all arms in turns and print medians. Libraries that are not installed are skipped."""
     plan = Plan(rounds=1 if quick else rounds, quick=quick)
     names, started = chosen(only), time.perf_counter()
     print(f"{machine()}\n{plan.rounds} rounds of {', '.join(names)}")

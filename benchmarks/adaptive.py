@@ -1,9 +1,10 @@
-"""What adaptive concurrency finds: an endpoint that slows down beyond a hidden knee, and one with a brown-out.
+"""How well adaptive concurrency finds the limit of an endpoint with a hidden saturation point, and of a brownout.
 
     python -m benchmarks --only adaptive [--rounds 3]
 
-For each knee the fixed values are tried first, for a few seconds each; the best of them and the adaptive limit, which
-is told the ceiling only, then do the same batch in turns. The latencies keep the endpoint slower than the client.
+For each saturation point ("knee"), fixed values are tried for a few seconds each. Then the best of them and the
+adaptive limit, which knows only the upper bound, process the same batch in turns. The latencies are chosen so that the
+endpoint, not the client, is the bottleneck.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ WINDOW = 100
 
 
 async def finish_times(url: str, items: int, at_once: int, adaptive: bool, deadline_s: float | None) -> list[float]:
-    """When each item of one batch was answered, on time.perf_counter."""
+    """The times at which the items of one batch were answered, on time.perf_counter."""
     ends: list[float] = []
 
     def note(event: Event) -> None:
@@ -55,17 +56,17 @@ async def finish_times(url: str, items: int, at_once: int, adaptive: bool, deadl
 
 
 async def batch(url: str, items: int, at_once: int, adaptive: bool = False, deadline_s: float | None = None) -> int:
-    """One batch of short prompts; with a deadline, what of it was done by then."""
+    """Run one batch of short prompts, up to the deadline if there is one."""
     return len(await finish_times(url, items, at_once, adaptive, deadline_s))
 
 
 def best_fixed(knee: int, latency_s: float) -> tuple[int, dict[int, float]]:
-    """The fixed value with the most items/s, and what each one does."""
+    """The fixed value with the most items/s, and the rate of each."""
     values = sorted({max(1, round(knee * factor)) for factor in FACTORS if knee * factor < CEILING} | {CEILING})
     most = round(2 * knee / latency_s * SCAN_S)
     rates = {}
     for value in values:
-        # An endpoint for each: what the one before has left under way would count against the knee.
+        # A new endpoint for each value: calls left over from the previous one would count as load.
         with simulator(latency_s=latency_s, latency_sigma=0.2, knee=knee) as url:
             given = {"url": url, "items": most, "at_once": value, "deadline_s": SCAN_S}
             taken = sample(Arm(str(value), "adaptive:batch", given))
@@ -74,7 +75,7 @@ def best_fixed(knee: int, latency_s: float) -> tuple[int, dict[int, float]]:
 
 
 def hidden_knee(knee: int, latency_s: float, *, rounds: int, items: int) -> list[Target]:
-    """Throughput of the adaptive limit, as a share of what the best fixed value does."""
+    """Throughput of the adaptive limit, as a share of the best fixed value's."""
     best, rates = best_fixed(knee, latency_s)
     print(f"\nknee {knee}, ceiling {CEILING}, {latency_s} s, {items:,} items")
     print("fixed:", ", ".join(f"{value}: {rate:,.0f}/s" for value, rate in rates.items()))
@@ -91,14 +92,14 @@ def hidden_knee(knee: int, latency_s: float, *, rounds: int, items: int) -> list
 
 
 def brownout() -> None:
-    """One batch through a time in which every call takes a multiple of its time."""
+    """Run one batch through a period in which every call takes a multiple of its time."""
     start, end, factor = BROWNOUT
     knee = BROWNOUT_KNEE
     with simulator(latency_s=KNEES[knee], latency_sigma=0.2, knee=knee, brownout=BROWNOUT) as url:
         zero = time.perf_counter()
         ends = [at - zero for at in asyncio.run(finish_times(url, BROWNOUT_ITEMS, CEILING, True, None))]
     before = rate(ends, start / 2, start)
-    print(f"\nbrown-out at knee {knee}: from {start:g} s to {end:g} s every call takes {factor:g} times as long")
+    print(f"\nbrownout at knee {knee}: from {start:g} s to {end:g} s every call takes {factor:g} times as long")
     print(f"before {before:.0f} items/s, during {rate(ends, start + 1, end):.0f}, ", end="")
     print(f"after {rate(ends, end + 1, ends[-WINDOW]):.0f}")
     for share in (0.5, 0.8, 0.9):
@@ -106,19 +107,19 @@ def brownout() -> None:
 
 
 def rate(ends: list[float], start: float, end: float) -> float:
-    """Items a second between two times."""
+    """Items per second between two times."""
     return (bisect.bisect(ends, end) - bisect.bisect(ends, start)) / (end - start)
 
 
 def items_until(ends: list[float], start: float, wanted: float) -> int | None:
-    """How many items are done after `start` until the next `WINDOW` of them go at the wanted rate; None if never."""
+    """How many items finish after `start` before the next `WINDOW` of them reach the given rate; None if never."""
     first = bisect.bisect(ends, start)
     back = (n for n in range(first, len(ends) - WINDOW) if WINDOW / (ends[n + WINDOW] - ends[n]) >= wanted)
     return next((n - first for n in back), None)
 
 
 def run(plan: Plan) -> list[Target]:
-    """Three knees, then the brown-out."""
+    """Three saturation points, then the brownout."""
     rounds, items = plan.at_most(ROUNDS), plan.items(ITEMS)
     shares = [hidden_knee(knee, latency_s, rounds=rounds, items=items) for knee, latency_s in KNEES.items()]
     brownout()

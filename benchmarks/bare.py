@@ -1,8 +1,8 @@
-"""Arms without any engine: the client that ours is built on, the usual one, and one below every client.
+"""Arms without an engine: a hand-written client of our own parts, one over aiohttp, and a raw protocol.
 
-`batch` is what one would write by hand for speed alone, of the parts that our wire path is made of: asyncio's
-transports, httptools and orjson, workers that pull from one iterator. `over_aiohttp` is the same over aiohttp. Both
-make the same call, read the whole body and parse it; they have no retry, no limit, no order, no result but the text.
+`batch` is what you would write by hand for speed alone, from the parts that our HTTP client uses: asyncio transports,
+httptools and orjson, and workers that pull from one iterator. `over_aiohttp` is the same over aiohttp. Both make the
+same call, read the whole body and parse it. They have no retries, limits or ordering, and return only the text.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MODEL, TEMPERATURE, MAX_TOKENS = "gpt-3.5-turbo", 0.1, 200
 
 
 def prompts(items: int) -> Iterator[str]:
-    """What every arm asks."""
+    """The prompts of every arm."""
     return (f"item {n}: a line of text" for n in range(items))
 
 
@@ -30,7 +30,7 @@ def body_of(prompt: str) -> bytes:
 
 
 class _Client(asyncio.BufferedProtocol):
-    """One connection of a client with httptools: one call at a time."""
+    """One connection, parsed by httptools: one call at a time."""
 
     def __init__(self, buffer: memoryview) -> None:
         self._buffer = buffer
@@ -86,7 +86,7 @@ async def batch(items: int, url: str, at_once: int) -> int:
 
 
 def on_uvloop(items: int, url: str, at_once: int) -> int:
-    """The first on uvloop in place of asyncio's own loop."""
+    """The same on uvloop instead of asyncio's own loop."""
     import uvloop
 
     return uvloop.run(batch(items, url, at_once))
@@ -116,7 +116,7 @@ async def over_aiohttp(items: int, url: str, at_once: int) -> int:
 
 
 class _Raw(asyncio.Protocol):
-    """Writes requests one after the other and looks for nothing but the end of each answer."""
+    """Writes requests one after another and only looks for the end of each response."""
 
     def __init__(self, host: str, source: Iterator[str], over: "asyncio.Future[None]") -> None:
         self._head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\ncontent-length: ".encode()
@@ -147,7 +147,7 @@ class _Raw(asyncio.Protocol):
 
 
 async def raw(items: int, url: str, at_once: int) -> int:
-    """One batch over a bare protocol: what the endpoint can do at most, and what Python can at best."""
+    """Run one batch over a bare protocol: the upper bound for the endpoint, and for any Python client."""
     loop, source, host = asyncio.get_running_loop(), prompts(items), URL(url)
     overs = [loop.create_future() for _ in range(at_once)]
     opened = [

@@ -1,7 +1,7 @@
-"""What the endpoint itself can do: a raw asyncio protocol, and wrk where it is installed, without and with latency.
+"""The limits of the endpoint: a raw asyncio protocol, and wrk if it is installed, without and with latency.
 
-If these are not well above what the other tables show, those measure the endpoint. The raw client at 10 ms also shows
-what of the ideal 5,000 items a second the machine lets anybody have.
+If these figures are not well above those of the other tables, the other tables measure the endpoint. The raw client at
+10 ms also shows how much of the ideal 5,000 items per second is possible on this machine.
 """
 
 import re
@@ -21,7 +21,7 @@ WRK_S = 3
 
 
 def run(plan: Plan) -> list[Target]:
-    """The lean endpoint at no latency and at 10 ms, and the simulator."""
+    """Measure the lean endpoint without latency and at 10 ms, and the simulator."""
     with endpoint() as lean, endpoint(latency_s=LATENCY_S) as late, simulator() as simulated:
         urls = {"lean endpoint": lean, "lean endpoint, 10 ms": late, "simulator": simulated}
         arms = [
@@ -38,7 +38,7 @@ def run(plan: Plan) -> list[Target]:
 
 
 def wrk(url: str, seconds: int) -> float | None:
-    """Calls a second by wrk, a client in C; None if it is not installed."""
+    """Calls per second by wrk, a client in C; None if it is not installed."""
     if shutil.which("wrk") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -46,12 +46,12 @@ def wrk(url: str, seconds: int) -> float | None:
         body = body_of("item 1: a line of text").decode()
         script.write_text(f'wrk.method = "POST"\nwrk.body = [[{body}]]\n')
         command = ["wrk", "-t1", f"-c{AT_ONCE}", f"-d{seconds}s", "-s", str(script), f"{url}/chat/completions"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return requests_per_s(said)
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return requests_per_s(output)
 
 
-def requests_per_s(said: str) -> float:
-    """The rate in what wrk prints."""
-    found = re.search(r"Requests/sec:\s*([\d.]+)", said)
+def requests_per_s(output: str) -> float:
+    """The rate in wrk's output."""
+    found = re.search(r"Requests/sec:\s*([\d.]+)", output)
     assert found is not None
     return float(found[1])

@@ -1,10 +1,10 @@
-"""More than one core: what two processes with half of the items each do against one with all of them.
+"""More than one core: two processes with half of the items each, against one process with all of them.
 
-Each of the two has half of the calls at once: with all of them for both, twice as many calls would be in flight, and
-any client would be faster. An upper bound of what splitting a run could bring, since nothing is coordinated here. The
-endpoint takes a process of its own, so on two cores it competes with them: the raw protocol shows what then is left to
-gain for the cheapest client that there is, and the engine alone, with no endpoint, what the cores themselves give.
-On a busy machine two processes also get more of it than one, which flatters them.
+Each of the two gets half of the calls in flight; otherwise twice as many calls would be in flight, and any client would
+be faster. Nothing is coordinated here, so this is an upper bound on the gain of splitting a run. The endpoint runs in
+its own process and competes for the two cores. The raw protocol shows what the cheapest possible client could gain, and
+the engine alone, without an endpoint, what the cores could give. On a busy machine, two processes get a larger share of
+it than one, which favors them.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ ROUNDS = 3
 
 
 def run(plan: Plan) -> list[Target]:
-    """Each case by one process and by two."""
+    """Run each case with one process and with two."""
     for label, where, latency_s, at_once, items in CASES:
         given = {"items": plan.items(items), "at_once": at_once}
         if latency_s is None:

@@ -1,8 +1,8 @@
-"""A lean endpoint: reads a chat request, answers it after a time, and does nothing else.
+"""A lean endpoint: it reads a chat request, answers it after the latency, and does nothing else.
 
-The package's simulator keeps a ledger of every call, which costs it some 60 microseconds a call and more memory with
-each, and its timers are those of the event loop, which epoll rounds up to whole milliseconds. Here an answer of 10 ms
-comes after 10.0 ms: the clock is a timerfd.
+The package's simulator keeps a ledger of every call, which takes about 60 microseconds and some memory per call. It
+uses the timers of the event loop, which epoll rounds up to whole milliseconds. Here a latency of 10 ms is 10.0 ms,
+because the clock is a timerfd.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _MONOTONIC, _NONBLOCK, _ABSOLUTE = 1, 0o4000, 1
 
 
 def answer(body: bytes) -> bytes:
-    """The whole response to a request's body: the last message comes back in it."""
+    """The response to a request's body; it repeats the last message."""
     prompt = _CONTENT.findall(body)[-1]
     tokens = len(prompt) // 4 + 1
     content = _BODY % (prompt, tokens, tokens + 9)
@@ -37,7 +37,7 @@ def answer(body: bytes) -> bytes:
 
 
 def split(data: bytes) -> tuple[bytes, bytes] | None:
-    """The body of the first whole request in what came in, and what comes after it; None if it is not there yet."""
+    """The body of the first complete request in the input, and the rest; None if it is incomplete."""
     end = data.find(b"\r\n\r\n") + 4
     length = _LENGTH.search(data, 0, end) if end > 3 else None
     if length is None or len(data) < end + int(length[1]):
@@ -47,7 +47,7 @@ def split(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 class Alarm:
-    """Calls back at a time of the loop's clock, to some 50 microseconds; without Linux to a millisecond."""
+    """Calls back at a time of the loop's clock, to about 50 microseconds; to a millisecond if not on Linux."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
@@ -59,7 +59,7 @@ class Alarm:
             loop.add_reader(self._timer, self._rung)
 
     def set(self, at: float) -> None:
-        """Ring then, and no longer at the time before."""
+        """Set the time, replacing an earlier one."""
         if self._libc is None:
             self._loop.call_at(at, self._ring)
             return
@@ -72,7 +72,7 @@ class Alarm:
 
 
 class Answers:
-    """Answers on their way: each is written when its time has come."""
+    """Pending answers: each is written when it is due."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, latency_s: float, sigma: float) -> None:
         self._clock = loop.time
@@ -84,7 +84,7 @@ class Answers:
         self._alarm = Alarm(loop, self._deliver)
 
     def send(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Write this when the latency is over."""
+        """Write this after the latency."""
         if self._latency_s == 0:
             transport.write(data)
             return
@@ -105,7 +105,7 @@ class Answers:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection. All read into one buffer: a plain protocol gets 256 KiB of fresh memory for each read."""
+    """One connection. All of them read into one buffer: a plain protocol allocates 256 KiB for each read."""
 
     def __init__(self, answers: Answers, buffer: memoryview) -> None:
         self._answers = answers
@@ -113,15 +113,15 @@ class Connection(asyncio.BufferedProtocol):
         self._data = b""
 
     def connection_made(self, transport: Any) -> None:
-        """asyncio: the transport is there."""
+        """Called by asyncio when the connection is open."""
         self._transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """asyncio: where the next bytes go to."""
+        """Called by asyncio: where to write the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """asyncio: so many bytes came in."""
+        """Called by asyncio when bytes have arrived."""
         self._data += self._buffer[:nbytes]
         while (found := split(self._data)) is not None:
             body, self._data = found
@@ -129,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 async def serve(latency_s: float, latency_sigma: float) -> None:
-    """Serve on a free port, and say which, until the process is ended."""
+    """Serve on a free port, print it, and run until the process is ended."""
     loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(2**16))
     answers = Answers(loop, latency_s, latency_sigma)
     server = await loop.create_server(lambda: Connection(answers, buffer), "127.0.0.1", 0, backlog=4096)
@@ -138,8 +138,10 @@ async def serve(latency_s: float, latency_sigma: float) -> None:
 
 
 @click.command("endpoint")
-@click.option("--latency-s", default=0.0, help="Seconds of a call.")
-@click.option("--latency-sigma", default=0.0, help="Above 0: spread of a lognormal distribution around that median.")
+@click.option("--latency-s", default=0.0, help="Seconds per call.")
+@click.option(
+    "--latency-sigma", default=0.0, help="If above 0: spread of a lognormal distribution with that median."
+)
 def main(latency_s: float, latency_sigma: float) -> None:
     """A lean OpenAI-compatible endpoint on 127.0.0.1."""
     asyncio.run(serve(latency_s, latency_sigma))

@@ -1,6 +1,6 @@
-"""The engine alone, with nothing to wait for: what an item costs before it costs anything. And flat memory.
+"""The engine alone, without latency: its own cost per item, and whether memory stays flat.
 
-Peers get fewer items where they are slow; the figures are items a second.
+Slow peers get fewer items; the figures are items per second.
 """
 
 from benchmarks.harness import Arm, Plan, Sample, compare
@@ -12,7 +12,7 @@ FEW, MANY = 1_000, 1_000_000
 RATE, GROWTH_MB = 100_000, 10
 
 FUNCTION, MODEL = "ours, a function", "ours, a signature and a provider"
-# Everything: both limits, budget, price, adaptive concurrency, progress; what an item may cost of it, in ms of CPU.
+# Everything: both limits, budget, price, adaptive concurrency, progress; and the highest CPU time per item, in ms.
 SAFE, SAVED = "ours, everything but a journal", "ours, everything"
 WANTED_MS = {SAFE: 0.025, SAVED: 0.040}
 ARMS = (
@@ -27,7 +27,7 @@ ARMS = (
 
 
 def run(plan: Plan) -> list[Target]:
-    """Items a second."""
+    """Measure items per second."""
     arms = [Arm(label, where, {"items": plan.items(items), "at_once": AT_ONCE}) for label, where, items in ARMS]
     samples = compare(arms, rounds=plan.rounds)
     targets = [Target(f"{label}, items/s", median(samples[label]), RATE) for label in (FUNCTION, MODEL)]
@@ -40,7 +40,7 @@ def run(plan: Plan) -> list[Target]:
 
 
 def memory(plan: Plan) -> list[Target]:
-    """A million streamed items against a thousand: the peak must not grow with the batch."""
+    """Stream a million items and a thousand: the memory peak must not grow with the batch."""
     arms = [
         Arm(f"{label}: {items:,}", where, {"items": items, "at_once": AT_ONCE})
         for label, where in ((FUNCTION, "ours:function"), (MODEL, "ours:model"))
@@ -56,6 +56,6 @@ def memory(plan: Plan) -> list[Target]:
 
 
 def growth(few: list[Sample], many: list[Sample]) -> float | None:
-    """MB that the peak of many items is above that of few."""
+    """By how many MB the peak of many items exceeds that of few."""
     less, more = median(few, "peak_mb"), median(many, "peak_mb")
     return more - less if less is not None and more is not None else None

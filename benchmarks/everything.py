@@ -1,4 +1,4 @@
-"""What the safety costs: a journal, and everything on, against neither; over HTTP at 10 ms, 50 at once."""
+"""The cost of safety: with a journal, with everything, and with neither; over HTTP at 10 ms, 50 calls at once."""
 
 from benchmarks.harness import Arm, Plan, compare, endpoint
 from benchmarks.tables import Target, ratio, report
@@ -9,7 +9,7 @@ WANTED = {JOURNAL: 0.95, EVERYTHING: 0.75}
 
 
 def run(plan: Plan) -> list[Target]:
-    """All three in turns."""
+    """Measure all three in turns."""
     with endpoint(latency_s=0.01) as url:
         given = {"items": plan.items(ITEMS), "url": url, "at_once": 50}
         arms = [
@@ -22,5 +22,5 @@ def run(plan: Plan) -> list[Target]:
         Target(f"{label}, of the plain run", ratio(samples, label, PLAIN), wanted, form=".0%")
         for label, wanted in WANTED.items()
     ]
-    title = "What the safety costs (everything: journal, both limits, budget, price, a sink), 10 ms, 50 at once"
+    title = "The cost of safety (everything: journal, both limits, budget, price, a sink), 10 ms, 50 at once"
     return report("everything", samples, base=PLAIN, targets=targets, title=title)

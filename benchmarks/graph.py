@@ -1,7 +1,7 @@
-"""Kailash at size: 100,000 items through LocalRuntime against the engine's own time and memory.
+"""Kailash at scale: 100,000 items through LocalRuntime, against the engine's own time and memory.
 
-By value, the rows go into the graph and the results come out of it as lists; by path, both stay in files. What the
-runtime does with such lists, whichever node takes and gives them, is measured by one that has its results ready.
+By value, rows and results pass through the graph as lists; by path, both stay in files. A node that has its results
+ready shows what the runtime itself does with such lists.
 """
 
 import statistics
@@ -33,11 +33,11 @@ WAYS = {
     JOB: "graph:job",
     BY_PATH: "graph:by_path",
 }
-WANTED = 0.75  # of the speed that its parts have one after the other
+WANTED = 0.75  # of the speed of the engine and the runtime, one after the other
 
 
 def run(plan: Plan) -> list[Target]:
-    """Every way in turns."""
+    """Measure all ways in turns."""
     arms = [Arm(label, where, {"items": plan.items(ITEMS)}) for label, where in WAYS.items()]
     samples = compare(arms, rounds=plan.at_most(ROUNDS))
     parts = [
@@ -54,19 +54,19 @@ def run(plan: Plan) -> list[Target]:
 
 
 def rows(items: int) -> list[dict[str, str]]:
-    """The batch."""
+    """The items of the batch."""
     return [{"prompt": prompt} for prompt in prompts(items)]
 
 
 async def engine(items: int) -> int:
-    """Without a graph."""
+    """The engine without a graph."""
     config = BatchConfig(llm_provider="mock", max_concurrent=AT_ONCE)
     agent = create_agent(config, provider=NoOp())
     return _checked(await ParallelBatchStrategy.from_config(config).execute_batch(agent, rows(items)), items)
 
 
 async def job(items: int) -> int:
-    """Without a graph, JSONL in and out."""
+    """A job without a graph, from JSONL to JSONL."""
     with _files(items) as (source, target):
         config = BatchConfig(llm_provider="mock", max_concurrent=AT_ONCE)
         done = await run_job(FileJob(source, target), create_agent(config, provider=NoOp()), config)
@@ -75,7 +75,7 @@ async def job(items: int) -> int:
 
 
 def runtime(items: int) -> int:
-    """A node in a graph that only hands out results."""
+    """A node that only returns results, in a graph."""
     from kailash.nodes.base import Node, NodeParameter
 
     class Ready(Node):  # type: ignore[misc]
@@ -90,12 +90,12 @@ def runtime(items: int) -> int:
 
 
 def by_value(items: int) -> int:
-    """One node in a graph."""
+    """The agent as a node in a graph, by value."""
     return _checked(_execute(_node())({"agent": {"batch": rows(items)}})["results"], items)
 
 
 def by_path(items: int) -> int:
-    """The same, JSONL in and out."""
+    """The same by path, from JSONL to JSONL."""
     with _files(items) as (source, target):
         done = _execute(_node())({"agent": {"input_path": str(source), "output_path": str(target)}})
         assert done["summary"]["ok"] == items

@@ -1,8 +1,8 @@
-"""What every benchmark needs: arms in processes of their own, samples in turns, an endpoint in another process.
+"""Shared by all benchmarks: arms in separate processes, samples in turns, an endpoint in another process.
 
 An arm is a function `(items, **parameters) -> items done`, async or not, in a module of this package. It runs in a
 fresh process for each sample, so that memory and CPU are its own; the samples of all arms alternate, so that a noisy
-moment hits them alike. A small batch goes before: what a library imports or builds on first use is no part of a sample.
+moment affects all of them. Each sample begins with a small batch, so that imports and first-use setup do not count.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ OUR_OWN = ("benchmarks", "kaizen_batch")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One contestant: `where` is "module:function" below `benchmarks`, `processes` how many share its items."""
+    """One contestant. `where` is "module:function" in `benchmarks`; `processes` is how many share its items."""
 
     label: str
     where: str
@@ -38,7 +38,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process did; CPU in seconds, memory at its peak in MB."""
+    """The figures of one process: CPU in seconds, peak memory in MB."""
 
     items: int
     elapsed_s: float
@@ -56,7 +56,7 @@ class Sample:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Self:
-        """What processes that started together did: the last to end is when the work was done."""
+        """Combine processes that started together: the last one to end determines the time."""
         items = sum(run.items for run in runs)
         return cls(
             items_per_s=items / max(run.elapsed_s for run in runs),
@@ -67,22 +67,22 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much to do: `quick` is one round of a fiftieth of the items, to see that it works."""
+    """How much to measure; `quick` is one round with a fiftieth of the items."""
 
     rounds: int = 5
     quick: bool = False
 
     def items(self, wanted: int) -> int:
-        """How many items to take where so many are wanted."""
+        """The number of items to process, out of `wanted`."""
         return max(WARM_UP, wanted // 50) if self.quick else wanted
 
     def at_most(self, rounds: int) -> int:
-        """Rounds of a part that takes long."""
+        """The rounds of a slow part."""
         return min(rounds, self.rounds)
 
 
 def compare(arms: Sequence[Arm], *, rounds: int) -> dict[str, list[Sample]]:
-    """Samples of several arms, taken in turns; none for an arm whose package is not installed."""
+    """Sample several arms in turns. Arms whose package is not installed get no samples."""
     samples: dict[str, list[Sample]] = {arm.label: [] for arm in arms}
     for _ in range(rounds):
         for arm in arms:
@@ -104,7 +104,10 @@ def sample(arm: Arm) -> Sample | None:
 
 
 class _Process:
-    """The process of an arm: says that it is ready or what it misses, waits for the word, does the items, says how."""
+    """The process of an arm.
+
+    It reports that it is ready, or what is missing; waits for the signal; processes the items; reports its figures.
+    """
 
     def __init__(self, where: str, parameters: dict[str, Any]) -> None:
         self._where = where
@@ -127,13 +130,13 @@ class _Process:
         self._stderr.close()
 
     def go(self) -> None:
-        """Let it begin."""
+        """Send the start signal."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
 
     def line(self) -> str:
-        """The next line that it says to us; whatever else a library prints is passed over."""
+        """Its next line for us; other output of libraries is ignored."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(_PREFIX):
@@ -144,7 +147,7 @@ class _Process:
 
 @contextmanager
 def endpoint(module: str = "benchmarks.endpoint", **options: float | str | Sequence[float]) -> Iterator[str]:
-    """An endpoint in a process of its own; gives its base URL."""
+    """Run an endpoint in a separate process and return its base URL."""
     flags = [text for name, value in options.items() for text in _flag(name, value)]
     command = [sys.executable, "-m", module, *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -157,7 +160,7 @@ def endpoint(module: str = "benchmarks.endpoint", **options: float | str | Seque
 
 
 def simulator(**options: float | str | Sequence[float]) -> Any:
-    """The package's own simulator as the endpoint: it knows knees, brown-outs and limits."""
+    """Run the package's simulator as the endpoint; it supports saturation, brownouts and limits."""
     return endpoint("kaizen_batch.simulator", **options)
 
 
@@ -167,16 +170,16 @@ def _flag(name: str, value: float | str | Sequence[float]) -> list[str]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had resident, in MB."""
+    """The peak resident memory of this process, in MB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not ru_maxrss: after fork and exec that still knows the size of the process that started this one.
+        # Not ru_maxrss: after fork and exec, it still includes the size of the parent process.
         return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if "VmHWM" in line)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def measure(function: Callable[..., Any], parameters: dict[str, Any], wait: Callable[[], object]) -> Run:
-    """Call an arm for its first batch, `wait`, then call it for all items, on the same loop if it is async."""
+    """Call an arm for its first batch, `wait`, then call it for all items; on the same loop if it is async."""
     with asyncio.Runner() as runner:
 
         def call(items: int) -> int:
@@ -200,7 +203,7 @@ def _wait_for_the_others() -> None:
 
 
 def main(where: str, parameters: str) -> None:
-    """What runs in the process of an arm."""
+    """The entry point of an arm's process."""
     module, _, name = where.partition(":")
     try:
         function = getattr(import_module(f"benchmarks.{module}"), name)

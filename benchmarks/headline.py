@@ -1,10 +1,10 @@
-"""The headline table: 10 ms a call, by calls at once, against the bare client and the ideal."""
+"""The headline table: 10 ms per call, by calls at once, against the bare client and the ideal."""
 
 from benchmarks.harness import Arm, Plan, compare, endpoint
 from benchmarks.tables import Samples, Target, median, ratio, report
 
 LATENCY_S = 0.01
-# Calls at once, and the share of the bare client's items a second that is wanted.
+# Calls at once, and the target: a share of the bare client's items per second.
 WANTED = {1: 0.97, 5: 0.97, 10: 0.97, 50: 0.93}
 OF_IDEAL_AT_50 = 0.85
 SECONDS = 2.0
@@ -12,7 +12,7 @@ AIOHTTP = "bare, over aiohttp"
 
 
 def run(plan: Plan) -> list[Target]:
-    """Ours and the bare client in turns."""
+    """Measure ours and the bare client in turns."""
     with endpoint(latency_s=LATENCY_S) as url:
         arms = [
             Arm(

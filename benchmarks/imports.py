@@ -1,6 +1,6 @@
-"""What `import kaizen_batch` costs: a fresh interpreter with it, against one without, in turns.
+"""The cost of `import kaizen_batch`: a new interpreter with it, against one without, in turns.
 
-The CPU's seconds are told beside those of the clock, because a busy machine stretches only the latter.
+CPU seconds are shown next to wall-clock seconds, because a busy machine increases only the latter.
 """
 
 import json
@@ -20,7 +20,7 @@ _LOADED = f"import json, sys, kaizen_batch; print(json.dumps([name for name in {
 
 
 def run(plan: Plan) -> list[Target]:
-    """Seconds, and which heavy packages came along."""
+    """Measure the seconds, and list the heavy packages that were loaded."""
     turns = range(plan.rounds * TIMES_EACH_ROUND)
     times = [(*seconds("import kaizen_batch"), *seconds("pass")) for _ in turns]
     clock_s, cpu_s, bare_clock_s, bare_cpu_s = map(statistics.median, zip(*times, strict=True))
@@ -29,14 +29,14 @@ def run(plan: Plan) -> list[Target]:
         Target("import kaizen_batch, seconds", clock_s - bare_clock_s, WANTED_S, at_most=True, form=".3f"),
         Target("heavy packages that it loads", len(heavy), 0, at_most=True, form="d"),
     ]
-    told = f"Import: {cpu_s - bare_cpu_s:.3f} s of CPU, {len(heavy)} of {', '.join(HEAVY)} {' '.join(heavy)}"
-    print("", told.strip(), *targets, sep="\n", flush=True)
+    summary = f"Import: {cpu_s - bare_cpu_s:.3f} s of CPU, {len(heavy)} of {', '.join(HEAVY)} {' '.join(heavy)}"
+    print("", summary.strip(), *targets, sep="\n", flush=True)
     write("imports", {"clock_cpu_bare_clock_cpu_s": times, "heavy": heavy}, targets)
     return targets
 
 
 def seconds(code: str) -> tuple[float, float]:
-    """How long an interpreter takes to run this, from start to end: by the clock, and of CPU."""
+    """How long an interpreter takes to run this, from start to end: wall-clock and CPU seconds."""
     started, cpu_s = time.perf_counter(), _cpu_of_children()
     python(code)
     return time.perf_counter() - started, _cpu_of_children() - cpu_s
@@ -48,5 +48,5 @@ def _cpu_of_children() -> float:
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a new interpreter."""
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -6,20 +6,20 @@ from benchmarks.tables import Samples, Target, ratio, report
 TAIL_ITEMS, TAIL_AT_ONCE, TAIL_MEDIAN_S, TAIL_SIGMA = 10_000, 200, 0.2, 0.5
 TAIL_ROUNDS = 2  # these calls take long
 LATENCY_S = 0.02
-# Calls at once: items for us and the bare client, items for the SDK.
+# Calls at once: items for ours and the bare client, items for the SDK.
 SIZES = {10: (1_000, 300), 200: (10_000, 300), 1_000: (10_000, 1_000)}
 OF_SDK, OF_BARE = 25.0, 0.75
-# Our synchronous calls and commands run on uvloop, `await` on whatever loop there is.
+# Our synchronous calls and commands run on uvloop; `await` uses the running loop.
 PAIRS = (("ours on uvloop", "bare"), ("ours", "bare"), ("ours on uvloop", "bare on uvloop"))
 
 
 def run(plan: Plan) -> list[Target]:
-    """Both."""
+    """Measure both."""
     return [*long_tail(plan), *many_at_once(plan)]
 
 
 def long_tail(plan: Plan) -> list[Target]:
-    """A lognormal latency: some calls take five times as long as others, and must not hold those up."""
+    """A lognormal latency: some calls take five times as long as others, and must not delay them."""
     with endpoint(latency_s=TAIL_MEDIAN_S, latency_sigma=TAIL_SIGMA) as url:
         given = {"items": plan.items(TAIL_ITEMS), "url": url, "at_once": TAIL_AT_ONCE}
         arms = [Arm("ours", "ours:batch", given), Arm("bare client", "bare:batch", given)]
@@ -29,7 +29,7 @@ def long_tail(plan: Plan) -> list[Target]:
 
 
 def many_at_once(plan: Plan) -> list[Target]:
-    """The SDK's own time for a call grows with the calls in flight; ours must not."""
+    """The SDK's own time per call grows with the calls in flight; ours must not."""
     with endpoint(latency_s=LATENCY_S) as url:
         arms = [
             Arm(f"{at_once:>5,}, {who}", where, {"items": plan.items(items), "url": url, "at_once": at_once})

@@ -1,4 +1,4 @@
-"""Our arms: the engine alone, over HTTP, and with everything on."""
+"""Our arms: the engine alone, over HTTP, and with every option."""
 
 import asyncio
 import os
@@ -33,10 +33,10 @@ BUDGET_USD = 1e6
 
 
 class NoOp(Provider):
-    """Answers at once, the same to everybody."""
+    """Answers immediately, always the same."""
 
     async def complete(self, request: Request) -> Completion:
-        """The one answer."""
+        """Return the answer."""
         return ANSWER
 
 
@@ -46,7 +46,7 @@ async def nothing(prompt: str) -> dict[str, Any]:
 
 
 async def stream(agent: Any, config: BatchConfig, items: int, *, on_event: EventSink | None = None) -> int:
-    """One batch, streamed; every item must come back, in order, and succeed."""
+    """Stream one batch; every item must succeed, in order."""
     rows = ({"prompt": prompt} for prompt in prompts(items))
     done = 0
     async with ParallelBatchStrategy.from_config(config, on_event=on_event).stream(agent, rows) as run:
@@ -63,13 +63,13 @@ async def function(items: int, at_once: int = 50) -> int:
 
 
 async def model(items: int, at_once: int = 50) -> int:
-    """A signature in front of a provider that does nothing: an item's whole way but for the wire."""
+    """A signature and a provider that does nothing: everything except HTTP."""
     config = BatchConfig(llm_provider="mock", max_concurrent=at_once)
     return await stream(create_agent(config, provider=NoOp()), config, items)
 
 
 def safety(folder: str | None) -> dict[str, Any]:
-    """The options that keep a run safe: limits and a budget that do not bind, and a journal if there is a folder."""
+    """The safety options: limits and a budget that are never reached, and a journal if there is a folder."""
     return {
         "requests_per_minute": NO_LIMIT,
         "tokens_per_minute": NO_LIMIT,
@@ -80,12 +80,12 @@ def safety(folder: str | None) -> dict[str, Any]:
 
 
 async def safe_model(items: int, at_once: int = 50) -> int:
-    """The same with everything on but the journal."""
+    """The same with every option except the journal."""
     return await _safe_model(items, at_once, None)
 
 
 async def safe_model_with_journal(items: int, at_once: int = 50) -> int:
-    """The same with everything on."""
+    """The same with every option."""
     with tempfile.TemporaryDirectory() as folder:
         return await _safe_model(items, at_once, folder)
 
@@ -98,13 +98,13 @@ async def _safe_model(items: int, at_once: int, folder: str | None) -> int:
 
 @contextmanager
 def quiet_progress() -> Iterator[EventSink]:
-    """The progress display, written to nowhere."""
+    """The progress display, writing to nowhere."""
     with Path(os.devnull).open("w") as nowhere, progress_sink("lines", stream=nowhere) as sink:
         yield sink
 
 
 async def client(items: int, url: str, at_once: int) -> int:
-    """Our wire path without its engine: the bytes, the connections, and an answer parsed."""
+    """Our HTTP client without the engine: encode, send, parse."""
     transport = PoolTransport(Target(url, "none", 120.0, at_once), tls=None, rare=_no_redirect)
     source, done = prompts(items), 0
 
@@ -127,30 +127,30 @@ def _is_answered(answer: HttpResponse, sent: bytes) -> bool:
 
 
 def _no_redirect() -> Transport:
-    raise AssertionError("the endpoint of a benchmark redirects nobody")
+    raise AssertionError("the endpoint of a benchmark never redirects")
 
 
 async def batch(items: int, url: str, at_once: int, **options: Any) -> int:
-    """One batch over HTTP."""
+    """Run one batch over HTTP."""
     config = BatchConfig(base_url=url, max_concurrent=at_once, **options)
     return await stream(create_agent(config), config, items)
 
 
 def on_uvloop(items: int, url: str, at_once: int) -> int:
-    """The same on uvloop in place of asyncio's own loop."""
+    """The same on uvloop instead of asyncio's own loop."""
     import uvloop
 
     return uvloop.run(batch(items, url, at_once))  # as our synchronous calls and commands do
 
 
 async def with_journal(items: int, url: str, at_once: int) -> int:
-    """The same with a journal, a new one each time."""
+    """The same with a journal, a new one for each sample."""
     with tempfile.TemporaryDirectory() as folder:
         return await batch(items, url, at_once, journal=str(Path(folder) / "run.db"))
 
 
 async def everything(items: int, url: str, at_once: int) -> int:
-    """Journal, both limits (which do not bind), budget, price, progress."""
+    """With a journal, both limits (never reached), a budget, a price and progress."""
     with tempfile.TemporaryDirectory() as folder, quiet_progress() as sink:
         config = BatchConfig(base_url=url, max_concurrent=at_once, **safety(folder))
         return await stream(create_agent(config), config, items, on_event=sink)

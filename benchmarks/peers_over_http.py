@@ -1,6 +1,7 @@
-"""Over HTTP against what people use: the same prompts to the same endpoint, each at its own pace.
+"""Over HTTP against other libraries: the same prompts to the same endpoint.
 
-At 10 ms and 50 calls at once against all of them; at no latency against the bare client, where all is the client's.
+At 10 ms and 50 calls at once against all of them; without latency against the bare client, where all time is the
+client's.
 """
 
 from typing import Any
@@ -12,9 +13,9 @@ AT_ONCE = 50
 LATENCY_S = 0.01
 OURS, BARE = "ours", "bare client"
 OURS_ON_UVLOOP, BARE_ON_UVLOOP = "ours on uvloop", "bare client on uvloop"
-# Our synchronous calls and commands run on uvloop, `await` on whatever loop there is.
+# Our synchronous calls and commands run on uvloop; `await` uses the running loop.
 PAIRS = ((OURS_ON_UVLOOP, BARE), (OURS, BARE), (OURS_ON_UVLOOP, BARE_ON_UVLOOP))
-# What each does in some two seconds, and how many times as fast ours is to be.
+# Items that take each about two seconds, and the target: how many times faster ours must be.
 PEERS: dict[str, tuple[str, int, float | None]] = {
     "official SDK, gather": ("peers.sdk:batch", 1_000, 5.0),
     "official SDK over aiohttp": ("peers.sdk:over_aiohttp", 1_000, None),
@@ -27,12 +28,12 @@ OF_BARE = 0.6
 
 
 def run(plan: Plan) -> list[Target]:
-    """All of them at 10 ms, then ours and the bare client at none."""
+    """Measure all of them at 10 ms, then ours and the bare client without latency."""
     return [*at_10_ms(plan), *at_no_latency(plan)]
 
 
 def at_10_ms(plan: Plan) -> list[Target]:
-    """The peers."""
+    """Measure the other libraries."""
     with endpoint(latency_s=LATENCY_S) as url:
         given = {"url": url, "at_once": AT_ONCE}
         arms = [*_pair(plan, given), *(_peer(plan, label, given) for label in PEERS)]
@@ -42,7 +43,7 @@ def at_10_ms(plan: Plan) -> list[Target]:
 
 
 def at_no_latency(plan: Plan) -> list[Target]:
-    """The bare client."""
+    """Measure the bare client."""
     with endpoint() as url:
         given = {"url": url, "at_once": AT_ONCE}
         more = [
@@ -72,7 +73,7 @@ def _peer(plan: Plan, label: str, given: dict[str, Any]) -> Arm:
     where, items, _ = PEERS[label]
     given = {**given, "items": plan.items(items)}
     if "cookbook" in where:
-        del given["at_once"]  # it knows no such limit
+        del given["at_once"]  # it has no such limit
     return Arm(label, where, given)
 
 

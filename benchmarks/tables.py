@@ -1,4 +1,4 @@
-"""What the samples say: medians, ratios, whether a target was reached; as a table and as JSON."""
+"""Evaluate samples: medians, ratios and targets, as a table and as JSON."""
 
 import json
 import os
@@ -29,9 +29,9 @@ Samples = Mapping[str, Sequence[Sample]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure and what it should be: at least `wanted`, or at most; `value` None was not measured.
+    """A figure and its target: at least `wanted`, or at most. A `value` of None was not measured.
 
-    `form` is how both are written, as in `format`.
+    `form` is the format of both, as for `format`.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is met; None if it was not measured."""
+        """Whether the target is met; None if it was not measured."""
         if self.value is None:
             return None
         return self.value <= self.wanted if self.at_most else self.value >= self.wanted
@@ -59,9 +59,9 @@ def median(samples: Sequence[Sample], figure: str = "items_per_s") -> float | No
 
 
 def ratio(samples: Samples, label: str, base: str) -> float | None:
-    """How many times the items/s of `base` the arm `label` does; None if either was not measured.
+    """The items/s of the arm `label` as a multiple of `base`; None if either was not measured.
 
-    The median of the ratios within each round: what slows a whole round down, slows both.
+    It is the median of the ratios within each round, because anything that slows down a round affects both.
     """
     rounds = [
         ours.items_per_s / theirs.items_per_s for ours, theirs in zip(samples[label], samples[base], strict=False)
@@ -70,7 +70,7 @@ def ratio(samples: Samples, label: str, base: str) -> float | None:
 
 
 def table(samples: Samples, *, base: str | Mapping[str, str]) -> list[str]:
-    """The lines of a table of medians; the ratio is to the arm `base`, or to the one that it names for each."""
+    """The lines of a table of medians. Ratios are to the arm `base`, or to the arm that it names for each."""
     bases = dict.fromkeys(samples, base) if isinstance(base, str) else base
     width = max(map(len, samples)) + 2
     head = f"{'':{width}}{'items/s':>10}{'(min..max)':>20}{'ratio':>8}{'CPU s/1,000':>13}{'peak MB':>9}"
@@ -99,7 +99,7 @@ def report(
     title: str = "",
     **more: Any,
 ) -> list[Target]:
-    """Print the table and what became of the targets, write everything to `results/<name>.json`; gives the targets."""
+    """Print the table and the targets, write everything to `results/<name>.json`, and return the targets."""
     targets = list(targets)
     print("", title, *table(samples, base=base), *map(str, targets), sep="\n", flush=True)
     write(
@@ -111,15 +111,15 @@ def report(
 
 
 def write(name: str, figures: dict[str, Any], targets: Iterable[Target]) -> None:
-    """Write what was measured, where and against what, as JSON."""
+    """Write the figures, the machine and the versions as JSON."""
     RESULTS.mkdir(exist_ok=True)
-    told = [{**asdict(target), "reached": target.reached} for target in targets]
-    text = json.dumps({"machine": machine(), **figures, "targets": told}, indent=1)
+    record = [{**asdict(target), "reached": target.reached} for target in targets]
+    text = json.dumps({"machine": machine(), **figures, "targets": record}, indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
 def machine() -> dict[str, Any]:
-    """Where this was measured, and against which versions."""
+    """The machine and the versions of the libraries."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

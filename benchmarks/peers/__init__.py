@@ -1,1 +1,1 @@
-"""What people use today, each driven as its own documentation says; a module for each, which imports it at the top."""
+"""Other libraries, each used as its own documentation says. Each has a module that imports it at the top."""

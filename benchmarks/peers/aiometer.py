@@ -7,7 +7,7 @@ from benchmarks.ours import nothing
 
 
 async def amap(items: int, at_once: int) -> int:
-    """An agent that does nothing; results as they come."""
+    """An agent that does nothing; results as they arrive."""
     done = 0
     async with aiometer.amap(nothing, list(prompts(items)), max_at_once=at_once) as results:
         async for _ in results:

@@ -1,10 +1,10 @@
-"""The OpenAI cookbook's method, written anew, because it is a script and not a package.
+"""The method of the OpenAI cookbook's script, rewritten, because it is not a package.
 
 Source: examples/api_request_parallel_processor.py in https://github.com/openai/openai-cookbook. Kept: requests from a
-JSONL file, a loop that refills both capacities, starts at most one call a round, each in a task of its own, and sleeps
-1 ms ("limits max throughput to 1,000 requests per second"); answers appended to a file that is opened for each; an
-aiohttp session with its default of 100 connections. Left out, to its advantage: the count of tokens by tiktoken, the
-log line for each request. It has no limit on calls at once; the capacities here never bind.
+JSONL file; a loop that refills both capacities, starts at most one call per iteration, each in its own task, and sleeps
+1 ms ("limits max throughput to 1,000 requests per second"); answers appended to a file that is opened for each of them;
+an aiohttp session with its default of 100 connections. Omitted, to its advantage: counting tokens with tiktoken, and
+one log line per request. It has no limit on calls at once, and the capacities are never reached here.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PER_MINUTE = 1e9
 
 @dataclass
 class Status:
-    """How many calls have begun and not ended, and how many of them ended well."""
+    """The number of calls in progress, and of those that succeeded."""
 
     in_progress: int = 0
     succeeded: int = 0
@@ -34,17 +34,17 @@ class Status:
 
 @dataclass
 class Capacity:
-    """What a minute's limit leaves, refilled by the time that has gone by."""
+    """The capacity left of a limit per minute, refilled as time passes."""
 
     available: float = PER_MINUTE
 
     def refill(self, seconds: float) -> None:
-        """Let so much time go by."""
+        """Refill for this much time."""
         self.available = min(self.available + PER_MINUTE * seconds / 60.0, PER_MINUTE)
 
 
 async def call(session: aiohttp.ClientSession, url: str, request: Any, save_to: Path, status: Status) -> None:
-    """One call, and its answer on the disk."""
+    """Make one call and append its answer to the file."""
     async with session.post(url=url, headers={"Authorization": "Bearer none"}, json=request) as response:
         answer = await response.json()
     with save_to.open("a") as file:
@@ -56,7 +56,7 @@ async def call(session: aiohttp.ClientSession, url: str, request: Any, save_to: 
 async def process(requests: Iterator[str], url: str, save_to: Path) -> Status:
     """The script's main loop."""
     status, calls, tokens, updated = Status(), Capacity(), Capacity(), time.time()
-    tasks = set()  # the script leaves them to the collector
+    tasks = set()  # the script does not keep them either
     async with aiohttp.ClientSession() as session:
         while True:
             line = next(requests, None)
@@ -77,7 +77,7 @@ async def process(requests: Iterator[str], url: str, save_to: Path) -> Status:
 
 
 async def batch(items: int, url: str) -> int:
-    """A JSONL file in, a JSONL file out."""
+    """From a JSONL file to a JSONL file."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "requests.jsonl"
         source.write_bytes(b"\n".join(map(body_of, prompts(items))))

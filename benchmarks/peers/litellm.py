@@ -1,4 +1,4 @@
-"""LiteLLM: `acompletion` under a semaphore; its `batch_completion` is a pool of threads for synchronous code.
+"""LiteLLM: `acompletion` under a semaphore; its `batch_completion` is a thread pool for synchronous code.
 
 https://docs.litellm.ai/docs/completion/stream#async-completion and https://docs.litellm.ai/docs/completion/batching
 """
@@ -6,7 +6,7 @@ https://docs.litellm.ai/docs/completion/stream#async-completion and https://docs
 import asyncio
 import os
 
-# Without it the import asks the network for a list of prices, three times.
+# Without it, the import tries three times to download a price list.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm

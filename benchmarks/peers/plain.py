@@ -1,4 +1,4 @@
-"""asyncio alone: a task for each item, a semaphore, gather."""
+"""asyncio alone: one task per item, a semaphore, gather."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from benchmarks.ours import nothing
 
 
 async def gather(items: int, at_once: int) -> int:
-    """The lines that everybody has written once."""
+    """The code that everybody writes first."""
     semaphore = asyncio.Semaphore(at_once)
 
     async def one(prompt: str) -> dict[str, str]:

@@ -11,13 +11,13 @@ from benchmarks.bare import MAX_TOKENS, MODEL, TEMPERATURE, prompts
 
 
 async def batch(items: int, url: str, at_once: int) -> int:
-    """Chat completions over HTTP, as the SDK comes."""
+    """Chat completions over HTTP, with the SDK's defaults."""
     async with AsyncOpenAI(api_key="none", base_url=url) as client:
         return await _gather(client, items, at_once)
 
 
 async def over_aiohttp(items: int, url: str, at_once: int) -> int:
-    """The same over aiohttp, which its documentation advises for many calls at once."""
+    """The same over aiohttp, which its documentation recommends for many calls at once."""
     async with AsyncOpenAI(api_key="none", base_url=url, http_client=DefaultAioHttpClient()) as client:
         return await _gather(client, items, at_once)
 

@@ -37,7 +37,7 @@ def test_every_part_is_there(part: str) -> None:
 def test_parts_are_chosen_by_name() -> None:
     assert __main__.chosen("headline, engine") == ["headline", "engine"]
     assert "adaptive" not in __main__.chosen(None)
-    with pytest.raises(click.BadParameter, match="'headlin'; there are ceiling, engine"):
+    with pytest.raises(click.BadParameter, match="'headlin': the parts are ceiling, engine"):
         __main__.chosen("headlin")
 
 
