@@ -139,9 +139,7 @@ async def serve(latency_s: float, latency_sigma: float) -> None:
 
 @click.command("endpoint")
 @click.option("--latency-s", default=0.0, help="Seconds per call.")
-@click.option(
-    "--latency-sigma", default=0.0, help="If above 0: spread of a lognormal distribution with that median."
-)
+@click.option("--latency-sigma", default=0.0, help="Above 0: spread of a lognormal distribution with that median.")
 def main(latency_s: float, latency_sigma: float) -> None:
     """A lean OpenAI-compatible endpoint on 127.0.0.1."""
     asyncio.run(serve(latency_s, latency_sigma))
