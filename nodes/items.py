@@ -98,6 +98,6 @@ def _refers(part: Mapping[str, Any]) -> bool:
 
 
 def _points_elsewhere(name: str, value: Any) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and name != "headers":
         return any(_points_elsewhere(inner, each) for inner, each in value.items())
     return name in _POINTERS and not (isinstance(value, str) and value.startswith("data:"))

@@ -4,29 +4,40 @@ from typing import Any
 
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.items import failed_item, failure_of
 from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 
 
 @register_node()
 class PromptTemplateNode(DataNode):
-    """Turns each row into a prompt: `data` (a list of dicts) and `template` in, `batch` out.
+    """Turns each row into a prompt: `data` (rows) and `template` in, `batch` out.
 
     >>> node = PromptTemplateNode(template="Classify: {text}")
     >>> node.execute(data=[{"text": "an invoice"}])
     {'batch': [{'prompt': 'Classify: an invoice'}]}
 
-    A row that lacks a column gets the prompt None: its item fails, the others go on. Raises: NodeValidationError
-    if the first row lacks one, which is a wrong template, before any call is made.
+    An agent node takes rows and a template itself; this node is for a batch that is changed before it is asked.
+    A row that lacks a column gets the prompt None, so that only its item fails. A row that is the failed result of an
+    earlier agent gets the prompt None and keeps its error: the next agent passes the error on without a call.
+
+    Raises: NodeValidationError if the first row lacks a column, which means a wrong template.
     """
 
     def get_parameters(self) -> dict[str, NodeParameter]:
         """`data` and `template`."""
-        described = {"data": "list of rows, each a dict", "template": "the prompt, with {column} places"}
+        described = {"data": "rows, each a dict", "template": "the prompt, with {column} placeholders"}
         return declared(described)
 
     async def async_run(self, data: Any = None, template: Any = None) -> dict[str, Any]:
         """Render the rows."""
         prompts, rows = PromptTemplate(template), rows_of(data, "data")
-        if rows:
-            prompts.check(rows[0] if isinstance(rows[0], dict) else ())
-        return {"batch": [{"prompt": prompts.render(row) if isinstance(row, dict) else None} for row in rows]}
+        first = next((row for row in rows if failure_of(row) is None), None)
+        if first is not None:
+            prompts.check(first if isinstance(first, dict) else ())
+        return {"batch": [_item(prompts, row) for row in rows]}
+
+
+def _item(prompts: PromptTemplate, row: Any) -> dict[str, Any]:
+    if failure_of(row) is not None:
+        return failed_item(row)
+    return {"prompt": prompts.render(row) if isinstance(row, dict) else None}

@@ -93,3 +93,25 @@ def test_no_column_is_lost_to_a_new_one() -> None:
 def test_results_that_are_not_of_one_batch_are_refused() -> None:
     with pytest.raises(NodeValidationError, match="must run from 0, each once"):
         join([{"id": 1}, {"id": 2}], [ok(0), ok(0)])
+
+
+def test_a_prefix_goes_before_each_output() -> None:
+    node = JoinResultsNode(prefix="summary_")
+    joined = node.execute(rows=[{"id": 1}, {"id": 2}], results=[ok(0, result="a", sure=1), failed(1)])
+    assert joined["data"] == [{"id": 1, "summary_result": "a", "summary_sure": 1}]
+    assert joined["failed_rows"] == [{"id": 2, "error": "too long", "error_code": "context_length"}]
+
+
+def test_a_prefix_that_is_no_text_is_an_error() -> None:
+    with pytest.raises(NodeValidationError, match="'prefix' must be a text"):
+        JoinResultsNode().execute(rows=[], results=[], prefix=3)
+
+
+def test_rows_that_are_results_contribute_their_outputs() -> None:
+    joined = JoinResultsNode().execute(rows=[ok(0, result="a")], results=[ok(0, result="b")], prefix="next_")
+    assert joined["data"] == [{"result": "a", "next_result": "b"}]
+
+
+def test_an_unknown_input_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(NodeValidationError, match="unknown input 'result': did you mean 'results'"):
+        JoinResultsNode().execute(rows=[], result=[])

@@ -58,3 +58,21 @@ def test_a_template_given_at_run_time_wins_for_that_run() -> None:
     node = PromptTemplateNode(template="one {a}")
     assert node.execute(data=[{"a": "x"}], template="two {a}") == {"batch": [{"prompt": "two x"}]}
     assert node.execute(data=[{"a": "x"}]) == {"batch": [{"prompt": "one x"}]}
+
+
+def test_a_failed_result_keeps_its_error_and_has_no_prompt() -> None:
+    error = {"type": "BadRequestError", "message": "no", "code": "too_rude", "retryable": False}
+    failed = {"result": None, "index": 0, "batch": True, "status": "error", "error": error, "attempts": 1}
+    rows = [failed, {"result": "fine", "status": "ok", "error": None}]
+    batch = PromptTemplateNode().execute(data=rows, template="Again: {result}")["batch"]
+    assert batch == [
+        {"prompt": None, "batch": True, "index": 0, "status": "error", "error": error},
+        {"prompt": "Again: fine"},
+    ]
+
+
+def test_a_row_of_the_users_that_has_a_status_is_a_row() -> None:
+    batch = PromptTemplateNode().execute(data=[{"status": "error", "error": "404"}], template="{status} {error}")[
+        "batch"
+    ]
+    assert batch == [{"prompt": "error 404"}]

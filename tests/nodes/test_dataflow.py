@@ -1,0 +1,62 @@
+"""Between the nodes that DataFlow generates for a model: rows out of a database, answers into it."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from dataflow import DataFlow
+from kailash.runtime.async_local import AsyncLocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+
+import kaizen_batch.nodes  # noqa: F401 - registers the nodes
+from kaizen_batch.simulator import Simulator
+
+# DataFlow closes its connections with the process.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+SHAPE = "result = {'answers': [{'id': row['id'], 'answer': row['result']} for row in rows]}"
+
+
+def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path: Path) -> None:
+    database = DataFlow(f"sqlite:///{tmp_path}/tickets.db")
+
+    @database.model
+    class Ticket:
+        id: str
+        text: str
+
+    @database.model
+    class Answer:
+        id: str
+        answer: str
+
+    rows = [{"id": "1", "text": "one"}, {"id": "2", "text": "two"}]
+    fill = WorkflowBuilder()
+    fill.add_node("TicketBulkCreateNode", "create", {"data": rows})
+    graph = WorkflowBuilder()
+    graph.add_node("TicketListNode", "list", {})
+    agent = {"endpoint": simulator.base_url, "api_key": "any", "template": "Say {text}"}
+    graph.add_node("BatchProcessorAgent", "ask", agent)
+    graph.add_node("JoinResultsNode", "join", {})
+    graph.add_node("PythonCodeNode", "shape", {"code": SHAPE})
+    graph.add_node("AnswerBulkCreateNode", "store", {})
+    graph.add_connection("list", "records", "ask", "batch")
+    graph.add_connection("list", "records", "join", "rows")
+    graph.add_connection("ask", "results", "join", "results")
+    graph.add_connection("join", "data", "shape", "rows")
+    graph.add_connection("shape", "result.answers", "store", "data")
+
+    async def main() -> None:
+        await database.create_tables_async()
+        async with AsyncLocalRuntime(execution_timeout=0) as runtime:
+            await runtime.execute_workflow_async(fill.build(), inputs={})
+            await runtime.execute_workflow_async(graph.build(), inputs={})
+
+    asyncio.run(main())
+    with sqlite3.connect(tmp_path / "tickets.db") as connection:
+        found = connection.execute("SELECT id, answer FROM answers ORDER BY id").fetchall()
+    connection.close()
+    assert found == [("1", "mock answer to: Say one"), ("2", "mock answer to: Say two")]
