@@ -83,7 +83,9 @@ LOOK_UP, CALL, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED = range(5)
 ON_RUN = {
     RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (?, ?, ?)",
     RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
-    RUN_ENDED: "UPDATE runs SET ended_at = ?2, summary = ?3 WHERE id = ?1",
+    # All three take the same cells. Numbered placeholders would reorder them; Python 3.12 wants those bound by name.
+    RUN_ENDED: "UPDATE runs SET ended_at = cells.moment, summary = cells.text"
+    " FROM (SELECT ? AS id, ? AS moment, ? AS text) AS cells WHERE runs.id = cells.id",
 }
 
 CALL_CELLS = ("key", "state", "moment", "item", "request", "at_risk_usd", "error", "spent_usd", *ANSWER_COLUMNS)
