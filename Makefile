@@ -1,10 +1,17 @@
 # Two commands do everything: `make demo` and `make test`. They need Python >= 3.11 and make. `make bench` measures;
 # give it options by BENCH='--quick', BENCH='--only engine,headline --rounds 3'.
-PYTHON ?= python3
-VENV := .venv
+#
+# The default interpreter has its environment in .venv. One that is given, such as PYTHON=python3.12, has one of its own
+# in .venv-3.12. `make test-all` tests every supported one it finds.
+ifeq ($(origin PYTHON),undefined)
+  PYTHON := python3
+  VENV := .venv
+else
+  VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench docs clean
+.PHONY: demo test test-core test-all bench docs clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/kaizen-batch demo
@@ -16,6 +23,15 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 2
 
+# What depends most on the interpreter: event loop, threads, SQLite, Kailash.
+test-core: $(VENV)/.installed-dev
+	$(BIN)/pytest --numprocesses 2 tests/concurrency tests/engine tests/journal tests/nodes
+
+test-all:
+	@for python in $$(.ci/interpreters); do \
+	  echo "== $$python"; $(MAKE) test PYTHON="$$python" || exit 1; \
+	done
+
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo 'open build/docs/index.html'
@@ -24,7 +40,7 @@ bench: .venv-bench/.installed
 	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info
+	rm -rf .venv .venv-* build dist *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
