@@ -107,7 +107,7 @@ def test_an_entry_as_a_dict(written: Path, key_of: Callable[[int], bytes]) -> No
         "model": None,
         "answered_by": None,
         "value": None,
-        "usage": {"input_tokens": 3, "output_tokens": 2, "cached_tokens": 1},
+        "usage": {"input_tokens": 3, "output_tokens": 2, "cached_tokens": 1, "reasoning_tokens": 0},
         "latency_s": 0.5,
     }
     assert entries[4]["error"] == {
