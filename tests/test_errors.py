@@ -67,12 +67,12 @@ def make(kind: type[KaizenBatchError]) -> KaizenBatchError:
     return BatchError("message", index=3) if kind is BatchError else kind("message")
 
 
-def test_the_drawn_tree_names_every_class_and_no_other() -> None:
+def test_the_tree_in_the_docstring_has_every_class_and_no_other() -> None:
     assert set(drawn_tree()) == set(DEFINED)
 
 
 @pytest.mark.parametrize(("name", "parent"), drawn_tree().items())
-def test_every_class_hangs_where_the_tree_draws_it(name: str, parent: str | None) -> None:
+def test_every_class_has_the_parent_that_the_tree_shows(name: str, parent: str | None) -> None:
     assert DEFINED[name].__bases__[0] is (DEFINED[parent] if parent else Exception)
 
 
@@ -101,12 +101,12 @@ def test_no_two_leaves_share_a_default_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_a_code_of_its_own_wins() -> None:
+def test_an_explicit_code_wins() -> None:
     assert ServerError("message", code="bad_gateway").code == "bad_gateway"
 
 
 @pytest.mark.parametrize("code", [None, ""])
-def test_an_empty_code_is_no_code(code: str | None) -> None:
+def test_an_empty_code_means_the_default(code: str | None) -> None:
     assert ThrottledError("message", code=code).code == "rate_limit_exceeded"
 
 
@@ -130,7 +130,7 @@ def test_a_provider_error_keeps_status_and_retry_after() -> None:
 
 
 @pytest.mark.parametrize(("said", "expected"), [(None, True), (True, True), (False, False)])
-def test_retryable_can_be_said_for_one_provider_error(said: bool | None, expected: bool) -> None:
+def test_retryable_can_be_set_for_one_provider_error(said: bool | None, expected: bool) -> None:
     assert ServerError("message", retryable=said).retryable is expected
     assert ServerError.retryable is True
 
@@ -149,7 +149,7 @@ def test_an_agent_error_can_be_retryable() -> None:
     assert AgentError("message", retryable=True).retryable is True
 
 
-def test_an_adapted_error_is_a_bad_request_that_goes_again() -> None:
+def test_an_unsupported_parameter_error_is_a_retryable_bad_request() -> None:
     assert issubclass(UnsupportedParameterError, errors.BadRequestError)
     assert UnsupportedParameterError("message").retryable is True
 
@@ -177,5 +177,5 @@ def test_a_foreign_exception_becomes_one_of_the_tree(
 
 
 @pytest.mark.parametrize("error", [InvalidOutputError("a"), ConfigError("b"), NoAnswerError("c"), AgentError("d")])
-def test_an_error_of_the_tree_stays_the_same_object(error: KaizenBatchError) -> None:
+def test_an_error_of_the_tree_is_returned_unchanged(error: KaizenBatchError) -> None:
     assert as_batch_error(error) is error

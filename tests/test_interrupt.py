@@ -42,7 +42,7 @@ SINGLE = SCRIPT.replace(
 )
 
 
-def test_ctrl_c_ends_a_synchronous_call_that_waits() -> None:
+def test_ctrl_c_ends_a_waiting_synchronous_call() -> None:
     with Simulator(latency_s=600.0) as simulator:
         command = [sys.executable, "-c", SINGLE, simulator.base_url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -38,7 +38,7 @@ def test_a_quantile_is_off_by_at_most_two_and_a_half_percent(values: list[float]
 
 
 @given(values=st.lists(DURATIONS), most=st.integers(1, 50))
-def test_bars_lie_side_by_side_and_hold_every_value(values: list[float], most: int) -> None:
+def test_bars_are_adjacent_and_contain_every_value(values: list[float], most: int) -> None:
     bars = histogram_of(values).bars(most)
     assert len(bars) <= most
     assert sum(count for *_, count in bars) == len(values)
@@ -54,7 +54,7 @@ def test_no_quantile_is_above_the_greatest_value(values: list[float], q: float) 
 
 
 @given(values=st.lists(DURATIONS, min_size=1), a=SHARES, b=SHARES)
-def test_a_greater_share_never_has_a_smaller_quantile(values: list[float], a: float, b: float) -> None:
+def test_quantiles_are_monotonic(values: list[float], a: float, b: float) -> None:
     histogram = histogram_of(values)
     assert histogram.quantile(min(a, b)) <= histogram.quantile(max(a, b))
 
@@ -66,7 +66,7 @@ def test_an_empty_histogram_has_only_zeros(q: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 1e-9])
-def test_a_duration_below_the_floor_is_counted_all_the_same(seconds: float) -> None:
+def test_a_duration_below_the_floor_is_still_counted(seconds: float) -> None:
     histogram = histogram_of([seconds])
     assert histogram.count == 1
     assert histogram.quantile(0.5) <= 1e-6
@@ -80,14 +80,14 @@ def test_count_and_maximum_are_exact(values: list[float]) -> None:
 
 
 @given(a=st.lists(DURATIONS), b=st.lists(DURATIONS), q=SHARES)
-def test_merging_is_the_same_as_booking_all_in_one(a: list[float], b: list[float], q: float) -> None:
+def test_merging_equals_adding_everything_to_one(a: list[float], b: list[float], q: float) -> None:
     merged, whole = histogram_of(a), histogram_of(a + b)
     merged.merge(histogram_of(b))
     assert (merged.count, merged.max_s) == (whole.count, whole.max_s)
     assert merged.quantile(q) == whole.quantile(q)
 
 
-def test_merging_leaves_the_other_one_alone() -> None:
+def test_merging_does_not_change_the_other_one() -> None:
     a, b = histogram_of([1.0]), histogram_of([2.0])
     a.merge(b)
     a.add(3.0)
@@ -100,7 +100,7 @@ def test_memory_is_bounded_by_the_range_not_by_the_number() -> None:
 
 
 @given(codes=st.lists(st.sampled_from([None, "length", "refusal", "server_error", "not_attempted"])))
-def test_the_tally_adds_up(codes: list[str | None]) -> None:
+def test_the_counts_add_up(codes: list[str | None]) -> None:
     tally = RunMetrics()
     for code in codes:
         tally.total += 1
@@ -127,7 +127,7 @@ def test_a_text_that_was_cut_off_is_ok_and_counted() -> None:
     assert (summary_of(tally).ok, summary_of(tally).truncated) == (1, 1)
 
 
-def test_tokens_are_paid_whatever_becomes_of_the_item() -> None:
+def test_tokens_count_even_if_the_item_fails() -> None:
     tally = RunMetrics()
     tally.answered(Usage(10, 2), 0.5)
     tally.answered(None, 0.5)
@@ -148,12 +148,12 @@ def test_amplification_counts_only_items_that_were_attempted() -> None:
     assert summary_of(tally).amplification == 3.0
 
 
-def test_a_run_without_items_divides_by_nothing() -> None:
+def test_a_run_without_items_does_not_divide_by_zero() -> None:
     summary = summary_of(RunMetrics(), elapsed_s=0.0)
     assert (summary.amplification, summary.items_per_s, summary.latency_p99_s) == (0.0, 0.0, 0.0)
 
 
-def test_the_summary_passes_on_what_it_is_told() -> None:
+def test_the_summary_contains_what_it_is_given() -> None:
     tally = RunMetrics()
     for _ in range(4):
         tally.finished(result(None))
@@ -163,7 +163,7 @@ def test_the_summary_passes_on_what_it_is_told() -> None:
     assert summary.stopped == "insufficient_quota"
 
 
-def test_the_summary_s_failures_are_a_copy() -> None:
+def test_the_failures_of_the_summary_are_a_copy() -> None:
     tally = RunMetrics()
     summary = summary_of(tally)
     tally.finished(result("length"))

@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_every_source_and_nothing_on_the_top_level(wheel: Path) -> None:
+def test_the_wheel_contains_every_source_and_one_top_level_package(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"kaizen_batch"}
     expected = {f"kaizen_batch/{path.relative_to(ROOT / 'kaizen_batch')}" for path in _sources("kaizen_batch")}

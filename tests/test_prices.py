@@ -64,7 +64,7 @@ def test_the_cost_of_a_call_is_exact(price: Price, usage: Usage, usd: float) -> 
     assert price.cost(usage) == usd
 
 
-def test_beyond_a_tier_every_token_is_at_its_price() -> None:
+def test_beyond_a_tier_every_token_has_its_price() -> None:
     price = Price(1, 10, tiers=((100, Price(2, 20)), (200, Price(4, 40))))
     assert price.cost(Usage(100, 1)) == 110e-6
     assert price.cost(Usage(101, 1)) == 222e-6
@@ -72,7 +72,7 @@ def test_beyond_a_tier_every_token_is_at_its_price() -> None:
     assert price.at_most(150, 1) == 320e-6
 
 
-def test_the_bound_takes_the_dearer_of_fresh_and_cached_input() -> None:
+def test_the_bound_uses_the_higher_price_of_new_and_cached_input() -> None:
     assert Price(1, 0, cached=2).at_most(100, 0) == 200e-6
     assert Price(2, 0, cached=1).at_most(100, 0) == 200e-6
 
@@ -103,12 +103,12 @@ def test_a_price_is_given_as_itself_or_as_a_dict(value: Any, price: Price) -> No
 
 
 @pytest.mark.parametrize("value", [None, 0.15, "gpt-4o", (0.1, 0.2), {}, {"input": 0.1}, {"output": 0.1}])
-def test_anything_else_is_refused_with_the_form_to_write(value: Any) -> None:
+def test_anything_else_is_rejected_with_the_expected_form(value: Any) -> None:
     with pytest.raises(ConfigError, match=r'written {"input": 0\.15, "output": 0\.60}.*per million tokens'):
         Price.of(value)
 
 
-def test_a_misspelt_part_is_named_with_the_right_one() -> None:
+def test_a_misspelled_part_is_named_with_the_correct_one() -> None:
     with pytest.raises(ConfigError, match=r"no 'cache'; did you mean 'cached'\?.*allowed: input, output, cached"):
         Price.of({"input": 1, "output": 2, "cache": 1})
 
@@ -169,7 +169,7 @@ def test_the_price_at_an_unknown_host_is_unknown(base_url: str) -> None:
         ("omni-moderation-latest", OPENAI),  # no price at all
     ],
 )
-def test_a_model_that_tokens_of_text_do_not_bound_has_no_price(model: str, base_url: str) -> None:
+def test_a_model_that_is_not_billed_by_text_tokens_has_no_price(model: str, base_url: str) -> None:
     assert price_of(model, base_url) is None
 
 
@@ -216,19 +216,19 @@ def test_the_tiers_of_long_inputs_are_kept(listed: Lookup) -> None:
     )
 
 
-def test_input_is_as_dear_as_where_a_cache_stores_it(listed: Lookup) -> None:
+def test_input_costs_as_much_as_writing_it_to_a_cache(listed: Lookup) -> None:
     prices = {"input_mtok": usd("2"), "cache_write_mtok": usd("2.5"), "cache_read_mtok": usd("0.2")}
     assert listed(entry(**prices, output_mtok=usd("10"))) == Price(2.5, 10, 0.2)
 
 
-def test_a_price_that_changes_with_the_hour_is_the_dearest(listed: Lookup) -> None:
+def test_a_price_that_changes_with_the_hour_is_the_highest(listed: Lookup) -> None:
     at_night = TimeOfDateConstraint(time(0, 30, tzinfo=UTC), time(16, 30, tzinfo=UTC))
     dear = entry(input_mtok=usd("2"), output_mtok=usd("4"), cache_read_mtok=usd("1"))
     cheap = entry(at_night, input_mtok=usd("1"), output_mtok=usd("2"), cache_read_mtok=usd("0.5"))
     assert listed(dear, cheap) == Price(2, 4, 1)
 
 
-def test_a_discount_on_cached_input_counts_only_if_it_always_holds(listed: Lookup) -> None:
+def test_a_discount_on_cached_input_counts_only_if_it_always_applies(listed: Lookup) -> None:
     at_night = TimeOfDateConstraint(time(0, 30), time(16, 30))
     plain = entry(input_mtok=usd("1"), output_mtok=usd("2"))
     cached = entry(at_night, input_mtok=usd("1"), output_mtok=usd("2"), cache_read_mtok=usd("0.5"))
@@ -264,14 +264,14 @@ def test_what_a_call_may_be_billed_for_besides_text(listed: Lookup, key: str, kn
         (date(2025, 6, 11), 2.0),
     ],
 )
-def test_a_price_that_falls_holds_from_the_day_after(day: date, usd: float) -> None:
+def test_a_lower_price_applies_from_the_day_after(day: date, usd: float) -> None:
     price = _price_on(day, "o3", OPENAI)
     assert price is not None
     assert price.input == usd
 
 
 @pytest.mark.parametrize(("day", "usd_now"), [(date(2026, 12, 24), 1), (date(2026, 12, 25), 2), (date(2027, 1, 9), 2)])
-def test_a_price_that_rises_within_a_week_holds_already(listed: Lookup, day: date, usd_now: float) -> None:
+def test_a_price_increase_within_a_week_applies_already(listed: Lookup, day: date, usd_now: float) -> None:
     before = entry(input_mtok=usd("1"), output_mtok=usd("1"))
     after = entry(StartDateConstraint(date(2027, 1, 1)), input_mtok=usd("2"), output_mtok=usd("2"))
     assert listed(before, after, day=day) == Price(usd_now, usd_now)

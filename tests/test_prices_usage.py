@@ -12,7 +12,7 @@ TOKENS = st.integers(0, 10**9)
 USAGES = st.builds(Usage, TOKENS, TOKENS, TOKENS)
 
 
-def test_nothing_was_used_at_first() -> None:
+def test_a_new_usage_is_zero() -> None:
     assert Usage() == Usage(0, 0, 0)
 
 

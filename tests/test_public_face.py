@@ -19,7 +19,7 @@ CLASSES = [
 ]
 
 
-def test_all_names_what_is_there() -> None:
+def test_all_lists_every_public_name() -> None:
     assert kaizen_batch.__all__ == sorted(kaizen_batch.__all__)
     here = {name for name, thing in vars(kaizen_batch).items() if _is_ours(name, thing)}
     assert here - set(kaizen_batch.__all__) == set()
@@ -38,7 +38,7 @@ def test_every_public_class_and_method_is_documented(thing: type) -> None:
             assert inspect.getdoc(member), f"{thing.__name__}.{name}"
 
 
-def test_the_engine_is_imported_without_what_is_heavy() -> None:
+def test_importing_the_engine_loads_no_heavy_package() -> None:
     code = (
         "import sys, kaizen_batch; "
         "print([name for name in ('kailash', 'openai', 'aiohttp', 'httpx2', 'pyarrow') if name in sys.modules])"

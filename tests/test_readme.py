@@ -11,7 +11,7 @@ README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 
 
-def test_the_first_screen_is_the_demos_real_output() -> None:
+def test_the_first_screen_shows_the_real_output_of_the_demo() -> None:
     [shown] = re.findall(r"```console\n\$ make demo\n(.*?)```", TEXT, re.DOTALL)
     done = subprocess.run([sys.executable, "-m", "kaizen_batch", "demo"], capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -25,7 +25,7 @@ def _without_timings(text: str) -> list[list[str]]:
     return [["#" if re.fullmatch(r"\d{2,}|#x?", word) else word for word in line.split()] for line in text.splitlines()]
 
 
-def test_make_is_all_it_takes() -> None:
+def test_the_make_targets_exist() -> None:
     assert shutil.which("make")
     for target in ("demo", "test"):
         assert f"make {target}" in TEXT

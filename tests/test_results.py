@@ -31,11 +31,11 @@ ERRORS = st.builds(ItemError, type=st.text(), message=st.text(), code=st.text(),
         (BatchError("x", index=1), ItemError("BatchError", "x", "item_failed", False)),
     ],
 )
-def test_an_error_leaves_a_record(error: KaizenBatchError, record: ItemError) -> None:
+def test_an_error_becomes_a_record(error: KaizenBatchError, record: ItemError) -> None:
     assert ItemError.of(error) == record
 
 
-def test_the_dict_of_a_model_s_result_has_the_outputs_and_both_envelopes() -> None:
+def test_the_dict_of_a_models_result_has_the_outputs_and_both_envelopes() -> None:
     result = ItemResult(
         index=4,
         outputs={"result": "fine"},
@@ -62,7 +62,7 @@ def test_the_dict_of_a_model_s_result_has_the_outputs_and_both_envelopes() -> No
     }
 
 
-def test_the_dict_of_a_function_s_result_has_only_its_own_keys_and_the_short_envelope() -> None:
+def test_the_dict_of_a_functions_result_has_its_own_keys_and_the_short_envelope() -> None:
     result = ItemResult(index=0, outputs={"response": "mine", "usage": 7}, from_model=False)
     assert result.to_dict() == {
         "response": "mine",
@@ -101,13 +101,13 @@ def test_every_dict_is_json_and_has_the_same_keys(
     assert plain["status"] == ("ok" if error is None else "error")
 
 
-def test_the_outputs_of_a_result_are_not_touched_by_its_dict() -> None:
+def test_making_the_dict_does_not_change_the_outputs() -> None:
     outputs = {"result": "x"}
     ItemResult(index=0, outputs=outputs).to_dict()["extra"] = 1
     assert outputs == {"result": "x"}
 
 
-def test_the_dict_of_a_single_call_says_that_it_was_no_batch() -> None:
+def test_the_dict_of_a_single_call_says_that_it_is_not_a_batch() -> None:
     assert ItemResult(index=0, outputs={}, batch=False).to_dict()["batch"] is False
 
 
@@ -118,7 +118,7 @@ def test_the_summary_is_json_with_all_its_fields() -> None:
     assert BatchSummary(**json.loads(json.dumps(plain))) == summary
 
 
-def test_a_batch_result_tells_the_good_from_the_failed_in_order() -> None:
+def test_a_batch_result_separates_ok_and_failed_in_order() -> None:
     results = [{"index": i, "status": "ok" if i % 2 else "error"} for i in range(5)]
     batch = BatchResult(results, BatchSummary())
     assert [result["index"] for result in batch.ok] == [1, 3]

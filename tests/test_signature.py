@@ -50,7 +50,7 @@ def objects_in(schema: Any) -> list[dict[str, Any]]:
     return found + [each for value in inner for each in objects_in(value)]
 
 
-def test_the_default_signature_takes_a_prompt_and_gives_a_text() -> None:
+def test_the_default_signature_has_a_prompt_and_a_text_result() -> None:
     assert list(ProcessingSignature.inputs) == ["prompt"]
     assert ProcessingSignature.output_fields() == ("result",)
     assert ProcessingSignature.is_text()
@@ -97,20 +97,20 @@ def test_the_schema_is_json() -> None:
 
 
 @given(st.text())
-def test_a_prompt_goes_out_byte_for_byte(text: str) -> None:
+def test_a_prompt_is_sent_unchanged(text: str) -> None:
     for item in (text, {"prompt": text}, {"prompt": text, "id": 7}):
         assert ProcessingSignature.messages(item) == [{"role": "user", "content": text}]
 
 
 @given(st.text(), st.text(min_size=1))
-def test_a_system_prompt_goes_out_first_and_untouched(text: str, system: str) -> None:
+def test_a_system_prompt_is_sent_first_and_unchanged(text: str, system: str) -> None:
     assert ProcessingSignature.messages(text, system) == [
         {"role": "system", "content": system},
         {"role": "user", "content": text},
     ]
 
 
-def test_several_inputs_go_out_as_named_blocks() -> None:
+def test_several_inputs_are_sent_as_named_blocks() -> None:
     messages = Triage.messages({"subject": "Invoice", "text": "a\nb"})
     assert messages[1] == {"role": "user", "content": "subject: Invoice\n\ntext: a\nb\n\nlang: en"}
 
@@ -142,11 +142,11 @@ def test_without_instructions_there_is_no_system_message() -> None:
     ("value", "content"),
     [(7, "7"), (True, "true"), (["ü"], '["ü"]'), ({"a": None}, '{"a": null}'), ({1}, "{1}"), (1.5, "1.5"), ("", "")],
 )
-def test_an_input_that_is_no_text_goes_out_as_json(value: Any, content: str) -> None:
+def test_an_input_that_is_not_text_is_sent_as_json(value: Any, content: str) -> None:
     assert ProcessingSignature.messages({"prompt": value})[-1]["content"] == content
 
 
-def test_an_input_with_a_default_may_be_left_out_or_none() -> None:
+def test_an_input_with_a_default_may_be_omitted_or_none() -> None:
     item = {"subject": "s", "text": "t"}
     assert Triage.bind(item)["lang"] == Triage.bind({**item, "lang": None})["lang"] == "en"
     assert Triage.bind({**item, "lang": "de"})["lang"] == "de"
@@ -169,7 +169,7 @@ def test_other_keys_of_an_item_are_ignored() -> None:
         (Verdict, b"x", ["type bytes"]),
     ],
 )
-def test_an_item_that_does_not_fit_is_refused_by_name(kind: type[Signature], item: Any, parts: list[str]) -> None:
+def test_an_item_that_does_not_fit_is_rejected_by_name(kind: type[Signature], item: Any, parts: list[str]) -> None:
     with pytest.raises(InputError) as caught:
         kind.bind(item)
     assert not [part for part in parts if part not in str(caught.value)]
@@ -182,7 +182,7 @@ def test_a_bind_error_names_keys_and_never_values() -> None:
 
 
 @given(st.text())
-def test_a_text_answer_is_the_field(text: str) -> None:
+def test_a_text_answer_is_the_output(text: str) -> None:
     assert ProcessingSignature.parse(text) == {"result": text}
 
 
@@ -199,7 +199,7 @@ ANSWER = {"team": "tech", "confidence": 0.5}
         f"\n ```json \n{json.dumps(ANSWER)}\n ```",
     ],
 )
-def test_json_is_read_bare_or_fenced(text: str) -> None:
+def test_json_is_accepted_with_and_without_a_fence(text: str) -> None:
     assert Triage.parse(text) == ANSWER
 
 
@@ -221,7 +221,7 @@ def test_json_is_read_bare_or_fenced(text: str) -> None:
         "```json\npurple\n```",
     ],
 )
-def test_an_answer_that_does_not_fit_is_refused_without_quoting_it(text: str) -> None:
+def test_an_answer_that_does_not_fit_is_rejected_without_quoting_it(text: str) -> None:
     with pytest.raises(InvalidOutputError) as caught:
         Triage.parse(text)
     assert "the answer does not fit the signature" in str(caught.value)
@@ -229,14 +229,14 @@ def test_an_answer_that_does_not_fit_is_refused_without_quoting_it(text: str) ->
     assert caught.value.__suppress_context__
 
 
-def test_a_misfit_names_the_field() -> None:
+def test_the_error_names_the_field() -> None:
     with pytest.raises(InvalidOutputError, match=r"home\.street"):
         as_signature(Person).parse('{"name": "n", "home": {"lines": []}, "others": []}')
 
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.characters()) | st.text(alphabet=st.characters(categories=["Cs", "L"])))
-def test_any_text_is_an_answer_or_an_invalid_output(text: str) -> None:
+def test_any_text_is_valid_or_an_invalid_output(text: str) -> None:
     for kind in (Triage, Verdict):
         with pytest.raises(InvalidOutputError):
             kind.parse(text if text.strip() != "null" else "")
@@ -244,7 +244,7 @@ def test_any_text_is_an_answer_or_an_invalid_output(text: str) -> None:
 
 @settings(deadline=None)
 @given(team=st.sampled_from(["billing", "tech"]), confidence=st.floats(0, 1))
-def test_what_was_dumped_is_parsed_as_it_was(team: str, confidence: float) -> None:
+def test_dumped_outputs_are_parsed_back(team: str, confidence: float) -> None:
     outputs = {"team": team, "confidence": confidence}
     assert Triage.parse(json.dumps(outputs)) == outputs
 
@@ -270,7 +270,7 @@ def test_the_same_model_makes_the_same_signature() -> None:
     assert as_signature(Person) is as_signature(Person)
 
 
-def test_a_class_or_an_instance_will_do() -> None:
+def test_a_class_or_an_instance_is_accepted() -> None:
     assert as_signature(Triage) is Triage
     assert as_signature(Triage()) is Triage
 
@@ -279,7 +279,7 @@ def test_a_class_or_an_instance_will_do() -> None:
     "thing",
     [None, "text -> team", 7, dict, str, {"team": str}, Person(name="n", home=Address(street="", lines=[]), others=[])],
 )
-def test_anything_else_is_no_signature(thing: Any) -> None:
+def test_anything_else_is_rejected(thing: Any) -> None:
     with pytest.raises(SignatureError, match="a signature is a subclass of Signature"):
         as_signature(thing)
 
@@ -369,7 +369,7 @@ def test_a_signature_error_is_a_type_error() -> None:
 
 
 @pytest.mark.parametrize("name", ["messages", "parse", "bind", "instructions", "inputs", "output_model"])
-def test_a_field_named_as_the_signatures_own_is_refused(name: str) -> None:
+def test_a_field_with_the_name_of_a_signature_member_is_rejected(name: str) -> None:
     body = {"__annotations__": {name: str, "out": str}, name: InputField(), "out": OutputField()}
     with pytest.raises(SignatureError, match=f"cannot be named '{name}'"):
         type("Clash", (Signature,), body)

@@ -85,7 +85,7 @@ async def test_an_item_becomes_arguments_and_the_value_becomes_outputs(
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "text", [1], 1.5, False])
-async def test_a_value_that_is_no_dict_becomes_the_result(value: Any) -> None:
+async def test_a_value_that_is_not_a_dict_becomes_the_result(value: Any) -> None:
     assert await outputs_of(FunctionAgent(Callable()), value) == {"result": value}
 
 
@@ -99,7 +99,7 @@ async def test_a_value_that_is_no_dict_becomes_the_result(value: Any) -> None:
         (everything, {1: 2}, "1"),
     ],
 )
-def test_an_item_that_does_not_fit_the_function_is_refused(function: Any, item: Any, given: str) -> None:
+def test_an_item_that_does_not_fit_the_function_is_rejected(function: Any, item: Any, given: str) -> None:
     with pytest.raises(InputError, match="the item does not fit the function") as caught:
         FunctionAgent(function).prepare(item)
     assert given in str(caught.value)
@@ -125,7 +125,7 @@ def test_a_dict_that_says_failure_fails_the_item_and_keeps_the_rest(
 
 
 @pytest.mark.parametrize("value", [{"a": 1, "error": None}, {"a": 1, "error": ""}, {"a": 1}])
-def test_an_empty_error_is_no_failure(value: dict[str, Any]) -> None:
+def test_an_empty_error_is_not_a_failure(value: dict[str, Any]) -> None:
     assert FunctionAgent(everything).parse(None, Completion(value=value)) == {"a": 1}
 
 
@@ -152,7 +152,7 @@ def test_a_request_keeps_its_arguments_when_the_item_is_changed_afterwards() -> 
     assert request == ((), {"question": "first"})
 
 
-async def test_a_function_s_exception_comes_through_as_it_is() -> None:
+async def test_the_exception_of_a_function_is_passed_on() -> None:
     async def broken(item: Any) -> Any:
         raise LookupError(item)
 
@@ -246,7 +246,7 @@ async def test_the_three_steps_make_an_agent_with_the_defaults_of_the_rest() -> 
         pass
 
 
-async def test_what_else_they_have_is_kept() -> None:
+async def test_their_optional_members_are_kept() -> None:
     agent = as_agent(Rich())
     assert (agent.name, agent.endpoint, agent.output_fields, agent.from_model) == ("rich", "here", ("loud",), False)
     assert agent.price == Rich.price
@@ -258,20 +258,20 @@ async def test_what_else_they_have_is_kept() -> None:
 
 
 @pytest.mark.parametrize("thing", [None, 7, "text", {}, object()])
-def test_what_is_no_agent_is_refused(thing: Any) -> None:
+def test_other_objects_are_rejected(thing: Any) -> None:
     with pytest.raises(ConfigError, match="an agent has prepare, complete and parse") as caught:
         as_agent(thing)
     assert "async def" not in str(caught.value)
 
 
 @pytest.mark.parametrize("thing", [not_async, len, lambda item: item])
-def test_a_function_that_is_not_async_is_refused_with_the_mend(thing: Any) -> None:
+def test_a_function_that_is_not_async_is_rejected_with_the_fix(thing: Any) -> None:
     with pytest.raises(ConfigError, match="it is not async: define it with `async def`"):
         as_agent(thing)
 
 
 @pytest.mark.parametrize("thing", [str, Echo])
-def test_a_class_is_refused_with_the_mend(thing: Any) -> None:
+def test_a_class_is_rejected_with_the_fix(thing: Any) -> None:
     with pytest.raises(ConfigError, match=rf"an instance, not a class; .* write {thing.__name__}\(\.\.\.\)"):
         as_agent(thing)
 
@@ -285,6 +285,6 @@ def test_an_agent_whose_run_async_is_not_async_is_refused() -> None:
         as_agent(Sync())
 
 
-def test_a_small_agent_is_told_by_its_run_async() -> None:
+def test_a_small_agent_is_recognized_by_its_run_async() -> None:
     assert isinstance(Echo(), SmallAgent)
     assert not isinstance(double, SmallAgent)

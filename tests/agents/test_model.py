@@ -91,7 +91,7 @@ def test_a_provider_that_is_not_async_is_refused() -> None:
         create_agent(MOCK, provider=not_async)
 
 
-def test_openai_without_a_key_is_refused_with_the_mend() -> None:
+def test_openai_without_a_key_is_rejected_with_the_fix() -> None:
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         create_agent(BatchConfig())
 
@@ -137,7 +137,7 @@ def test_an_item_that_does_not_fit_the_signature_is_refused() -> None:
         (None, Completion(text="half", error=ServerError("x")), ServerError, "server_error"),
     ],
 )
-def test_an_answer_that_cannot_be_used_says_why(
+def test_an_unusable_answer_says_why(
     signature: type[Signature] | None, completion: Completion, kind: type[Exception], code: str
 ) -> None:
     agent = create_agent(MOCK, signature)

@@ -16,7 +16,7 @@ def request(body: bytes) -> bytes:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4), st.integers(1, 50))
-def test_requests_come_out_whole_however_they_are_cut(bodies: list[bytes], size: int) -> None:
+def test_requests_are_reassembled_however_they_are_split(bodies: list[bytes], size: int) -> None:
     stream, data, found = b"".join(map(request, bodies)), b"", []
     for start in range(0, len(stream), size):
         data += stream[start : start + size]

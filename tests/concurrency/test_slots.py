@@ -48,7 +48,7 @@ async def end(*holders: Holder) -> None:
 
 
 @pytest.mark.parametrize(("size", "takers"), [(1, 1), (1, 4), (3, 2), (3, 3), (3, 10)])
-async def test_never_more_inside_than_places(size: int, takers: int) -> None:
+async def test_there_are_never_more_holders_than_slots(size: int, takers: int) -> None:
     slots = Slots(size)
     holders = [Holder(slots) for _ in range(takers)]
     await commit()
@@ -109,7 +109,7 @@ async def test_a_waiter_cancelled_after_its_turn_came_passes_it_on() -> None:
     assert sum(places(slots)) == 1
 
 
-async def test_a_release_with_none_but_cancelled_waiters_keeps_the_place() -> None:
+async def test_a_release_with_only_cancelled_waiters_keeps_the_slot() -> None:
     slots = Slots(1)
     holders = [Holder(slots) for _ in range(5)]
     await commit()
@@ -124,7 +124,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["acquire", "leave", "cancel", "step"
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(1, 3), STEPS)
-def test_no_interleaving_loses_or_doubles_a_place(size: int, steps: list[tuple[str, int]]) -> None:
+def test_no_interleaving_loses_or_doubles_a_slot(size: int, steps: list[tuple[str, int]]) -> None:
     async def main() -> None:
         slots = Slots(size)
         holders: list[Holder] = []

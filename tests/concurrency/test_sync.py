@@ -18,10 +18,10 @@ def test_synchronous_calls_run_on_uvloop() -> None:
     assert isinstance(run_sync(loop_of_the_call), uvloop.Loop)
 
 
-def test_without_it_they_run_on_the_loop_of_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uvloop_they_run_on_the_loop_of_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert isinstance(run_sync(loop_of_the_call), asyncio.SelectorEventLoop)
 
 
-async def test_inside_a_loop_they_run_beside_it() -> None:
+async def test_inside_a_running_loop_they_run_in_a_thread() -> None:
     assert run_sync(loop_of_the_call) is not asyncio.get_running_loop()

@@ -22,7 +22,7 @@ def test_the_clock_is_the_loop_s_own_to_the_millisecond_and_finer(module: str) -
     loop.close()
 
 
-async def test_a_virtual_clock_is_taken_as_it_is() -> None:
+async def test_a_virtual_clock_is_used_unchanged() -> None:
     clock = clock_of(asyncio.get_running_loop())
     began = clock()
     await asyncio.sleep(1_000.0)
@@ -37,14 +37,14 @@ async def _ended_at(limits: TimeLimits, seconds: float) -> float:
     return loop.time() - began
 
 
-async def test_each_call_ends_in_its_own_time_whichever_began_first() -> None:
+async def test_each_call_times_out_by_itself_whichever_began_first() -> None:
     limits = TimeLimits(asyncio.get_running_loop())
     ends = await asyncio.gather(*(_ended_at(limits, seconds) for seconds in (100.0, 1.0, 30.0, 2.0)))
     assert ends == pytest.approx([100.0, 1.0, 30.0, 2.0])
     limits.close()
 
 
-async def test_a_call_that_ends_by_itself_is_let_be() -> None:
+async def test_a_call_that_ends_in_time_is_left_alone() -> None:
     limits = TimeLimits(asyncio.get_running_loop())
     with limits.until(asyncio.get_running_loop().time() + 1.0):
         await asyncio.sleep(0.5)
@@ -52,7 +52,7 @@ async def test_a_call_that_ends_by_itself_is_let_be() -> None:
     limits.close()
 
 
-async def test_an_agent_that_swallows_its_time_out_goes_on() -> None:
+async def test_an_agent_that_swallows_its_timeout_continues() -> None:
     limits = TimeLimits(asyncio.get_running_loop())
     with limits.until(asyncio.get_running_loop().time() + 1.0), contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(5.0)
@@ -62,7 +62,7 @@ async def test_an_agent_that_swallows_its_time_out_goes_on() -> None:
 
 
 @pytest.mark.parametrize("first", ["time", "caller"])
-async def test_who_is_cancelled_as_well_hears_that(first: str) -> None:
+async def test_a_cancellation_at_the_same_time_is_not_lost(first: str) -> None:
     limits = TimeLimits(asyncio.get_running_loop())
 
     async def call() -> None:
@@ -79,7 +79,7 @@ async def test_who_is_cancelled_as_well_hears_that(first: str) -> None:
     limits.close()
 
 
-async def test_a_key_expires_once_in_its_time_and_not_after_it_was_dropped() -> None:
+async def test_a_key_expires_once_and_not_after_it_was_dropped() -> None:
     loop = asyncio.get_running_loop()
     over: list[tuple[str, float]] = []
     began = loop.time()

@@ -75,7 +75,7 @@ def test_no_option_can_be_changed_afterwards(name: str) -> None:
         ("llm_provider", "my_package:Provider"),
     ],
 )
-def test_a_value_within_bounds_is_taken(name: str, value: Any) -> None:
+def test_a_value_within_bounds_is_accepted(name: str, value: Any) -> None:
     assert getattr(BatchConfig(**{name: value}), name) == value
 
 
@@ -148,12 +148,12 @@ def test_a_config_error_is_a_value_error() -> None:
         ("timeout", "timeout_s"),
     ],
 )
-def test_an_unknown_option_is_named_with_the_one_that_was_meant(wrong: str, meant: str) -> None:
+def test_an_unknown_option_is_named_with_the_closest_one(wrong: str, meant: str) -> None:
     message = refusal(**{wrong: 1})
     assert f"unknown option {wrong!r}: did you mean {meant!r}?" in message
 
 
-def test_an_unknown_option_like_no_other_lists_what_is_allowed() -> None:
+def test_an_unknown_option_without_a_close_one_lists_the_allowed_ones() -> None:
     message = refusal(zzz=1)
     assert "unknown option 'zzz'" in message
     assert "did you mean" not in message
@@ -202,7 +202,7 @@ def test_an_endpoint_from_the_environment_loses_its_last_slash_too(monkeypatch: 
 
 
 @pytest.mark.parametrize("from_environment", [False, True])
-def test_the_key_shows_up_in_no_text_and_no_dump(from_environment: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_in_no_text_and_no_dump(from_environment: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if from_environment:
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     config = BatchConfig() if from_environment else BatchConfig(api_key=SECRET)
@@ -229,13 +229,13 @@ def test_a_secret_among_the_provider_options_is_in_no_repr() -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "base_url", "token", "secret"])
-def test_a_secret_is_refused_among_the_options_that_a_serialized_workflow_holds(name: str) -> None:
+def test_a_secret_is_rejected_in_the_options_that_a_serialized_workflow_contains(name: str) -> None:
     with pytest.raises(ConfigError, match=f"must not hold '{name}'") as caught:
         BatchConfig(provider_options={name: SECRET})
     assert SECRET not in str(caught.value)
 
 
-def test_a_url_with_a_query_is_refused_unshown() -> None:
+def test_a_url_with_a_query_is_rejected_without_showing_it() -> None:
     with pytest.raises(ConfigError, match="must not contain a query") as caught:
         BatchConfig(base_url=f"https://host/v1?key={SECRET}")
     assert SECRET not in str(caught.value)
@@ -247,7 +247,7 @@ def test_a_key_read_from_a_file_loses_its_line_break() -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-\u2026abc", "two words", "two\nlines"])
-def test_a_key_that_fits_no_header_is_refused_unshown(key: str) -> None:
+def test_a_key_that_is_not_a_valid_header_is_rejected_without_showing_it(key: str) -> None:
     with pytest.raises(ConfigError, match="'api_key' is invalid: must be plain ASCII") as caught:
         BatchConfig(api_key=key)
     assert key not in str(caught.value)
@@ -270,7 +270,7 @@ def test_a_key_that_fits_no_header_is_refused_unshown(key: str) -> None:
         {"base_url": f"ftp://{SECRET}@host/v1"},
     ],
 )
-def test_the_key_shows_up_in_no_error_and_no_traceback(options: dict[str, Any]) -> None:
+def test_the_key_is_in_no_error_and_no_traceback(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         BatchConfig(**options)
     error = caught.value
@@ -279,7 +279,7 @@ def test_the_key_shows_up_in_no_error_and_no_traceback(options: dict[str, Any]) 
     assert SECRET not in str(error.__context__)
 
 
-def test_the_key_shows_up_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("test").info("config %s %r", *[BatchConfig(api_key=SECRET)] * 2)
     assert SECRET not in caplog.text
@@ -318,7 +318,7 @@ def test_a_base_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "url", ["", "localhost:8000", "ftp://host/v1", "http://", "/v1", "http://[broken", "https:///v1"]
 )
-def test_a_base_url_that_is_no_url_is_refused(url: str) -> None:
+def test_a_base_url_that_is_not_a_url_is_rejected(url: str) -> None:
     assert "option 'base_url' is invalid" in refusal(base_url=url)
 
 
@@ -329,7 +329,7 @@ def test_a_base_url_with_credentials_is_refused_without_quoting_them(url: str) -
     assert "pw4711" not in message
 
 
-def test_with_options_changes_only_what_it_is_told() -> None:
+def test_with_options_changes_only_the_given_options() -> None:
     config = BatchConfig(api_key=SECRET, model="m", retry={"attempts": 2}, provider_options={"seed": 1})
     other = config.with_options(max_concurrent=3)
     assert other.max_concurrent == 3
@@ -338,7 +338,7 @@ def test_with_options_changes_only_what_it_is_told() -> None:
     assert other.api_key.get_secret_value() == SECRET
 
 
-def test_with_options_leaves_the_first_one_alone() -> None:
+def test_with_options_does_not_change_the_original() -> None:
     config = BatchConfig()
     config.with_options(model="other")
     assert config.model == "gpt-3.5-turbo"
@@ -365,7 +365,7 @@ def test_an_invalid_option_of_retry_names_its_path() -> None:
     assert "given: 0" in message
 
 
-def test_an_unknown_option_of_retry_names_the_one_that_was_meant() -> None:
+def test_an_unknown_option_of_retry_is_named_with_the_closest_one() -> None:
     assert "unknown option 'retry.atempts': did you mean 'retry.attempts'?" in refusal(retry={"atempts": 3})
 
 

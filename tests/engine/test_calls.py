@@ -33,7 +33,7 @@ async def calls_of(agent: Any, items: list[Any], max_concurrent: int = 1, **opti
     return [event for event in events if isinstance(event, CallFinished)]
 
 
-async def test_an_answered_call_is_told_with_its_figures() -> None:
+async def test_an_answered_call_is_reported_with_its_figures() -> None:
     config = BatchConfig(llm_provider="mock", model="some-model", price={"input": 1.0, "output": 2.0})
     agent = create_agent(config, provider=MockProvider(latency_s=1.5))
     first, second = await calls_of(agent, ["x" * 40, "y" * 40])
@@ -45,7 +45,7 @@ async def test_an_answered_call_is_told_with_its_figures() -> None:
     assert first.answer == f"mock answer to: {'x' * 40}"
 
 
-async def test_a_text_is_in_no_repr() -> None:
+async def test_no_repr_contains_a_text() -> None:
     [call] = await calls_of(create_agent(BatchConfig(llm_provider="mock")), ["SECRET"])
     assert "SECRET" in str(call.request) and "SECRET" in str(call.answer)
     assert "SECRET" not in repr(call)
@@ -67,7 +67,7 @@ async def test_each_attempt_is_a_call() -> None:
     ]
 
 
-async def test_both_calls_of_a_hedge_are_told() -> None:
+async def test_both_calls_of_a_hedge_are_reported() -> None:
     sent = 0
 
     async def slow_once(item: int) -> int:
@@ -82,7 +82,7 @@ async def test_both_calls_of_a_hedge_are_told() -> None:
     assert sorted(hedged, key=str) == [(40, 1, "cancelled"), (40, 2, None)]
 
 
-async def test_a_cancelled_call_is_told() -> None:
+async def test_a_cancelled_call_is_reported() -> None:
     events: list[Event] = []
     agent = BatchProcessorAgent(provider=MockProvider(latency_s=5.0), max_concurrent=2, on_event=events.append)
     running = asyncio.create_task(agent.run_batch(["a", "b", "c"]))
@@ -107,7 +107,7 @@ class PerRun(SinkOfRuns):
         return self.runs[-1].append
 
 
-async def test_each_run_begins_a_sink_of_its_own() -> None:
+async def test_each_run_has_its_own_sink() -> None:
     sink = PerRun()
     strategy = ParallelBatchStrategy(2, on_event=sink)
 
@@ -134,7 +134,7 @@ async def test_behind_a_function_it_serves_one_run_after_another() -> None:
 
 
 @pytest.mark.parametrize(("wish", "event"), [("wants_calls", CallFinished), ("wants_items", ItemFinished)])
-async def test_a_run_whose_sinks_do_without_is_spared_the_events(wish: str, event: type[Event]) -> None:
+async def test_events_that_no_sink_wants_are_not_made(wish: str, event: type[Event]) -> None:
     class Frugal:
         def __init__(self) -> None:
             self.seen: list[type[Event]] = []

@@ -96,7 +96,7 @@ async def test_a_first_that_ends_in_time_is_not_hedged() -> None:
         assert second.task is None
 
 
-async def test_with_no_room_for_a_second_call_the_first_is_waited_for() -> None:
+async def test_without_room_for_a_second_call_the_first_is_awaited() -> None:
     assert await hedged(Call("a", 5.0).start(), lambda: None, 1.0) == "a"
     with pytest.raises(LookupError):
         await hedged(Call("a", 5.0, fails=True).start(), lambda: None, 1.0)
@@ -120,7 +120,7 @@ async def test_a_second_that_cannot_be_made_leaves_no_first_behind() -> None:
     assert first.gone
 
 
-async def test_a_second_cancellation_waits_for_the_calls_as_well() -> None:
+async def test_a_second_cancellation_also_waits_for_both_calls() -> None:
     first, second = Call("a", 9.0, dies_slowly=3.0), Call("b", 9.0, dies_slowly=5.0)
     outer = asyncio.create_task(race(first, second))
     for _ in range(3):
@@ -131,7 +131,7 @@ async def test_a_second_cancellation_waits_for_the_calls_as_well() -> None:
     assert clock() == pytest.approx(7.0)
 
 
-async def test_a_cancellation_while_the_loser_dies_is_not_lost() -> None:
+async def test_a_cancellation_while_the_loser_is_being_cancelled_is_not_lost() -> None:
     first, second = Call("a", 9.0, dies_slowly=5.0), Call("b", 2.0)
     outer = asyncio.create_task(race(first, second))
     await asyncio.sleep(4.0)
@@ -141,7 +141,7 @@ async def test_a_cancellation_while_the_loser_dies_is_not_lost() -> None:
     assert clock() == pytest.approx(8.0)
 
 
-async def test_a_time_limit_around_it_is_a_time_out() -> None:
+async def test_a_time_limit_around_it_raises_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(5.0):
             await race(Call("a", 9.0), Call("b", 9.0))
@@ -212,7 +212,7 @@ def test_the_loop_steps_around_the_end_are_no_exception(seconds: float, end: str
     assert on_a_virtual_clock(main) == []
 
 
-def test_a_loser_that_fails_while_it_is_cancelled_is_not_complained_of() -> None:
+def test_a_loser_that_fails_while_it_is_cancelled_logs_nothing() -> None:
     async def main() -> None:
         assert await race(Call("a", 9.0, dies_badly=True), Call("b", 2.0)) == "b"
         gc.collect()
@@ -242,13 +242,13 @@ def test_the_delay_is_the_quantile_of_the_latencies_and_the_width_of_a_bucket(qu
     assert delay.seconds == pytest.approx(1.05 * seconds, rel=0.03)
 
 
-def test_calls_that_all_last_equally_long_are_none_of_them_slow() -> None:
+def test_if_all_calls_take_equally_long_none_of_them_is_slow() -> None:
     delay = HedgeDelay(0.95, histogram(*[1.0] * 50))
     assert delay.seconds is not None
     assert delay.seconds > 1.0
 
 
-def test_the_delay_is_looked_up_again_after_each_50_calls() -> None:
+def test_the_delay_is_updated_after_every_50_calls() -> None:
     latency = histogram(*[1.0] * 20)
     delay, changes = HedgeDelay(0.5, latency), []
     before = delay.seconds
@@ -260,7 +260,7 @@ def test_the_delay_is_looked_up_again_after_each_50_calls() -> None:
     assert changes == [70, 120, 170]
 
 
-def test_the_delay_does_not_look_between() -> None:
+def test_the_delay_is_not_updated_in_between() -> None:
     class Counting(LatencyHistogram):
         looks = 0
 

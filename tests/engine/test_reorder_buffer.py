@@ -66,7 +66,7 @@ async def test_a_gap_holds_back_what_comes_after_it() -> None:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_a_place_is_free_again_when_its_result_is_read_and_not_before(ordered: bool) -> None:
+async def test_a_slot_is_free_again_only_when_its_result_was_read(ordered: bool) -> None:
     buffer = ReorderBuffer(3, ordered=ordered)
     assert await acquire(buffer, 5) == 3
     for index in range(3):
@@ -77,14 +77,14 @@ async def test_a_place_is_free_again_when_its_result_is_read_and_not_before(orde
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_looking_in_vain_frees_no_place(ordered: bool) -> None:
+async def test_a_read_without_a_result_frees_no_slot(ordered: bool) -> None:
     buffer = ReorderBuffer(1, ordered=ordered)
     assert await acquire(buffer) == 1
     assert [buffer.reserve() for _ in range(3)] == [None] * 3
     assert await acquire(buffer) == 0
 
 
-async def test_a_place_that_no_item_needs_goes_to_who_waits() -> None:
+async def test_a_slot_that_no_item_needs_goes_to_a_waiter() -> None:
     buffer = ReorderBuffer(1, ordered=True)
     await buffer.acquire()
     waiting = asyncio.create_task(buffer.acquire())

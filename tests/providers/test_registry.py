@@ -48,7 +48,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         create_provider(BatchConfig(llm_provider="zzz"))
 
 
-def test_wrong_options_are_refused_by_name() -> None:
+def test_invalid_options_are_rejected_by_name() -> None:
     with pytest.raises(ConfigError, match="provider_options do not fit MockProvider"):
         create_provider(BatchConfig(llm_provider="mock", provider_options={"zzz": 1}))
 

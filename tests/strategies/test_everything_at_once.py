@@ -163,7 +163,7 @@ async def carry_out(seed: int, number: int, options: dict[str, Any], end: str, a
     end=st.sampled_from(["read", "read", "break", "cancel", "aclose"]),
     at=st.sampled_from([0, 0.5, 1, 2, 7]),
 )
-def test_every_call_let_in_leaves_once_and_every_item_comes_once(
+def test_every_admitted_call_is_released_once_and_every_item_gives_one_result(
     seed: int, number: int, options: dict[str, Any], end: str, at: float
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:

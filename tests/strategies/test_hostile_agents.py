@@ -39,7 +39,7 @@ def rows(number: int = 1_000) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("failure", [None, ConnectionError("torn")])
-async def test_an_agent_that_keeps_its_cancellation_makes_no_call_after_the_end(failure: Exception | None) -> None:
+async def test_an_agent_that_swallows_its_cancellation_makes_no_call_after_the_end(failure: Exception | None) -> None:
     agent = KeepsItsCancellation(failure)
     run = ParallelBatchStrategy(3).stream(agent, rows())
     await anext(aiter(run))
@@ -49,7 +49,7 @@ async def test_an_agent_that_keeps_its_cancellation_makes_no_call_after_the_end(
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_nor_does_it_after_another_item_has_ended_the_run() -> None:
+async def test_an_agent_that_keeps_its_cancellation_makes_no_call_after_another_item_ended_the_run() -> None:
     agent = KeepsItsCancellation(raises_on=2)
     with pytest.raises(BatchError, match="item 2 failed"):
         await ParallelBatchStrategy(3, on_error="raise").execute_batch(agent, rows())
@@ -87,13 +87,13 @@ class Steps:
 
 
 @pytest.mark.parametrize("step", ["prepare", "complete", "parse"])
-async def test_a_step_that_cancels_itself_fails_its_item_and_no_other(step: str) -> None:
+async def test_a_step_that_cancels_itself_fails_only_its_item(step: str) -> None:
     results = await ParallelBatchStrategy(2).execute_batch(Steps(step, asyncio.CancelledError()), range(5))
     assert [result["index"] for result in results] == list(range(5))
     assert [result["error"]["code"] for result in results if result["error"]] == ["cancelled"]
 
 
-async def test_a_parse_that_fails_on_an_answer_from_the_journal_fails_its_item_and_no_other(tmp_path: Path) -> None:
+async def test_a_parse_that_fails_on_an_answer_from_the_journal_fails_only_its_item(tmp_path: Path) -> None:
     strategy = ParallelBatchStrategy(2, journal=tmp_path / "run.db")
     await strategy.execute_batch(Steps(), range(5))
     results = await strategy.execute_batch(Steps("parse", KeyError("label")), range(5))
@@ -101,7 +101,7 @@ async def test_a_parse_that_fails_on_an_answer_from_the_journal_fails_its_item_a
     assert results[2]["error"]["code"] == "agent_failed"
 
 
-async def test_a_body_that_is_no_text_fails_its_item(tmp_path: Path) -> None:
+async def test_a_body_that_is_not_text_fails_its_item(tmp_path: Path) -> None:
     class Binary(Steps):
         def body(self, request: Any) -> bytes:
             return b"\xff\xfe"
@@ -113,7 +113,7 @@ async def test_a_body_that_is_no_text_fails_its_item(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"text": 5}, {"finish_reason": ["stop"]}, {"model": {}}, {"refusal": b""}, {"usage": Usage(2**70, 1)}]
 )
-async def test_an_answer_that_the_journal_cannot_hold_fails_its_item_and_no_other(tmp_path: Path, wrong: Any) -> None:
+async def test_an_answer_that_the_journal_cannot_hold_fails_only_its_item(tmp_path: Path, wrong: Any) -> None:
     class Wrong(Steps):
         async def complete(self, request: Any) -> Completion:
             return Completion(**{"text": "x", **(wrong if request == 2 else {})})
@@ -129,7 +129,7 @@ class Team(BaseModel):
     team: Literal["billing"]
 
 
-async def test_an_answer_that_nobody_could_read_keeps_the_name_of_who_gave_it() -> None:
+async def test_an_answer_that_could_not_be_parsed_keeps_the_name_of_its_model() -> None:
     config = BatchConfig(llm_provider="mock", model="first", fallbacks=({"model": "second"},))
 
     def answer(request: Any) -> str:

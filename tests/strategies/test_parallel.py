@@ -63,7 +63,9 @@ class Spy:
 
 
 @pytest.mark.parametrize(("max_concurrent", "seconds"), [(1, 1.0), (5, 0.2), (10, 0.1), (50, 0.02)])
-async def test_100_items_of_10_ms_take_the_time_that_the_readme_says(max_concurrent: int, seconds: float) -> None:
+async def test_100_items_of_10_ms_take_the_time_that_the_documentation_says(
+    max_concurrent: int, seconds: float
+) -> None:
     batch = await ParallelBatchStrategy(max_concurrent).run_batch(model_agent(latency_s=0.01), ["x"] * 100)
     assert batch.summary.elapsed_s == pytest.approx(seconds)
     assert batch.summary.peak_in_flight == max_concurrent
@@ -102,7 +104,7 @@ async def test_an_empty_batch_gives_an_empty_list() -> None:
     assert await ParallelBatchStrategy().execute_batch(model_agent(), []) == []
 
 
-async def test_a_slow_reader_holds_the_workers_back() -> None:
+async def test_a_slow_reader_makes_the_workers_wait() -> None:
     pulled = 0
 
     def items() -> Iterator[int]:
@@ -119,7 +121,7 @@ async def test_a_slow_reader_holds_the_workers_back() -> None:
                 break
 
 
-async def test_a_slow_first_item_holds_no_more_than_the_window() -> None:
+async def test_a_slow_first_item_buffers_no_more_than_the_window() -> None:
     done: list[int] = []
 
     async def agent(item: int) -> dict[str, Any]:
@@ -134,7 +136,7 @@ async def test_a_slow_first_item_holds_no_more_than_the_window() -> None:
     await run.aclose()
 
 
-async def test_generators_and_async_generators_are_taken_alike() -> None:
+async def test_generators_and_async_generators_are_accepted() -> None:
     async def items() -> AsyncIterator[int]:
         for number in range(50):
             await asyncio.sleep(0.001)
@@ -215,18 +217,18 @@ async def test_a_generator_is_closed_with_the_run() -> None:
 
 
 @pytest.mark.parametrize("batch", ["abc", b"abc", {"prompt": "x"}, 3, None])
-async def test_what_is_no_batch_is_refused(batch: Any) -> None:
+async def test_an_input_that_is_not_a_batch_is_rejected(batch: Any) -> None:
     with pytest.raises(ConfigError, match="a batch is a list"):
         await ParallelBatchStrategy().execute_batch(Spy(), batch)
 
 
 @pytest.mark.parametrize("options", [{"max_concurrent": 0}, {"max_concurrent": 1.5}, {"on_error": "x"}, {"window": 0}])
-def test_wrong_options_are_refused_by_name(options: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected_by_name(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         ParallelBatchStrategy(**options)
 
 
-async def test_one_bad_item_disturbs_no_other() -> None:
+async def test_a_failed_item_does_not_affect_the_others() -> None:
     spy = Spy(failures={3: [ValueError("no good")]})
     results = await ParallelBatchStrategy(4).execute_batch(spy, list(range(10)))
     assert [result["status"] for result in results] == ["ok"] * 3 + ["error"] + ["ok"] * 6
@@ -238,7 +240,7 @@ async def test_one_bad_item_disturbs_no_other() -> None:
     }
 
 
-async def test_a_retryable_failure_is_tried_again_until_attempts_are_used_up() -> None:
+async def test_a_retryable_failure_is_retried_until_the_attempts_are_used_up() -> None:
     spy = Spy(failures={1: [ServerError("x")] * 2, 2: [ServerError("x")] * 9})
     strategy = ParallelBatchStrategy(2, retry=RetryPolicy(attempts=3))
     batch = await strategy.run_batch(spy, [1, 2])
@@ -247,7 +249,7 @@ async def test_a_retryable_failure_is_tried_again_until_attempts_are_used_up() -
     assert batch.summary.calls == 6
 
 
-async def test_an_item_in_back_off_does_not_hold_a_place() -> None:
+async def test_an_item_that_waits_for_a_retry_does_not_hold_a_slot() -> None:
     spy = Spy(seconds=1, failures={0: [ServerError("x")]})
     retry = RetryPolicy(wait_initial=100, wait_max=100, wait_jitter=False)
     run = ParallelBatchStrategy(1, retry=retry).stream(spy, list(range(50)), ordered=False)
@@ -256,7 +258,7 @@ async def test_an_item_in_back_off_does_not_hold_a_place() -> None:
     assert spy.peak == 1
 
 
-async def test_a_throttle_makes_everyone_wait_as_long_as_the_endpoint_asks() -> None:
+async def test_a_throttle_pauses_all_workers_as_long_as_the_endpoint_asks() -> None:
     loop = asyncio.get_running_loop()
     starts: list[float] = []
     throttled = False
@@ -350,7 +352,7 @@ async def test_an_agent_that_cancels_itself_loses_no_item() -> None:
     assert results[1]["error"]["code"] == "cancelled"
 
 
-async def test_execute_gives_one_result_that_is_no_batch() -> None:
+async def test_execute_returns_one_result_that_is_not_a_batch() -> None:
     result = await ParallelBatchStrategy().execute(model_agent(), "hello")
     assert (result["batch"], result["index"], result["result"]) == (False, 0, "mock answer to: hello")
 
@@ -373,7 +375,7 @@ async def test_a_session_is_open_while_the_run_lasts() -> None:
     assert log == ["open", "call", "call", "closed"]
 
 
-async def test_the_events_tell_the_whole_story() -> None:
+async def test_the_events_describe_the_whole_run() -> None:
     events: list[Any] = []
     spy = Spy(failures={1: [ServerError("x")], 2: [ThrottledError("y")]})
     await ParallelBatchStrategy(2, on_event=events.append).execute_batch(spy, [0, 1, 2])
@@ -394,7 +396,7 @@ async def test_progress_is_sampled() -> None:
     assert samples[-1].done == 1_000
 
 
-async def test_a_sink_that_raises_is_dropped_and_the_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sink_that_raises_is_dropped_and_the_run_continues(caplog: pytest.LogCaptureFixture) -> None:
     def sink(event: Any) -> None:
         raise RuntimeError("a broken sink")
 
@@ -403,7 +405,7 @@ async def test_a_sink_that_raises_is_dropped_and_the_run_goes_on(caplog: pytest.
     assert [record.message for record in caplog.records] == ["an event sink raised and is dropped from this run"]
 
 
-async def test_the_summary_adds_up_while_the_run_goes_on() -> None:
+async def test_the_summary_adds_up_during_the_run() -> None:
     run = ParallelBatchStrategy(3).stream(Spy(), list(range(10)))
     async with aclosing(run):
         async for _ in run:
@@ -413,7 +415,7 @@ async def test_the_summary_adds_up_while_the_run_goes_on() -> None:
     assert run.summary.ok == run.summary.total == 10
 
 
-async def test_an_input_that_cancels_itself_is_an_error_and_no_end() -> None:
+async def test_an_input_that_cancels_itself_is_an_error_and_not_the_end() -> None:
     async def items() -> AsyncIterator[int]:
         yield 1
         gone = asyncio.get_running_loop().create_future()
@@ -438,7 +440,7 @@ async def test_aclose_from_another_task_ends_the_reader_too() -> None:
     assert await reader == 6
 
 
-async def test_a_second_cancel_waits_for_the_calls_as_well() -> None:
+async def test_a_second_cancellation_also_waits_for_the_calls() -> None:
     inside = 0
 
     async def agent(item: int) -> dict[str, Any]:

@@ -53,9 +53,7 @@ async def test_the_ledger_never_exceeds_the_cap_however_often_the_batch_is_run(
     assert exact_usd(simulator.ledger) > Fraction(cap) / 5  # and it is no empty promise
 
 
-async def test_answers_that_do_not_fit_count_with_each_time_they_are_asked(
-    ask: Any, exact_usd: Any, statuses: Any
-) -> None:
+async def test_every_re_ask_counts_against_the_budget(ask: Any, exact_usd: Any, statuses: Any) -> None:
     items = [{"question": "which code?", "number": f"code: {number}"} for number in range(100)]
     with Simulator(**BILLS) as simulator:
         options = {"max_reasks": 2, "price": PRICE, "max_concurrent": 30, "max_tokens": 40}
@@ -105,7 +103,7 @@ async def test_a_larger_budget_finishes_what_a_smaller_one_began(
     ],
     ids=["no price", "no bound of the answer", "a fallback without a price"],
 )
-async def test_a_budget_that_cannot_be_kept_fails_before_the_first_call(
+async def test_a_budget_that_cannot_be_enforced_fails_before_the_first_call(
     ask: Any, options: dict[str, Any], message: str
 ) -> None:
     with Simulator() as simulator:
@@ -123,9 +121,7 @@ async def test_an_item_larger_than_the_whole_budget_fails_alone(ask: Any) -> Non
     assert batch.summary.stopped is None
 
 
-async def test_hedges_and_calls_that_hang_are_paid_from_the_budget_as_well(
-    ask: Any, exact_usd: Any, tmp_path: Path
-) -> None:
+async def test_hedges_and_calls_that_hang_count_against_the_budget(ask: Any, exact_usd: Any, tmp_path: Path) -> None:
     options = {"journal": tmp_path / "run.db", "price": PRICE, "max_concurrent": 5, "max_tokens": 10}
     with Simulator(**BILLS, latency_sigma=1.0, rate_hang=0.02) as simulator:
         hedges = 0
@@ -138,7 +134,7 @@ async def test_hedges_and_calls_that_hang_are_paid_from_the_budget_as_well(
     assert batch.summary.maybe_paid_twice >= too_many
 
 
-async def test_a_fallback_spends_from_the_same_budget(ask: Any, exact_usd: Any) -> None:
+async def test_a_fallback_uses_the_same_budget(ask: Any, exact_usd: Any) -> None:
     with Simulator(**BILLS, rate_500=0.5) as first, Simulator(**BILLS) as second:
         options = {"retry": {"attempts": 1}, "price": PRICE, "max_concurrent": 30, "max_tokens": 16}
         fallback = {"base_url": second.base_url, "price": PRICE}

@@ -34,7 +34,7 @@ def test_the_faults_are_eight_percent() -> None:
     [(5000, True, True), (1000, False, False)],
     ids=["5000 with a journal", "1000 without, torn before they are billed"],
 )
-async def test_all_items_come_through_every_fault_at_once(
+async def test_all_items_survive_every_fault_at_once(
     ask: Any, assert_right: Any, tmp_path: Path, count: int, with_journal: bool, billed: bool
 ) -> None:
     items = [f"item {number}" for number in range(count)]

@@ -12,7 +12,7 @@ ITEMS = [f"question {number * 37 % 100}" for number in range(1000)]
 
 
 @pytest.mark.parametrize("max_concurrent", [10, 1000], ids=["ten at once", "all at once"])
-async def test_1000_items_with_100_prompts_are_100_billed_calls(
+async def test_1000_items_with_100_distinct_prompts_are_100_billed_calls(
     ask: Any, assert_right: Any, tmp_path: Path, max_concurrent: int
 ) -> None:
     with Simulator(latency_s=0.002) as simulator:
@@ -27,7 +27,7 @@ async def test_1000_items_with_100_prompts_are_100_billed_calls(
     )
 
 
-async def test_without_a_journal_each_item_is_asked_by_itself(ask: Any, assert_right: Any) -> None:
+async def test_without_a_journal_each_duplicate_makes_its_own_call(ask: Any, assert_right: Any) -> None:
     with Simulator() as simulator:
         batch = await ask(simulator, ITEMS[:1] * 20)
     assert_right(batch, ITEMS[:1] * 20)
@@ -45,9 +45,7 @@ async def test_duplicates_wait_through_the_retries_of_the_first_one(
     assert (simulator.ledger.calls, simulator.ledger.billed) == (4, 1)
 
 
-async def test_when_the_first_one_fails_those_that_wait_for_it_fail_with_it_each_in_its_place(
-    ask: Any, tmp_path: Path
-) -> None:
+async def test_when_the_first_of_some_duplicates_fails_the_others_fail_with_it(ask: Any, tmp_path: Path) -> None:
     items = ["the same"] * 50
     with Simulator() as simulator:
         simulator.reply_with(Reply(400, {"error": {"message": "no", "code": "bad"}}))
@@ -60,9 +58,7 @@ async def test_when_the_first_one_fails_those_that_wait_for_it_fail_with_it_each
     assert simulator.ledger.billed == 1
 
 
-async def test_what_the_endpoint_will_never_take_is_asked_once_also_when_its_duplicate_comes_much_later(
-    ask: Any, tmp_path: Path
-) -> None:
+async def test_a_rejected_request_is_sent_once_even_if_its_duplicate_comes_much_later(ask: Any, tmp_path: Path) -> None:
     items = ["impossible", *(f"item {number}" for number in range(20)), "impossible"]
     with Simulator() as simulator:
         simulator.reply_with(Reply(400, {"error": {"message": "no", "code": "bad"}}))
@@ -71,9 +67,7 @@ async def test_what_the_endpoint_will_never_take_is_asked_once_also_when_its_dup
     assert simulator.ledger.calls == 21
 
 
-async def test_an_account_that_fails_the_first_one_fails_its_duplicates_without_a_call(
-    ask: Any, tmp_path: Path
-) -> None:
+async def test_a_fatal_error_of_the_first_fails_its_duplicates_without_a_call(ask: Any, tmp_path: Path) -> None:
     with Simulator(quota_after=0) as simulator:
         batch = await ask(simulator, ["the same"] * 50, journal=tmp_path / "run.db", max_concurrent=50)
     assert simulator.ledger.calls == 1
@@ -81,9 +75,7 @@ async def test_an_account_that_fails_the_first_one_fails_its_duplicates_without_
     assert batch.summary.failed + batch.summary.not_attempted == 50
 
 
-async def test_an_answer_that_cannot_be_used_is_kept_and_its_duplicate_is_not_paid_for(
-    ask: Any, tmp_path: Path
-) -> None:
+async def test_an_unusable_answer_is_kept_and_its_duplicate_is_not_paid_for(ask: Any, tmp_path: Path) -> None:
     items = ["what not to say", *(f"item {number}" for number in range(20)), "what not to say"]
     message = {"role": "assistant", "content": None, "refusal": "I would rather not"}
     body = {"model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}

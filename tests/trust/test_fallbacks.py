@@ -45,7 +45,7 @@ DEATHS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-async def test_when_the_first_endpoint_serves_nobody_any_more_the_second_gets_all_the_rest(
+async def test_when_the_first_endpoint_is_given_up_the_second_gets_the_rest(
     ask: Any, assert_right: Any, death: dict[str, Any]
 ) -> None:
     with Simulator(**death, latency_s=0.01) as first, Simulator() as other:
@@ -57,7 +57,7 @@ async def test_when_the_first_endpoint_serves_nobody_any_more_the_second_gets_al
     assert {result["answered_by"] for result in batch.results[-20:]} == {"gpt-4o-mini"}
 
 
-async def test_only_when_all_are_dead_the_run_ends(ask: Any) -> None:
+async def test_the_run_ends_only_when_all_endpoints_are_dead(ask: Any) -> None:
     with Simulator(quota_after=10, latency_s=0.01) as first, Simulator(quota_after=20, latency_s=0.01) as other:
         batch = await ask(first, ITEMS, fallbacks=second(other), max_concurrent=5)
     assert batch.summary.ok == first.ledger.billed + other.ledger.billed == 30
@@ -67,7 +67,7 @@ async def test_only_when_all_are_dead_the_run_ends(ask: Any) -> None:
     assert batch.summary.not_attempted > 0
 
 
-async def test_an_item_that_no_endpoint_serves_fails_with_the_last_reason_and_disturbs_no_other(ask: Any) -> None:
+async def test_an_item_that_no_endpoint_serves_fails_alone_with_the_last_reason(ask: Any) -> None:
     with Simulator() as first, Simulator() as other:
         first.reply_with(error_reply(400, "first_reason"))
         other.reply_with(error_reply(400, "second_reason"))

@@ -13,7 +13,7 @@ QUOTA = error_reply(429, "insufficient_quota", "You exceeded your current quota"
 
 
 @pytest.mark.parametrize("max_concurrent", [1, 7, 40])
-async def test_after_the_first_answer_without_quota_no_more_calls_come_than_were_in_flight(
+async def test_after_the_first_quota_error_only_the_calls_in_flight_reach_the_endpoint(
     ask: Any, statuses: Any, max_concurrent: int
 ) -> None:
     with Simulator(quota_after=50, latency_s=0.01) as simulator:
@@ -26,7 +26,7 @@ async def test_after_the_first_answer_without_quota_no_more_calls_come_than_were
 
 
 @pytest.mark.parametrize("down_for_good", [QUOTA, error_reply(401, "invalid_api_key"), error_reply(404, "no_model")])
-async def test_a_journal_goes_on_with_each_item_billed_once_when_the_cause_is_mended(
+async def test_after_the_cause_is_fixed_a_journal_resumes_with_each_item_billed_once(
     ask: Any, assert_right: Any, statuses: Any, tmp_path: Path, down_for_good: Reply
 ) -> None:
     journal = tmp_path / "run.db"
@@ -44,16 +44,14 @@ async def test_a_journal_goes_on_with_each_item_billed_once_when_the_cause_is_me
     assert simulator.ledger.billed == len(ITEMS)
 
 
-async def test_with_one_call_at_a_time_the_first_fatal_answer_is_the_last_call(ask: Any, tmp_path: Path) -> None:
+async def test_with_one_call_at_a_time_the_first_fatal_response_is_the_last_call(ask: Any, tmp_path: Path) -> None:
     with Simulator(quota_after=0) as simulator:
         batch = await ask(simulator, ITEMS, journal=tmp_path / "run.db", max_concurrent=1)
     assert (simulator.ledger.calls, batch.summary.calls) == (1, 1)
     assert (batch.summary.failed, batch.summary.not_attempted) == (1, len(ITEMS) - 1)
 
 
-async def test_when_the_quota_is_lifted_a_new_process_of_the_server_is_asked_only_for_the_rest(
-    ask: Any, assert_right: Any, tmp_path: Path
-) -> None:
+async def test_when_the_quota_is_raised_only_the_rest_is_requested(ask: Any, assert_right: Any, tmp_path: Path) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 20}
     ledger = str(tmp_path / "ledger.jsonl")
     with Simulator(quota_after=70, latency_s=0.005, ledger_path=ledger) as simulator:
@@ -75,7 +73,7 @@ async def test_a_wrong_key_costs_no_more_calls_than_are_in_flight(ask: Any) -> N
     assert "sk-first" not in str(batch)
 
 
-async def test_a_wrong_path_ends_the_run_as_well(ask: Any) -> None:
+async def test_a_wrong_path_also_ends_the_run(ask: Any) -> None:
     with Simulator() as simulator:
         batch = await ask(simulator, ITEMS, base_url=f"{simulator.base_url}/typo", max_concurrent=10)
     assert batch.summary.calls <= 10

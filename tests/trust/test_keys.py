@@ -70,14 +70,14 @@ def test_the_key_changes_with_the_endpoint_and_with_nothing_else_of_the_provider
 
 
 @given(endpoint=TEXT, body=st.binary(max_size=30), cut=st.integers(0, 30))
-def test_no_part_of_the_endpoint_can_pass_for_a_part_of_the_body(endpoint: str, body: bytes, cut: int) -> None:
+def test_no_part_of_the_endpoint_can_be_mistaken_for_the_body(endpoint: str, body: bytes, cut: int) -> None:
     text = body.decode("latin-1")[:cut]
     assume(text)
     assert request_key(endpoint + text, body[cut:]) != request_key(endpoint, body)
 
 
 @pytest.mark.parametrize("model", ["strict-model", "o3-mini", "gpt-4o-mini"])
-async def test_what_a_provider_has_learned_from_refusals_does_not_change_the_key(model: str) -> None:
+async def test_parameters_that_a_provider_learned_to_omit_do_not_change_the_key(model: str) -> None:
     request = Request(model, [{"role": "user", "content": "x"}], temperature=0.3, max_tokens=10)
     with Simulator() as simulator:
         provider = OpenAIProvider(api_key="sk-x", base_url=simulator.base_url)
@@ -94,7 +94,7 @@ async def test_what_a_provider_has_learned_from_refusals_does_not_change_the_key
     assert request_key(provider.endpoint, before) == key(request, simulator.base_url)
 
 
-async def test_a_model_that_refuses_parameters_is_answered_from_the_journal_all_the_same(
+async def test_a_model_that_rejects_parameters_is_still_answered_from_the_journal(
     ask: Any, assert_right: Any, tmp_path: Any
 ) -> None:
     items = [f"item {number}" for number in range(30)]

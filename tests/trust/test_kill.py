@@ -14,7 +14,7 @@ from tests.trust.kill_processes import ROOT, end_of, script, wait_until
 RUN = "asyncio.run(strategy.run_batch(agent, ITEMS))"
 
 
-def test_a_run_killed_three_times_loses_nothing_and_pays_nothing_twice_but_what_was_in_flight() -> None:
+def test_a_run_killed_three_times_loses_nothing_and_repeats_only_calls_in_flight() -> None:
     command = [sys.executable, str(ROOT / "tests" / "trust" / "kill_test.py"), "--kills", "3", "--items", "1000"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True) as play:
@@ -26,7 +26,7 @@ def test_a_run_killed_three_times_loses_nothing_and_pays_nothing_twice_but_what_
     assert play.returncode == 0 and "\nheld:" in output, output
 
 
-def test_a_second_run_on_the_same_journal_fails_at_once_names_the_first_and_harms_nothing(tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_journal_fails_at_once_and_names_the_first(tmp_path: Path) -> None:
     journal = tmp_path / "run.db"
     with Simulator(latency_s=0.3) as simulator, script(RUN, simulator.base_url, journal) as first:
         wait_until(lambda: simulator.ledger.in_flight == 5)

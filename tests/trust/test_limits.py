@@ -33,7 +33,7 @@ LIMITS = {
     [*((limits, False) for limits in LIMITS.values()), (LIMITS["both, tokens bind"], True)],
     ids=[*LIMITS, "both, and announced"],
 )
-async def test_no_minute_of_the_server_is_overrun_and_nine_tenths_are_used(
+async def test_no_minute_of_the_server_exceeds_the_limit_and_nine_tenths_are_used(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any, limits: dict[str, int], announces: bool
 ) -> None:
     endpoint, items = virtual_endpoint(Settings(**limits), announces=announces), prompts(800)
@@ -50,7 +50,7 @@ async def test_no_minute_of_the_server_is_overrun_and_nine_tenths_are_used(
 
 
 @virtual
-async def test_a_server_that_announces_its_limits_is_followed_without_any_of_ours(
+async def test_rate_limit_headers_are_obeyed_without_configured_limits(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any
 ) -> None:
     settings = Settings(requests_per_minute=120, tokens_per_minute=20_000)
@@ -63,7 +63,7 @@ async def test_a_server_that_announces_its_limits_is_followed_without_any_of_our
 
 @virtual
 @pytest.mark.parametrize("configured", [{}, {"requests_per_minute": 200}], ids=["no limit of ours", "the whole limit"])
-async def test_a_key_that_another_client_shares_costs_few_refusals_and_no_item(
+async def test_a_key_shared_with_another_client_causes_few_429s_and_no_failed_item(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any, configured: dict[str, int]
 ) -> None:
     settings = Settings(requests_per_minute=200, used_elsewhere_rpm=100)
@@ -101,7 +101,7 @@ async def test_over_http_a_strict_server_has_no_429_in_its_ledger(
     assert batch.summary.elapsed_s > 1.0  # the limit has bound
 
 
-async def test_over_http_without_any_limit_of_ours_refusals_lose_no_item(ask: Any, assert_right: Any) -> None:
+async def test_over_http_without_configured_limits_429s_fail_no_item(ask: Any, assert_right: Any) -> None:
     items = [f"item {number}" for number in range(60)]
     with Simulator(requests_per_minute=60 * 30, window_s=1.0, used_elsewhere_rpm=60 * 5) as simulator:
         batch = await ask(simulator, items, max_concurrent=10)
@@ -111,7 +111,7 @@ async def test_over_http_without_any_limit_of_ours_refusals_lose_no_item(ask: An
     assert simulator.ledger.calls <= 2 * len(items)
 
 
-async def test_an_item_that_can_never_fit_fails_at_once_and_the_rest_goes_on(ask: Any) -> None:
+async def test_an_item_that_can_never_fit_fails_at_once_and_the_rest_continues(ask: Any) -> None:
     items = ["small one", "word " * 4000, "small two"]
     with Simulator(tokens_per_minute=4000) as simulator:
         batch = await ask(simulator, items, tokens_per_minute=4000, max_tokens=20)
@@ -121,7 +121,7 @@ async def test_an_item_that_can_never_fit_fails_at_once_and_the_rest_goes_on(ask
 
 
 @virtual
-async def test_a_pause_that_one_call_is_told_holds_everyone_and_costs_no_item_an_attempt(
+async def test_a_pause_requested_from_one_call_applies_to_all_and_uses_no_attempt(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any
 ) -> None:
     storms = [(5.0, 35.0), (45.0, 75.0), (85.0, 88.0)]
@@ -141,7 +141,7 @@ async def test_a_pause_that_one_call_is_told_holds_everyone_and_costs_no_item_an
     assert batch.summary.calls - len(items) == batch.summary.throttles <= 20 * len(storms)
 
 
-async def test_over_http_a_429_keeps_everyone_away_for_as_long_as_it_says(ask: Any, assert_right: Any) -> None:
+async def test_over_http_a_429_pauses_all_calls_for_as_long_as_it_says(ask: Any, assert_right: Any) -> None:
     items = [f"item {number}" for number in range(60)]
     busy = error_reply(429, "rate_limit_exceeded", headers={"retry-after-ms": "400"})
     with Simulator(latency_s=0.01) as simulator:

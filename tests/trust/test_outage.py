@@ -41,7 +41,7 @@ async def test_a_dead_endpoint_costs_the_first_wave_and_eight_probes(
 
 @pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("mode", ["500", "torn"])
-async def test_over_http_a_dead_endpoint_is_given_up_and_its_items_are_asked_when_it_is_back(
+async def test_over_http_a_dead_endpoint_is_given_up_and_its_items_run_when_it_is_back(
     ask: Any, assert_right: Any, tmp_path: Path, mode: str
 ) -> None:
     with Simulator() as simulator:
@@ -60,7 +60,7 @@ async def test_over_http_a_dead_endpoint_is_given_up_and_its_items_are_asked_whe
 
 @virtual
 @pytest.mark.parametrize("seconds", [5, 60, 150])
-async def test_an_outage_is_waited_out_and_costs_no_item(
+async def test_an_outage_is_waited_out_and_fails_no_item(
     ask_provider: Any, assert_right: Any, virtual_endpoint: Any, seconds: int
 ) -> None:
     endpoint = virtual_endpoint(fails=dead_between(5, 5 + seconds))
@@ -72,7 +72,7 @@ async def test_an_outage_is_waited_out_and_costs_no_item(
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_over_http_an_outage_in_the_middle_leaves_every_answer_right_and_little_repeated(
+async def test_over_http_an_outage_leaves_every_answer_right_and_repeats_few_calls(
     ask: Any, assert_right: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusal = Endpoint._refusal

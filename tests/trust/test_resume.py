@@ -67,7 +67,7 @@ async def test_a_changed_option_makes_every_request_a_new_one(
     assert set(simulator.ledger.billed_by_prompt().values()) == {2}
 
 
-async def test_what_changes_nothing_of_a_request_changes_nothing_of_its_key(ask: Any, journal: Path) -> None:
+async def test_options_that_do_not_change_the_request_do_not_change_its_key(ask: Any, journal: Path) -> None:
     with Simulator() as simulator:
         await ask(simulator, ITEMS, journal=journal)
         same = await ask(
@@ -76,7 +76,7 @@ async def test_what_changes_nothing_of_a_request_changes_nothing_of_its_key(ask:
     assert (same.summary.calls, same.summary.from_journal) == (0, len(ITEMS))
 
 
-async def test_another_endpoint_is_asked_anew(ask: Any, journal: Path) -> None:
+async def test_another_endpoint_gets_new_calls(ask: Any, journal: Path) -> None:
     with Simulator() as one, Simulator() as other:
         await ask(one, ITEMS, journal=journal)
         batch = await ask(other, ITEMS, journal=journal)
@@ -92,7 +92,7 @@ OTHER_SIGNATURES = {
 
 
 @pytest.mark.parametrize("change", OTHER_SIGNATURES.values(), ids=OTHER_SIGNATURES)
-async def test_a_changed_signature_is_asked_anew(ask: Any, journal: Path, change: dict[str, Any]) -> None:
+async def test_a_changed_signature_gets_new_calls(ask: Any, journal: Path, change: dict[str, Any]) -> None:
     with Simulator() as simulator:
         await ask(simulator, ITEMS, code_signature(), journal=journal)
         same = await ask(simulator, ITEMS, code_signature(), journal=journal)
@@ -115,7 +115,7 @@ async def test_items_that_failed_run_again_and_those_that_were_answered_do_not(
     assert set(simulator.ledger.billed_by_prompt().values()) == {1}
 
 
-async def test_what_was_torn_after_it_was_billed_runs_again_and_is_counted_as_maybe_paid_twice(
+async def test_a_connection_broken_after_billing_is_retried_and_counted_as_maybe_paid_twice(
     ask: Any, assert_right: Any, journal: Path
 ) -> None:
     price = {"input": 1.0, "output": 1.0}
@@ -134,7 +134,7 @@ async def test_what_was_torn_after_it_was_billed_runs_again_and_is_counted_as_ma
     assert again.ledger.billed_by_prompt().keys() <= simulator.ledger.billed_by_prompt().keys()
 
 
-async def test_the_bound_of_double_spend_holds_with_retries_in_the_same_run(
+async def test_the_bound_on_double_billing_holds_with_retries_in_the_same_run(
     ask: Any, assert_right: Any, journal: Path
 ) -> None:
     with Simulator(rate_torn=0.1, rate_bad_json=0.1, rate_truncated=0.1, torn_before_billing=False) as simulator:
@@ -144,7 +144,7 @@ async def test_the_bound_of_double_spend_holds_with_retries_in_the_same_run(
     assert batch.summary.maybe_paid_twice == batch.summary.unanswered == too_many > 0
 
 
-async def test_a_signature_that_became_stricter_asks_again_only_what_no_longer_fits(ask: Any, journal: Path) -> None:
+async def test_a_stricter_signature_repeats_only_what_no_longer_fits(ask: Any, journal: Path) -> None:
     stricter = code_signature(kind=Annotated[int, AfterValidator(even)])  # with the very same schema
     with Simulator() as simulator:
         before = await ask(simulator, ITEMS, code_signature(), journal=journal)

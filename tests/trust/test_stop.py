@@ -38,7 +38,7 @@ def test_a_signal_starts_no_new_call_and_saves_those_in_flight(stop: signal.Sign
 
 
 @both
-def test_what_a_signal_left_is_all_that_the_next_run_asks(stop: signal.Signals, journal: Path) -> None:
+def test_the_next_run_requests_only_what_the_interrupted_run_left(stop: signal.Signals, journal: Path) -> None:
     with Simulator(latency_s=0.2) as simulator:
         with script(RUN, simulator.base_url, journal) as process:
             wait_until(lambda: simulator.ledger.billed >= 20)
@@ -51,7 +51,7 @@ def test_what_a_signal_left_is_all_that_the_next_run_asks(stop: signal.Signals, 
 
 
 @both
-def test_a_second_signal_ends_at_once_and_the_journal_knows_what_was_in_flight(
+def test_a_second_signal_ends_at_once_and_the_journal_has_the_calls_in_flight(
     stop: signal.Signals, journal: Path
 ) -> None:
     with Simulator(latency_s=60) as simulator, script(RUN, simulator.base_url, journal) as process:
@@ -76,7 +76,7 @@ def test_without_a_journal_a_signal_ends_at_once(stop: signal.Signals) -> None:
         assert end_of(process, 8)[0] in CODES[stop]
 
 
-def test_calls_that_hang_are_ended_after_the_grace_period(journal: Path) -> None:
+def test_calls_that_hang_are_cancelled_after_the_grace_period(journal: Path) -> None:
     body = RUN.replace("strategy.", "ParallelBatchStrategy.from_config(config.with_options(grace_s=0.5)).")
     with Simulator(latency_s=60) as simulator, script(body, simulator.base_url, journal) as process:
         wait_until(lambda: simulator.ledger.in_flight == 5)
@@ -85,7 +85,7 @@ def test_calls_that_hang_are_ended_after_the_grace_period(journal: Path) -> None
     assert kept(journal) == {"unknown": 5}
 
 
-def test_a_handler_of_the_users_own_for_sigterm_is_left_alone(journal: Path) -> None:
+def test_a_user_handler_for_sigterm_is_left_alone(journal: Path) -> None:
     body = f"""
 def mine(*_):
     say("mine")
@@ -101,7 +101,7 @@ assert signal.getsignal(signal.SIGTERM) is mine
         assert simulator.ledger.billed == 60
 
 
-def test_after_a_run_sigterm_is_as_it_was(journal: Path) -> None:
+def test_the_run_restores_the_handler_of_sigterm(journal: Path) -> None:
     body = f"{RUN}\nassert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\nsay('over')\nsignal.pause()"
     with Simulator() as simulator, script(body, simulator.base_url, journal) as process:
         heard(process, "over")
@@ -109,7 +109,7 @@ def test_after_a_run_sigterm_is_as_it_was(journal: Path) -> None:
         assert end_of(process) == (-signal.SIGTERM, "")
 
 
-def test_sigterm_while_the_reader_works_on_a_result_ends_it_the_next_time_it_asks(journal: Path) -> None:
+def test_sigterm_while_the_reader_is_busy_is_raised_at_its_next_read(journal: Path) -> None:
     body = """
 import os
 async def main():

@@ -58,7 +58,7 @@ def test_a_signal_under_local_runtime_saves_what_is_in_flight_and_nothing_is_pai
 
 
 @pytest.mark.parametrize(("stop", "most"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, 10)])
-def test_a_second_execution_under_local_runtime_asks_only_what_is_not_saved(
+def test_a_second_execution_under_local_runtime_requests_only_what_is_not_saved(
     stop: signal.Signals, most: int, journal: Path
 ) -> None:
     with Simulator(latency_s=0.2) as simulator:
@@ -74,7 +74,7 @@ def test_a_second_execution_under_local_runtime_asks_only_what_is_not_saved(
 
 
 @pytest.mark.parametrize("stops", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-def test_an_execution_inside_a_running_loop_that_is_ended_is_taken_up_where_it_was(
+def test_an_interrupted_execution_inside_a_running_loop_resumes_where_it_stopped(
     stops: list[signal.Signals], journal: Path
 ) -> None:
     # Kailash runs it in a thread, where Python delivers no signal, and blocks the loop that would take the first
@@ -113,7 +113,7 @@ async def test_a_cancelled_task_under_async_local_runtime_saves_what_is_in_fligh
         assert kept(journal) == {"done": simulator.ledger.billed}
 
 
-async def test_under_local_runtime_inside_a_running_loop_a_journal_works_as_well(journal: Path) -> None:
+async def test_under_local_runtime_inside_a_running_loop_a_journal_also_works(journal: Path) -> None:
     with Simulator() as simulator:
         workflow = workflow_of(simulator, journal)
         for calls in (60, 0):

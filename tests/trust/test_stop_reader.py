@@ -62,7 +62,7 @@ async def test_aclose_saves_the_calls_in_flight(journal: Path) -> None:
     assert run.summary.stopped is not None and str(journal) in run.summary.stopped
 
 
-async def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_as_the_program_goes_on(journal: Path) -> None:
+async def test_after_a_break_out_of_a_plain_loop_the_calls_in_flight_are_saved(journal: Path) -> None:
     mock = Mock(journal, 0.05)
     async for _ in mock.stream():
         await mock.until_in_flight()
@@ -71,7 +71,7 @@ async def test_a_plain_loop_left_by_break_saves_the_calls_in_flight_as_the_progr
     assert mock.provider.calls < 60
 
 
-def test_a_loop_that_is_closed_over_a_run_left_by_break_still_leaves_a_true_journal(journal: Path) -> None:
+def test_a_loop_closed_after_a_break_still_leaves_a_correct_journal(journal: Path) -> None:
     mock = Mock(journal, 0.05)
 
     async def main() -> None:
@@ -93,7 +93,7 @@ async def test_a_reader_that_raises_saves_the_calls_in_flight(journal: Path) -> 
     assert kept(journal) == {"done": mock.provider.calls}
 
 
-async def test_a_time_limit_around_a_run_saves_the_calls_in_flight_and_still_raises(journal: Path) -> None:
+async def test_a_timeout_around_a_run_saves_the_calls_in_flight_and_still_raises(journal: Path) -> None:
     mock = Mock(journal, 0.3)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.4):
@@ -130,7 +130,7 @@ async def test_a_second_cancellation_does_not_wait_for_the_grace_period(journal:
 
 
 @pytest.mark.looptime(start=0)
-async def test_the_end_comes_with_the_last_call_not_with_the_grace_period(journal: Path) -> None:
+async def test_a_run_ends_with_its_last_call_and_not_with_the_grace_period(journal: Path) -> None:
     mock = Mock(journal, 5, grace_s=1e5)
     run = asyncio.create_task(mock.strategy.run_batch(mock.agent, ITEMS))
     await mock.until_in_flight()
@@ -153,7 +153,7 @@ class SlowToClose(MockProvider):
         self.closed = True
 
 
-async def test_a_run_that_is_ended_closes_its_session_to_the_last_connection(journal: Path) -> None:
+async def test_an_interrupted_run_closes_its_session_completely(journal: Path) -> None:
     mock = Mock(journal, 0.05)
     provider = mock.provider = SlowToClose(latency_s=0.05)
     mock.agent = create_agent(BatchConfig(llm_provider="mock"), None, provider)

@@ -17,7 +17,7 @@ PRICE = {"input": 1.0, "output": 1.0}
 
 @virtual
 @pytest.mark.parametrize(("grace_s", "ok", "cut"), [(10, 15, 0), (6, 15, 0), (2, 10, 5), (0, 10, 5)])
-async def test_at_the_deadline_no_call_starts_and_those_in_flight_have_the_grace(
+async def test_at_the_deadline_no_call_starts_and_calls_in_flight_get_the_grace_period(
     ask_provider: Any, grace_s: float, ok: int, cut: int
 ) -> None:
     provider = MockProvider(latency_s=10)
@@ -41,7 +41,7 @@ async def test_a_deadline_ends_the_wait_for_a_second_attempt(ask_provider: Any) 
     assert provider.calls == 3
 
 
-async def test_what_was_done_before_a_deadline_is_saved_and_the_next_run_asks_only_the_rest(
+async def test_finished_items_are_saved_at_a_deadline_and_the_next_run_does_the_rest(
     ask: Any, assert_right: Any, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 5}
@@ -58,7 +58,7 @@ async def test_what_was_done_before_a_deadline_is_saved_and_the_next_run_asks_on
     assert again.ledger.billed_by_prompt().keys().isdisjoint(simulator.ledger.billed_by_prompt())
 
 
-async def test_a_call_cut_off_after_the_grace_counts_as_maybe_paid_twice_when_it_is_asked_again(
+async def test_a_call_cancelled_after_the_grace_period_counts_as_maybe_paid_twice(
     ask: Any, assert_right: Any, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 5}
@@ -85,7 +85,7 @@ class Uneven(MockProvider):
 
 
 @virtual
-async def test_the_slowest_calls_are_made_twice_while_the_run_is_busy_and_the_first_answer_counts(
+async def test_the_slowest_calls_are_hedged_during_the_run_and_the_first_answer_counts(
     ask_provider: Any, assert_right: Any
 ) -> None:
     plain = await ask_provider(Uneven(), ITEMS, max_concurrent=10)
@@ -98,7 +98,7 @@ async def test_the_slowest_calls_are_made_twice_while_the_run_is_busy_and_the_fi
     assert hedged.summary.unanswered == hedged.summary.hedges  # of each pair one was cut off
 
 
-async def test_over_http_the_losers_of_a_hedge_are_what_may_have_been_paid_twice(
+async def test_over_http_the_losers_of_hedges_are_counted_as_maybe_paid_twice(
     ask: Any, assert_right: Any, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"journal": tmp_path / "run.db", "max_concurrent": 10, "price": PRICE}
