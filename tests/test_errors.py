@@ -63,8 +63,16 @@ def drawn_tree() -> dict[str, str | None]:
     return parents
 
 
+REQUIRED: dict[str, dict[str, object]] = {
+    "BatchError": {"index": 3},
+    "EarlierFailureError": {"type": "ServerError", "code": "earlier_failure", "retryable": False},
+    "IncompleteRunError": {"results": [], "summary": None},
+}
+"""The arguments that some errors require besides the message."""
+
+
 def make(kind: type[KaizenBatchError]) -> KaizenBatchError:
-    return BatchError("message", index=3) if kind is BatchError else kind("message")
+    return kind("message", **REQUIRED.get(kind.__name__, {}))
 
 
 def test_the_tree_in_the_docstring_has_every_class_and_no_other() -> None:
