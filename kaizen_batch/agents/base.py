@@ -9,6 +9,7 @@ from typing import Any
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import AgentError, InputError
+from kaizen_batch.journal.canonical import body_form
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 from kaizen_batch.signature import Signature
@@ -28,7 +29,8 @@ class Agent(ABC):
     Only `complete` may cost anything. Every other member has a default; override what applies:
 
     - `name`: the model's name, `answered_by` in results.
-    - `endpoint`: where the calls go. Together with `body` it makes the key of a request; a journal needs it.
+    - `endpoint`: where the calls go; a journal needs it.
+    - `endpoint_name`: what a journal calls the endpoint, in the key of each request (default: `endpoint`).
     - `price`: what a call costs; a budget needs it, and `max_output`.
     - `output_fields`: the names that a failed item's result has, with the value None.
     - `from_model`: whether results have `response`, `usage`, `cost_usd` and the other fields of a model's answer.
@@ -38,6 +40,7 @@ class Agent(ABC):
 
     name: str | None = None
     endpoint: str | None = None
+    endpoint_name: str | None = None
     price: Price | None = None
     output_fields: tuple[str, ...] = ()
     from_model: bool = True
@@ -71,6 +74,10 @@ class Agent(ABC):
         except (TypeError, ValueError) as error:
             raise InputError(f"a journal or a token limit needs a request that is JSON: {error}") from None
 
+    def canonical(self, request: Any) -> bytes:
+        """The canonical form of a request, whose SHA-256 is its key in a journal; see docs/resuming.md."""
+        return body_form(self.endpoint_name or self.endpoint or "", self.body(request))
+
     def max_output(self, request: Any) -> int | None:
         """The most tokens an answer can have; None if nothing bounds them. `request` None asks for any request."""
         return None
@@ -87,6 +94,7 @@ class AgentWrapper(Agent):
         self.wrapped = agent
         self.name: str | None = agent.name
         self.endpoint: str | None = agent.endpoint
+        self.endpoint_name: str | None = agent.endpoint_name
         self.price: Price | None = agent.price
         self.output_fields: tuple[str, ...] = agent.output_fields
         self.from_model: bool = agent.from_model
@@ -113,6 +121,10 @@ class AgentWrapper(Agent):
     def body(self, request: Any) -> bytes:
         """What the answer depends on."""
         return self.wrapped.body(request)
+
+    def canonical(self, request: Any) -> bytes:
+        """The canonical form of a request."""
+        return self.wrapped.canonical(request)
 
     def max_output(self, request: Any) -> int | None:
         """The most tokens an answer can have."""

@@ -10,7 +10,17 @@ from kaizen_batch.errors import AgentError, ConfigError, InputError
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ENVELOPE
 
-_OPTIONAL = ("name", "endpoint", "price", "output_fields", "from_model", "signature", "config", "fallbacks")
+_OPTIONAL = (
+    "name",
+    "endpoint",
+    "endpoint_name",
+    "price",
+    "output_fields",
+    "from_model",
+    "signature",
+    "config",
+    "fallbacks",
+)
 _TELLING = {*ENVELOPE, "success"}  # keys that are not just outputs
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, EmptyOutputError, RefusedOutputError, TruncatedOutputError
+from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
@@ -29,6 +31,7 @@ class ModelAgent(Agent):
         self.config = config
         self.name: str = config.model
         self.endpoint: str = provider.endpoint
+        self.endpoint_name: str = config.endpoint_name or provider.endpoint
         self.price: Price | None = config.price or provider.price(config.model)
         self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
@@ -38,6 +41,13 @@ class ModelAgent(Agent):
     def body(self, request: Request) -> bytes:
         """The request as the provider sends it."""
         return self.provider.body(request)
+
+    def canonical(self, request: Request) -> bytes:
+        """The canonical form of a request: the question, without how it is sent."""
+        if not self.provider.standard_body:
+            return body_form(self.endpoint_name, self.provider.body(request), temperature=request.temperature)
+        frame = _frame(self.endpoint_name, request.model, request.temperature, request.output)
+        return frame.around(request.messages)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
         """Whether the provider ends a call after this many seconds."""
@@ -107,6 +117,13 @@ def _why_empty(completion: Completion) -> str:
     if completion.finish_reason == "tool_calls":
         return "the answer has no text, only tool calls"
     return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"
+
+
+@lru_cache(maxsize=256)
+def _frame(endpoint_name: str, model: str, temperature: float | None, output: OutputSchema | None) -> Frame:
+    """The canonical form around the messages: the same for all requests of a run."""
+    parameters = {} if temperature is None else {"temperature": temperature}
+    return chat_frame(endpoint_name, model, parameters, None if output is None else (output.name, output.schema))
 
 
 ProviderLike = Provider | type[Provider] | AgentLike

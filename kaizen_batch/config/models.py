@@ -140,6 +140,7 @@ class BatchConfig(RunConfig):
     base_url: str | None = Field(
         default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
     )
+    endpoint_name: str | None = Field(default=None, min_length=1)
     system_prompt: str | None = None
     on_truncated: Literal["keep", "fail"] = "keep"
     on_empty: Literal["fail", "keep"] = "fail"
@@ -225,7 +226,7 @@ class BatchConfig(RunConfig):
         elif options.get("base_url", self.base_url) != self.base_url:
             options["api_key"] = None  # never send one endpoint's key to another
         # Limits and price belong to one model at one endpoint; a fallback does not inherit them.
-        own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price"))
+        own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price", "endpoint_name"))
         return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 
 

@@ -52,6 +52,7 @@ class ModelOptions(EndpointLimits, total=False):
     temperature: float | None
     max_tokens: int | None
     base_url: str | None
+    endpoint_name: str | None
     system_prompt: str | None
     on_truncated: Literal["keep", "fail"]
     on_empty: Literal["fail", "keep"]

@@ -16,7 +16,6 @@ from kaizen_batch.errors import (
     EndpointDownError,
     KaizenBatchError,
     NoAnswerError,
-    NotAttemptedError,
     as_batch_error,
 )
 from kaizen_batch.events import CallFinished, Event, Throttled
@@ -24,8 +23,6 @@ from kaizen_batch.limits import Reservation
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
-
-_NOT_SENT = NotAttemptedError("the run ended before the call was sent")
 
 
 class Calls:
@@ -107,7 +104,7 @@ class Calls:
                 await record.begin(reservation)
                 await queue.acquire(reservation)
             except BaseException:
-                record.ended(_NOT_SENT)
+                record.unsent()
                 raise
         else:
             await queue.acquire(reservation)
@@ -118,7 +115,7 @@ class Calls:
         try:
             await record.begin(reservation)
         except BaseException:
-            record.ended(_NOT_SENT)
+            record.unsent()
             _unsent(reservation)
             upstream.queue.release(reservation)
             raise
@@ -234,7 +231,10 @@ class Calls:
         cost = upstream.answered(reservation, completion, sent_at, now)
         self._metrics.answered(usage, item.latency_s, cost)
         # An answer that does not say what it took may have taken all that was reserved.
-        item.call_usd = reservation.usd if cost is None else cost
+        if cost is None and upstream.price is None:
+            item.call_usd = None
+        else:
+            item.call_usd = reservation.usd if cost is None else cost
         if cost is not None:
             item.cost_usd = (item.cost_usd or 0.0) + cost
         if usage is not None:

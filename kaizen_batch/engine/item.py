@@ -17,7 +17,7 @@ class Item(Struct, eq=False):
 
     `body` is its request as it goes over the wire, where anybody needs it; `used` counts what has failed on
     the present lane, all else is of all of them. `answered_by` is the model that gave `completion`, `call_usd`
-    what the last answered call cost, or at most.
+    what the last answered call cost, or at most, None if its price is not known.
     """
 
     index: int
@@ -31,7 +31,7 @@ class Item(Struct, eq=False):
     completion: Completion | None = None
     answered_by: str | None = None
     usage: Usage | None = None
-    call_usd: float = 0.0
+    call_usd: float | None = 0.0
     cost_usd: float | None = None
     hedged: bool = False
     unanswered: int = 0

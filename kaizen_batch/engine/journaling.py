@@ -1,14 +1,15 @@
 """One item's hold on the journal, and the key of its request."""
 
+import logging
 from collections.abc import Awaitable
 from contextlib import suppress
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import AgentError, JournalError, KaizenBatchError
 from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
+from kaizen_batch.journal.canonical import stored_request
 from kaizen_batch.limits import Reservation
 from kaizen_batch.prices import Usage
 from kaizen_batch.providers import Completion
@@ -16,20 +17,10 @@ from kaizen_batch.results import ItemError
 
 _MOST = 2**63 - 1
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from kaizen_batch.engine.item import Item
-
-
-def request_key(endpoint: str, body: bytes) -> bytes:
-    """What names a request: the SHA-256 of its endpoint and of the very bytes that go over the wire.
-
-    >>> request_key("https://api.openai.com/v1", b"{}").hex()[:8]
-    '9c5b0f20'
-
-    The body holds the model, the messages, every parameter and the schema; change any of them and the key changes.
-    """
-    where = endpoint.encode()
-    return sha256(len(where).to_bytes(4, "big") + where + body).digest()
 
 
 def describe(agent: Agent, config: RunConfig) -> dict[str, Any]:
@@ -50,7 +41,10 @@ class Record:
         self._journal = journal
         self.key: bytes = key
         self._index = index
-        self._request = body.decode("utf-8", "surrogatepass")
+        self._request, media = stored_request(body)
+        for each in media:
+            with suppress(JournalError):
+                journal.media(each)
 
     @property
     def may_be_known(self) -> bool:
@@ -64,6 +58,11 @@ class Record:
     def begin(self, reservation: Reservation) -> Awaitable[None]:
         """A call is about to be sent."""
         return self._journal.begin(self.key, item=self._index, request=self._request, at_risk_usd=reservation.usd)
+
+    def unsent(self) -> None:
+        """The call that began was not sent after all: it counts neither as a call nor as a failure."""
+        with suppress(JournalError):
+            self._journal.unsent(self.key)
 
     def ended(self, error: KaizenBatchError, *, spent_usd: float = 0.0, may_be_billed: bool = False) -> None:
         """A call ended and the item has no result yet."""
@@ -103,16 +102,42 @@ def _answer(item: "Item") -> StoredAnswer:
         value=completion.value,
         usage=completion.usage,
         latency_s=item.latency_s,
+        reasoning=completion.reasoning,
+        max_tokens=item.upstream.agent.max_output(None),
     )
 
 
 def _check(completion: Completion, usage: Usage | None) -> None:
     """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
-    for text in (completion.text, completion.finish_reason, completion.refusal, completion.model):
+    texts = (completion.text, completion.finish_reason, completion.refusal, completion.model, completion.reasoning)
+    for text in texts:
         if text is not None and not isinstance(text, str):
-            raise AgentError("text, finish_reason, refusal and model of a Completion must be texts or None")
+            raise AgentError("text, finish_reason, refusal, model and reasoning of a Completion must be texts or None")
     if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
         raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")
+
+
+def may_be_longer(agent: Agent, answer: StoredAnswer) -> bool:
+    """Whether an answer was cut off by a limit, and the user has explicitly set a higher one."""
+    config, limit = agent.config, answer.max_tokens
+    if answer.finish_reason != "length" or limit is None or config is None:
+        return False
+    return "max_tokens" in config.model_fields_set and (config.max_tokens is None or config.max_tokens > limit)
+
+
+def announce(journal: JournalWriter, agent: Agent) -> None:
+    """Say, before the first call, how many answers of the journal may be asked again."""
+    config, found = agent.config, journal.findings
+    if config is None:
+        return
+    if "max_tokens" in config.model_fields_set and (cut := found.cut_below(config.max_tokens)):
+        logger.warning(
+            "up to %d answers in the journal were cut off by a lower max_tokens than %s, and are asked again",
+            cut,
+            config.max_tokens,
+        )
+    if found.empty and config.on_empty == "fail":
+        logger.warning("up to %d answers in the journal are empty, and are asked again", found.empty)
 
 
 def completion_of(answer: StoredAnswer) -> Completion:
@@ -124,4 +149,5 @@ def completion_of(answer: StoredAnswer) -> Completion:
         refusal=answer.refusal,
         model=answer.model,
         value=answer.value,
+        reasoning=answer.reasoning,
     )

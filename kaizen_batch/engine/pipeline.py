@@ -11,7 +11,7 @@ from kaizen_batch.concurrency.timeouts import TimeLimits
 from kaizen_batch.config import RunConfig
 from kaizen_batch.engine.calls import Calls
 from kaizen_batch.engine.item import Item
-from kaizen_batch.engine.journaling import Record, completion_of, describe, request_key
+from kaizen_batch.engine.journaling import Record, announce, completion_of, describe, may_be_longer
 from kaizen_batch.engine.outcomes import Outcomes
 from kaizen_batch.engine.sinks import Sinks
 from kaizen_batch.engine.upstream import Upstream
@@ -26,7 +26,8 @@ from kaizen_batch.errors import (
     as_batch_error,
 )
 from kaizen_batch.events import EventSink, RetryScheduled, Throttled, wants_calls, wants_items
-from kaizen_batch.journal import JournalWriter, Totals
+from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer, Totals
+from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, Admission, Budget, ConcurrencyLimiter, Limit
 from kaizen_batch.limits.retries import AbortRun, Attempts, FailItem, RetryBudget
 from kaizen_batch.metrics import RunMetrics
@@ -89,7 +90,7 @@ class Pipeline:
             if self.journal is None:
                 return self._execute(item, inputs, request, release_slot)
             item.body = upstream.agent.body(request)
-            key = request_key(upstream.endpoint or "", item.body)
+            key = key_of(upstream.agent.canonical(request))
             item.record = Record(self.journal, key, index, item.body)
         except Exception as error:
             return self._fail(item, as_batch_error(error))
@@ -154,8 +155,9 @@ class Pipeline:
     def attach(self, journal: JournalWriter, totals: Totals) -> None:
         """Keep this journal; what it has spent, or may have, counts against the budget."""
         self.journal = journal
+        announce(journal, self._upstreams[0].agent)
         if self.budget is not None:
-            self.budget.book(totals.spent_usd + totals.unanswered_usd)
+            self.budget.book(totals.committed_usd)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -195,10 +197,11 @@ class Pipeline:
     ) -> ItemResult:
         try:
             entry = await record.look_up()
-            if entry is not None and entry.state == "done" and entry.answer is not None:
+            answer = None if entry is None else self._answer_that_counts(entry)
+            if entry is not None and answer is not None:
                 # Where the signature asks for more than it did then, the answer must be a new one.
                 with suppress(OutputError):
-                    outputs = parsed(self._upstreams[0].agent, request, completion_of(entry.answer))
+                    outputs = parsed(self._upstreams[0].agent, request, completion_of(answer))
                     return self._outcomes.replayed(item, entry, outputs, priced=self.priced)
         except Exception as error:
             return await self._fail(item, as_batch_error(error))
@@ -207,6 +210,11 @@ class Pipeline:
             if (refusal := record.refused_in_this_run(entry)) is not None:
                 return self._outcomes.failed_before(item, entry, refusal)
         return await self._execute(item, inputs, request, release_slot)
+
+    def _answer_that_counts(self, entry: Entry) -> StoredAnswer | None:
+        """The answer that the journal has, unless the user asks for a longer one."""
+        answer = entry.answer if entry.state == "done" else None
+        return None if answer is None or may_be_longer(self._upstreams[0].agent, answer) else answer
 
     async def _execute(self, item: Item, inputs: Any, request: Any, release_slot: ReleaseSlot) -> ItemResult:
         upstream = item.upstream

@@ -54,6 +54,46 @@ def too_new(path: Path, found: int, known: int) -> JournalError:
     )
 
 
+def incomplete(path: Path, why: str, fix: str | None = None) -> JournalError:
+    """A part of a journal that was not closed, such as a copy of the .db alone."""
+    name = path.name
+    fix = fix or f"put {name!r}, '{name}-wal' and '{name}-shm' together again, as the run left them"
+    return JournalError(
+        f"journal {str(path)!r} was not closed by its last run, and {why}: answers may be missing, and would be paid"
+        f" again; nothing was changed: {fix}; or, to go on with what is there, pass --accept-loss, or call"
+        " Journal(path).accept_loss()",
+        code="journal_incomplete",
+    )
+
+
+def mixed(path: Path) -> JournalError:
+    """A -wal file beside a database that it does not belong to."""
+    return JournalError(
+        f"journal {str(path)!r} was closed, and the '{path.name}-wal' beside it holds something else: it belongs to"
+        " another state of this file; nothing was changed. Restore both from one copy; or, to go on without it, pass"
+        " --accept-loss, or call Journal(path).accept_loss()",
+        code="journal_incomplete",
+    )
+
+
+def replaced(path: Path, name: str, what: str) -> JournalError:
+    """The path does not name the file that the run holds any more."""
+    return JournalError(
+        f"{name!r} {what} while the run was using the journal {str(path)!r}; the run stops, for nothing more could be"
+        " kept: put the file back, or start again with the one that is there",
+        code="journal_replaced",
+    )
+
+
+def at_risk(path: Path) -> JournalError:
+    """Deleting what may still be billed."""
+    return JournalError(
+        f"requests of journal {str(path)!r} that are submitted or in flight cannot be pruned: they may still be billed;"
+        " collect or cancel their batches first",
+        code="journal_at_risk",
+    )
+
+
 def missing(path: Path) -> JournalError:
     """Nothing to read."""
     return JournalError(

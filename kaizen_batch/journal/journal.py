@@ -12,8 +12,28 @@ from typing import Any, Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema
-from kaizen_batch.journal.files import open_reader, open_writer, real_path, replacing, write_lock
-from kaizen_batch.journal.records import STATES, Entry, Outline, Run, State, Totals, entry_of, outline_of, run_of
+from kaizen_batch.journal.files import (
+    Opened,
+    close_writer,
+    open_reader,
+    open_writer,
+    real_path,
+    replacing,
+    transaction,
+    write_lock,
+)
+from kaizen_batch.journal.records import (
+    STATES,
+    Entry,
+    InputRow,
+    Outline,
+    Run,
+    State,
+    Totals,
+    entry_of,
+    outline_of,
+    run_of,
+)
 from kaizen_batch.journal.writer import JournalWriter
 
 _PAGE = 500  # entries read at a time, so that a slow reader does not keep the writer from folding its -wal in
@@ -25,7 +45,7 @@ class Journal:
 
     >>> with Journal("run.db") as journal:
     ...     journal.count()
-    {'in_flight': 0, 'done': 1998, 'failed': 2, 'unknown': 0}
+    {'in_flight': 0, 'submitted': 0, 'done': 1998, 'failed': 2, 'unknown': 0}
 
     Every method also works outside of `with`, at the price of opening the file each time. Reading changes no entry;
     `prune` and `writing()` need the file for themselves. `creator` is kept in a file that this makes.
@@ -117,6 +137,42 @@ class Journal:
             rows = connection.execute(schema.SAMPLES, (run.id,)).fetchall()
         return [{"moment": moment, **json.loads(figures)} for moment, figures in rows]
 
+    def rows(self, run: Run) -> Iterator[InputRow]:
+        """What became of each row of a job's input, in their order: those that share a request, failed, or were never
+        attempted, too."""
+        with self._reading() as connection:
+            last = -1
+            while rows := connection.execute(schema.ROWS, (run.id, last, _OUTLINES)).fetchall():
+                yield from (InputRow(*row) for row in rows)
+                last = rows[-1][0]
+
+    def sent_since(self, moment: float) -> list[tuple[float, int]]:
+        """When the calls after a moment (Unix time) were sent, in order, and the tokens that each took."""
+        with self._reading() as connection:
+            return sorted(connection.execute(schema.SENT_SINCE, (moment,)))
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy that is complete, closed, and opens anywhere; also while a run writes. Raises: JournalError."""
+        target = real_path(path)
+        if target == self.path:
+            raise ConfigError(f"a snapshot of {str(self.path)!r} needs a path of its own")
+        with (
+            replacing(target) as file,
+            self._reading() as connection,
+            closing(sqlite3.connect(file.name, isolation_level=None)) as copy,
+        ):
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            if copy.execute("PRAGMA user_version").fetchone()[0] > 1:
+                copy.execute(schema.DROP_META, ("open",))
+
+    def accept_loss(self) -> None:
+        """Go on with a journal that was refused as incomplete: what is not in it is asked, and perhaps paid, again."""
+        if not self.path.exists():
+            raise faults.missing(self.path)
+        with write_lock(self.path), faults.translated(self.path):
+            close_writer(self._open_writer(accept_loss=True))
+
     def export(self, path: str | os.PathLike[str], *, states: Sequence[State] = STATES) -> int:
         """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""
         _check_states(states)
@@ -135,19 +191,27 @@ class Journal:
     def prune(self, *, states: Sequence[State] = ("failed",), older_than_s: float | None = None) -> int:
         """Deletes entries, gives their space back and returns their number; a later run asks these requests again.
 
-        `older_than_s` spares those whose last call ended in the last so many seconds.
+        `older_than_s` spares those whose last call ended in the last so many seconds. What is in flight or submitted is
+        not deleted, for it may still be billed.
         """
         _check_states(states)
         if not self.path.exists():
             raise faults.missing(self.path)
+        if not {"in_flight", "submitted"}.isdisjoint(states):
+            raise faults.at_risk(self.path)
         before = self._clock() - (older_than_s or 0.0)
-        with write_lock(self.path), closing(self._open_writer()) as connection, faults.translated(self.path):
-            deleted = connection.execute(schema.prune(len(states)), (*states, before)).rowcount
-            connection.execute("VACUUM")
+        with write_lock(self.path), faults.translated(self.path):
+            opened = self._open_writer()
+            try:
+                with transaction(opened.connection):
+                    deleted = opened.connection.execute(schema.prune(len(states)), (*states, before)).rowcount
+                opened.connection.execute("VACUUM")
+            finally:
+                close_writer(opened)
         return deleted
 
-    def _open_writer(self) -> sqlite3.Connection:
-        return open_writer(self.path, creator=self._creator, now=self._clock())
+    def _open_writer(self, *, accept_loss: bool = False) -> Opened:
+        return open_writer(self.path, creator=self._creator, now=self._clock(), accept_loss=accept_loss)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -1,17 +1,22 @@
 """What the journal keeps of one request, as frozen values, and how they become columns and back."""
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct, structs
 
+from kaizen_batch.journal.schema import NO_ANSWER
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
 
-State = Literal["in_flight", "done", "failed", "unknown"]
+State = Literal["in_flight", "submitted", "done", "failed", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
+
+DAMAGED = ItemError("JournalError", "the row was damaged on the disk; it is asked again", "journal_row_damaged", True)
+"""The error of a row that is not as it was written."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -20,7 +25,8 @@ class StoredAnswer(Struct, frozen=True, gc=False):
     """What the endpoint answered to one call.
 
     `value` is anything JSON can hold, `usage` None if the endpoint did not say, `answered_by` the model or endpoint
-    that served it, `latency_s` seconds.
+    that served it, `latency_s` seconds, `reasoning` what the model said it thought, `max_tokens` the limit that was
+    set on the length of the answer.
     """
 
     text: str | None = None
@@ -31,6 +37,8 @@ class StoredAnswer(Struct, frozen=True, gc=False):
     value: Any = None
     usage: Usage | None = None
     latency_s: float = 0.0
+    reasoning: str | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +46,11 @@ class Entry:
     """All that is known of one request.
 
     `key` is the digest of the request, `item` the index of the first item that asked it (-1 if not known),
-    `request` the body that was sent, as JSON text. `attempts` counts the calls begun over all runs; `begun_at` and
-    `ended_at` are Unix times of the last one. `spent_usd` is what the answered calls cost. `unanswered` counts the
-    calls that may have been billed without an answer, `unanswered_usd` is what they cost at most, `at_risk_usd`
-    what the call in flight can cost at most.
+    `request` the body as configured, as JSON text. `attempts` counts the calls begun over all runs; `begun_at` and
+    `ended_at` are Unix times of the last one. `spent_usd` is what the answered calls cost, except for `unpriced` calls
+    whose price is not known. `unanswered` counts the calls that may have been billed without an answer,
+    `unanswered_usd` is what they cost at most, `at_risk_usd` what the call in flight, or in a batch, can cost at most.
+    `via` says how the last call was made: `live`, `flex` or `batch`; `batch` is the number of its batch.
     """
 
     key: bytes
@@ -57,6 +66,9 @@ class Entry:
     unanswered: int
     unanswered_usd: float
     at_risk_usd: float
+    unpriced: int = 0
+    via: str = "live"
+    batch: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a flat, JSON-able dict: the key in hex, the request as the object that was sent."""
@@ -80,12 +92,27 @@ class Outline(NamedTuple):
     error: ItemError | None
 
 
+class InputRow(NamedTuple):
+    """One row of a job's input: its number in the run, the user's own name for it, the key of its request, its status.
+
+    `status` is that of the row's result (`ok`, `failed`, `not_attempted`, ...); `key` is None for a row that made no
+    request.
+    """
+
+    number: int
+    id: str | None
+    key: bytes | None
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the journal: calls begun, US dollars, and the upper bound of what was paid more than once.
 
     A call without an answer was paid twice only if another call of the same request was paid as well, so the
-    first one of a request that has no answer yet does not count.
+    first one of a request that has no answer yet does not count. `at_risk_usd` is what the `under_way` calls, in flight
+    or in a batch, can cost at most. `unpriced` calls were answered at a price that is not known; they are not part of
+    `spent_usd`.
     """
 
     attempts: int = 0
@@ -94,6 +121,14 @@ class Totals:
     unanswered_usd: float = 0.0
     maybe_paid_twice: int = 0
     maybe_paid_twice_usd: float = 0.0
+    at_risk_usd: float = 0.0
+    under_way: int = 0
+    unpriced: int = 0
+
+    @property
+    def committed_usd(self) -> float:
+        """What a budget must count as spent: known costs, and the most that doubtful calls can have cost."""
+        return self.spent_usd + self.unanswered_usd + self.at_risk_usd
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a JSON-able dict."""
@@ -122,14 +157,42 @@ def run_of(row: Sequence[Any]) -> Run:
     return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
 
 
-def answer_columns(answer: StoredAnswer) -> tuple[Any, ...]:
-    """An answer as the values of `schema.ANSWER_COLUMNS`."""
+def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[Any, ...]:
+    """An answer to a request as the values of `schema.ANSWER_COLUMNS`."""
     value = None if answer.value is None else _encode(answer.value)
-    said = (answer.text, answer.finish_reason, answer.refusal, answer.model, answer.answered_by, value)
     usage = answer.usage
-    if usage is None:
-        return (*said, None, None, None, answer.latency_s)
-    return (*said, usage.input_tokens, usage.output_tokens, usage.cached_tokens, answer.latency_s)
+    tokens = (None, None, None) if usage is None else (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    reasoning_tokens = None if usage is None else usage.reasoning_tokens
+    cells = (
+        answer.text,
+        answer.finish_reason,
+        answer.refusal,
+        answer.model,
+        answer.answered_by,
+        value,
+        *tokens,
+        float(answer.latency_s),  # as SQLite gives it back
+        answer.reasoning,
+        reasoning_tokens,
+        answer.max_tokens,
+    )
+    return (*cells, checksum(key, cells))
+
+
+def checksum(key: bytes, cells: Sequence[Any]) -> int:
+    """The checksum of a request's answer, as the columns but for `answer_check`; it shows damage, not malice."""
+    return zlib.crc32("\x1f".join(map(str, cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
+
+
+def is_intact(key: bytes, cells: Sequence[Any]) -> bool:
+    """Whether the values of `schema.ANSWER_COLUMNS` are those that were written; no answer at all is intact, too."""
+    *answer, check = cells
+    if check is None:
+        return all(cell is None for cell in answer)
+    try:
+        return bool(checksum(key, [as_text(cell) for cell in answer]) == check)
+    except (TypeError, UnicodeError):
+        return False
 
 
 def error_column(error: ItemError) -> str:
@@ -137,12 +200,18 @@ def error_column(error: ItemError) -> str:
     return _encode({"type": error.type, "message": error.message, "code": error.code, "retryable": error.retryable})
 
 
+_DAMAGED = error_column(DAMAGED)
+
+
 def entry_of(row: Sequence[Any]) -> Entry:
     """A row of `schema.ENTRY_COLUMNS` as an entry."""
     key, *cells = row
-    state, item, request, attempts, begun_at, ended_at, error, spent, unanswered, unanswered_usd, at_risk, *answer = (
-        map(_text, cells)
+    state, item, request, attempts, begun_at, ended_at, error, spent, unpriced, unanswered, unanswered_usd, at_risk = (
+        map(as_text, cells[:12])
     )
+    via, batch, *answer = map(as_text, cells[12:])
+    if not is_intact(key, answer):
+        state, error, answer = "failed", _DAMAGED, list(NO_ANSWER)
     return Entry(
         key=key,
         state=state,
@@ -152,18 +221,30 @@ def entry_of(row: Sequence[Any]) -> Entry:
         begun_at=begun_at,
         ended_at=ended_at,
         answer=_answer_of(answer),
-        error=ItemError(**json.loads(error)) if error else None,
+        error=_error_of(error),
         spent_usd=spent,
         unanswered=unanswered,
         unanswered_usd=unanswered_usd,
         at_risk_usd=at_risk,
+        unpriced=unpriced,
+        via=via,
+        batch=batch,
     )
 
 
 def outline_of(row: Sequence[Any]) -> Outline:
     """A row of `schema.OUTLINES` as an outline."""
     _, key, state, item, latency_s, error = row
-    return Outline(key, state, item, latency_s, ItemError(**json.loads(_text(error))) if error else None)
+    return Outline(key, state, item, latency_s, _error_of(as_text(error)))
+
+
+def _error_of(text: str | None) -> ItemError | None:
+    if not text:
+        return None
+    try:
+        return ItemError(**json.loads(text))
+    except (TypeError, ValueError):
+        return ItemError(**json.loads(_DAMAGED))
 
 
 def as_bytes(value: Any) -> Any:
@@ -177,17 +258,20 @@ def as_bytes(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+def as_text(value: Any) -> Any:
+    return value.decode("utf-8", "surrogatepass") if type(value) is bytes else value
 
 
 def _answer_of(cells: Sequence[Any]) -> StoredAnswer | None:
-    text, finish_reason, refusal, model, answered_by, value, *tokens, latency_s = cells
+    text, finish_reason, refusal, model, answered_by, value = cells[:6]
+    asked, answered, cached, latency_s, reasoning, reasoning_tokens, max_tokens = cells[6:13]
     if latency_s is None:
         return None
-    usage = None if tokens[0] is None else Usage(*tokens)
+    usage = None if asked is None else Usage(asked, answered, cached, reasoning_tokens or 0)
     value = None if value is None else json.loads(value)
-    return StoredAnswer(text, finish_reason, refusal, model, answered_by, value, usage, latency_s)
+    return StoredAnswer(
+        text, finish_reason, refusal, model, answered_by, value, usage, latency_s, reasoning, max_tokens
+    )
 
 
 def _object(text: str) -> Any:

@@ -1,6 +1,7 @@
-"""Which keys may be in the file: asked in memory, so that an item that is new costs no trip to the disk."""
+"""Which keys may be in the file, in memory, so that a new item needs no read from the disk."""
 
 from struct import Struct
+from threading import Lock
 
 _BITS = 2**26
 _BYTES = _BITS // 8 - 1  # as a mask
@@ -21,14 +22,16 @@ class SeenKeys:
 
     def __init__(self) -> None:
         self._bits = bytearray(_BITS // 8)
+        self._guard = Lock()
 
     def add(self, key: bytes) -> None:
         """Remember a key."""
         # No loop: this is on every item's way, twice.
         bits = self._bits
         first, second = _words(key)
-        bits[first >> 3 & _BYTES] |= 1 << (first & 7)
-        bits[second >> 3 & _BYTES] |= 1 << (second & 7)
+        with self._guard:  # runs on other threads add theirs; a lost bit would be a wrong "no"
+            bits[first >> 3 & _BYTES] |= 1 << (first & 7)
+            bits[second >> 3 & _BYTES] |= 1 << (second & 7)
 
     def __contains__(self, key: bytes) -> bool:
         bits = self._bits

@@ -3,14 +3,17 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from kaizen_batch.journal import faults, schema
-from kaizen_batch.journal.files import open_writer, transaction, write_lock
-from kaizen_batch.journal.records import Entry, as_bytes, entry_of
+from kaizen_batch.errors import JournalError
+from kaizen_batch.journal import faults, integrity, schema
+from kaizen_batch.journal.files import Opened, abandon, close_writer, open_writer, transaction, write_lock
+from kaizen_batch.journal.identity import Watch
+from kaizen_batch.journal.integrity import Findings
+from kaizen_batch.journal.records import Entry, Totals, as_bytes, entry_of
 
 # Rows of a statement: some sizes, which stay in the connection's cache; what is left of one is filled up with nothing.
 _SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 256)
@@ -30,54 +33,83 @@ class Store:
     >>> store.apply([(schema.CALL, key, row)], {})
     >>> store.close()
 
-    `commits` counts the transactions that wrote.
+    `commits` counts the transactions that wrote, `findings` is what opening the file found.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.commits: int = 0
+        self.findings: Findings = Findings()
         self._stack = ExitStack()
-        self._connection: sqlite3.Connection | None = None
+        self._opened: Opened | None = None
+        self._watch: Watch | None = None
 
-    def open(self, *, creator: str, now: float) -> None:
-        """Takes the lock, then creates or recovers the file. Raises: JournalError."""
+    def open(self, *, creator: str, now: float) -> list[bytes]:
+        """Take the locks, then create or recover the file; the keys of all rows. Raises: JournalError."""
         with ExitStack() as stack:
             stack.enter_context(write_lock(self.path))
-            self._connection = stack.enter_context(closing(open_writer(self.path, creator=creator, now=now)))
+            self._opened = opened = open_writer(self.path, creator=creator, now=now)
+            stack.callback(self._close, opened)
+            self._watch = Watch(self.path, lambda: integrity.token_of(self.path) == opened.token)
             self._stack = stack.pop_all()
+        self.findings = opened.findings
+        keys, opened.keys = opened.keys, []
+        return keys
 
     def apply(self, operations: Sequence[Operation], found: dict[int, Entry]) -> None:
-        """Does them all or none, those of one key in their order. Raises: JournalError.
+        """Do them all or none, those of one key in their order. Raises: JournalError.
 
         `found` gets what was looked up, by the look-up's place among the operations.
         """
         connection = self.connection
         with faults.translated(self.path):
+            self._check()
             rounds = _rounds(operations)
             writes = sum(-(-len(places) // _SIZES[-1]) for number, places in rounds if number % 2)
-            writes += sum(kind in schema.ON_RUN for kind, _, _ in operations)
+            writes += sum(kind not in (schema.LOOK_UP, schema.CALL) for kind, _, _ in operations)
             # One statement is a transaction by itself, and three calls fewer.
             with transaction(connection) if writes > 1 else nullcontext():
                 self._steps(connection, operations, rounds, found)
             self.commits += writes > 0
+            if writes and self._watch is not None:
+                self._watch.remember()
 
     @property
     def connection(self) -> sqlite3.Connection:
         """The open connection. Raises: JournalError if there is none."""
-        if self._connection is None:
+        if self._opened is None:
             raise faults.closed(self.path)
-        return self._connection
+        return self._opened.connection
 
-    def stored_keys(self) -> Iterator[bytes]:
-        """The keys of all rows."""
+    def totals(self) -> Totals:
+        """The sums of the journal as it is now."""
         with faults.translated(self.path):
-            for (key,) in self.connection.execute(schema.KEYS):
-                yield key
+            return Totals(*self.connection.execute(schema.TOTALS).fetchone())
+
+    def sent_since(self, moment: float) -> list[tuple[float, int]]:
+        """When calls were sent after a moment (Unix time), and the tokens that each took."""
+        with faults.translated(self.path):
+            return sorted(self.connection.execute(schema.SENT_SINCE, (moment,)))
 
     def close(self) -> None:
-        """Folds the -wal into the file and gives the lock back."""
-        self._connection = None
-        self._stack.close()
+        """Fold the -wal into the file, record that it is closed, and give the locks back. Raises: JournalError."""
+        with faults.translated(self.path):
+            self._stack.close()
+
+    def _close(self, opened: Opened) -> None:
+        watch, self._watch, self._opened = self._watch, None, None
+        try:
+            if watch is not None:
+                watch.check()
+        except JournalError:
+            # Closing it would delete the -wal by its name, and that is another file's by now.
+            abandon(opened)
+            raise
+        close_writer(opened)
+
+    def _check(self) -> None:
+        if self._watch is not None:
+            self._watch.check()
 
     def _steps(
         self, connection: sqlite3.Connection, operations: Sequence[Operation], rounds: _Rounds, found: dict[int, Entry]
@@ -123,8 +155,15 @@ def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> N
     if calls:
         size = _size(len(calls))
         _execute(connection, schema.write(size), [*chain.from_iterable(calls), *_NOTHING * (size - len(calls))])
-    for kind, _, row in operations:
-        if kind in schema.ON_RUN:
+    if rows := [row for kind, _, row in operations if kind == schema.ROW]:
+        connection.executemany(schema.SET_ROW, rows)
+    for kind, key, row in operations:
+        if kind == schema.MEDIA:
+            connection.execute(schema.SET_MEDIA, row)
+        elif kind == schema.UNSENT:
+            for statement in schema.TAKE_BACK:
+                connection.execute(statement, (key,))
+        elif kind in schema.ON_RUN:
             _execute(connection, schema.ON_RUN[kind], row)
 
 

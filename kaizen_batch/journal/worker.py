@@ -1,99 +1,109 @@
-"""The one thread that touches the file, so that the loop never waits for the disk."""
+"""The one thread that touches the file, so that no loop ever waits for the disk."""
 
-import asyncio
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults
 from kaizen_batch.journal.records import Entry
 from kaizen_batch.journal.store import Operation, Store
 
-Queued: TypeAlias = "tuple[Operation, asyncio.Future[Any] | None]"
-Written: TypeAlias = Callable[[Sequence[Queued], dict[int, Entry], JournalError | None], None]
+Queued: TypeAlias = "tuple[Operation, Any]"
+"""An operation, and the future of whoever awaits it, or None."""
+
+# A sync to the disk costs as much CPU as forty rows, and a wake-up of the loop more than that. So under load groups are
+# written at most so often; what comes after a silence, or alone, is written at once.
+_LINGER_S = 0.004
+_LOADED = 16  # operations of a group from which on the next one waits as long as it may
 
 
-# A sync to the disk costs as much CPU as forty rows, and a wake-up of the loop more than that. So groups are written
-# at most so often; what comes after a silence is written at once.
-_LINGER_S = 0.001
+class Owner(Protocol):
+    """Who handed operations over, and hears what came of them, in the journal's thread."""
+
+    def written(self, operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
+        """These were written, or failed with the fault; `found` has what was looked up, by place."""
+
+
+class _Batch(NamedTuple):
+    owner: Owner
+    operations: Sequence[Queued]
 
 
 class Worker:
     """Opens the store, writes what it is handed, closes it; everything that waits becomes one group.
 
-    While one group is synced to the disk the next one gathers, so the groups grow with the load. `written` is called
-    on the loop, once for each group; `opened` and `closed` get None, or the error that ended it. After the first
-    error nothing more is tried: the file is as the last good transaction left it.
+    While one group is synced to the disk the next one gathers, so the groups grow with the load. Any number of runs, on
+    any number of loops, hand operations over, and share the groups. `opened` and `closed` get None, or the error that
+    ended it. After the first error nothing more is tried: the file is as the last good transaction left it.
     """
 
-    def __init__(self, store: Store, open_store: Callable[[], None], written: Written) -> None:
+    def __init__(self, store: Store, open_store: Callable[[], None]) -> None:
         self._store = store
         self._open_store = open_store
-        self._written = written
-        self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[Sequence[Queued] | None] = queue.SimpleQueue()
-        self.opened: asyncio.Future[JournalError | None] = self._loop.create_future()
-        self.closed: asyncio.Future[JournalError | None] = self._loop.create_future()
+        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self.opened: Future[JournalError | None] = Future()
+        self.closed: Future[JournalError | None] = Future()
         self._thread = Thread(target=self._run, name="kaizen-batch journal", daemon=True)
         self._thread.start()
 
-    def hand_over(self, queued_operations: Sequence[Queued]) -> None:
-        """Gives the thread something to write."""
-        self._inbox.put(queued_operations)
+    def hand_over(self, owner: Owner, operations: Sequence[Queued]) -> None:
+        """Give the thread something to write."""
+        self._inbox.put(_Batch(owner, operations))
 
-    async def aclose(self) -> None:
-        """Waits until all is written and closed, also when it is cancelled meanwhile. Called once."""
+    def close(self) -> None:
+        """Write all that was handed over and close the file; `closed` says when that is done. Called once."""
         self._inbox.put(None)
-        cancelled: asyncio.CancelledError | None = None
-        while not self.closed.done():
-            try:
-                await asyncio.shield(self.closed)
-            except asyncio.CancelledError as error:
-                cancelled = error
+
+    def join(self) -> None:
+        """Wait for the thread, which ends at once when `closed` is set."""
         self._thread.join()
-        if cancelled is not None:
-            raise cancelled
 
     def _run(self) -> None:
         fault = self._attempt(self._open_store)
-        self._post(self._settle, self.opened, fault)
+        self.opened.set_result(fault)
         for group in self._groups():
             found: dict[int, Entry] = {}
-            fault = fault or self._attempt(self._store.apply, [operation for operation, _ in group], found)
-            self._post(self._written, group, found, fault)
-        self._post(self._settle, self.closed, self._attempt(self._store.close))
+            operations = [operation for batch in group for operation, _ in batch.operations]
+            fault = fault or self._attempt(self._store.apply, operations, found)
+            start = 0
+            for batch in group:
+                batch.owner.written(batch.operations, _part(found, start, len(batch.operations)), fault)
+                start += len(batch.operations)
+        self.closed.set_result(self._attempt(self._store.close))
 
-    def _groups(self) -> Iterator[list[Queued]]:
-        last: Sequence[Queued] | None = ()
+    def _groups(self) -> Iterator[list[_Batch]]:
+        last: _Batch | None
         not_before = 0.0
-        while last is not None:
+        while True:
             waiting = [last := self._inbox.get()]
             _rest_until(not_before)
             with suppress(queue.Empty):
                 while last is not None:
                     waiting.append(last := self._inbox.get_nowait())
-            if group := [queued for queued_operations in waiting if queued_operations for queued in queued_operations]:
+            if group := [batch for batch in waiting if batch is not None]:
                 yield group
-                not_before = time.monotonic() + _LINGER_S
+                load = min(1.0, sum(len(batch.operations) for batch in group) / _LOADED)
+                not_before = time.monotonic() + _LINGER_S * load
+            if last is None:
+                return
 
-    def _attempt(self, action: Callable[..., None], *values: Any) -> JournalError | None:
+    def _attempt(self, action: Callable[..., object], *values: Any) -> JournalError | None:
         try:
             action(*values)
         except Exception as error:  # whatever it is, the thread lives on: someone waits for it
             return faults.of_any(self._store.path, error)
         return None
 
-    def _post(self, callback: Callable[..., None], *values: Any) -> None:
-        with suppress(RuntimeError):  # the loop was closed under us: nobody waits any more
-            self._loop.call_soon_threadsafe(callback, *values)
 
-    @staticmethod
-    def _settle(future: "asyncio.Future[JournalError | None]", fault: JournalError | None) -> None:
-        future.set_result(fault)
+def _part(found: dict[int, Entry], start: int, size: int) -> dict[int, Entry]:
+    if not found:
+        return found
+    return {place - start: entry for place, entry in found.items() if start <= place < start + size}
 
 
 def _rest_until(moment: float) -> None:

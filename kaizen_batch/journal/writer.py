@@ -4,17 +4,21 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import faults, schema
-from kaizen_batch.journal.records import Entry, StoredAnswer, answer_columns, error_column
-from kaizen_batch.journal.seen import SeenKeys
-from kaizen_batch.journal.store import Operation, Store
-from kaizen_batch.journal.worker import Queued, Worker
+from kaizen_batch.journal import faults, schema, shared
+from kaizen_batch.journal.canonical import Media
+from kaizen_batch.journal.integrity import Findings
+from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
+from kaizen_batch.journal.shared import SharedJournal
+from kaizen_batch.journal.store import Operation
+from kaizen_batch.journal.worker import Queued
 from kaizen_batch.results import ItemError
 
 _SAMPLE_EACH = 0.001
@@ -26,37 +30,62 @@ class JournalWriter:
     >>> async with Journal("run.db").writing() as journal:
     ...     entry = await journal.look_up(key)
     ...     await journal.begin(key, item=0, request=body, at_risk_usd=0.01)
-    ...     await journal.done(key, Answer(text="Paris"), spent_usd=0.002)
+    ...     await journal.done(key, StoredAnswer(text="Paris"), spent_usd=0.002)
 
-    What was awaited is on the disk. What was not, or whose awaiting was cancelled, is written all the same, at the
-    latest when the `async with` ends; the operations of one key keep their order. Once the file cannot be written,
-    every waiting and later operation raises the same JournalError.
+    Any number of them share one open file, on any loops of this process; another process is refused. What was awaited
+    is on the disk. What was not, or whose awaiting was cancelled, is written all the same, at the latest when the
+    `async with` ends; the operations of one key keep their order. Once the file cannot be written, every waiting and
+    later operation raises the same JournalError.
     """
 
     def __init__(self, path: Path, *, creator: str, clock: Callable[[], float] = time.time) -> None:  # noqa: TID251
         # The clock is the wall's: these times are read by people, and compared over runs.
-        self._store = Store(path)
+        self.path = path
         self._creator = creator
         self._clock = clock
-        self._seen = SeenKeys()
+        self._journal: SharedJournal | None = None
         self._pending: list[Queued] = []
+        self._unwritten = 0
+        self._all_written: asyncio.Event | None = None
         self.opened_at: float = clock()
-        self._run = os.urandom(32)
+        self.run: bytes = os.urandom(16)
         self._sample_at_s = 0.0
-        self._worker: Worker | None = None
+        self._lists_rows = False
         self._fault: JournalError | None = None
         self._refusal: JournalError | None = faults.closed(path)
 
     @property
     def commits(self) -> int:
-        """How many transactions were written."""
-        return self._store.commits
+        """How many transactions were written to the file since it was opened."""
+        return self._shared.store.commits
+
+    @property
+    def findings(self) -> Findings:
+        """What opening the file found."""
+        return self._shared.store.findings
+
+    @property
+    def totals(self) -> Totals:
+        """The sums of the journal when this process opened it."""
+        return self._shared.totals
+
+    @property
+    def shared(self) -> SharedJournal:
+        """What all runs of this process on this journal have in common."""
+        return self._shared
+
+    @property
+    def _shared(self) -> SharedJournal:
+        if self._journal is None:
+            raise faults.closed(self.path)
+        return self._journal
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(self._store, self._open_store, self._written)
+        self._journal = journal = await self._join()
+        self._seen = journal.seen
         try:
-            self._refusal = self._fault = await asyncio.shield(self._worker.opened)
+            self._refusal = self._fault = await asyncio.shield(asyncio.wrap_future(journal.worker.opened))
             if self._fault is not None:
                 raise _again(self._fault)
         except BaseException:
@@ -71,10 +100,12 @@ class JournalWriter:
         if error is None and self._fault is not None:  # something that nobody awaited was not written
             raise _again(self._fault)
 
-    def _open_store(self) -> None:
-        self._store.open(creator=self._creator, now=self._clock())
-        for key in self._store.stored_keys():
-            self._seen.add(key)
+    async def _join(self) -> SharedJournal:
+        while True:
+            found = shared.join(self.path, creator=self._creator, now=self._clock())
+            if isinstance(found, SharedJournal):
+                return found
+            await asyncio.shield(asyncio.wrap_future(found))
 
     def may_know(self, key: bytes) -> bool:
         """Whether `look_up` could find something; False is certain, and nearly free."""
@@ -82,23 +113,52 @@ class JournalWriter:
 
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":
         """What is known of a request, the operations before this one included; None if nothing."""
-        if self.may_know(key):
+        if self._refusal is not None or key in self._seen:
             return self._waiting((schema.LOOK_UP, key, (key,)))
         unknown: asyncio.Future[Entry | None] = self._loop.create_future()
         unknown.set_result(None)
         return unknown
 
-    def begin(self, key: bytes, *, item: int, request: str, at_risk_usd: float = 0.0) -> "asyncio.Future[None]":
+    def claim(self, key: bytes) -> "asyncio.Future[None] | None":
+        """None if this run may ask it now, and must `release` it; else a future that is done when another run has."""
+        turn: asyncio.Future[None] = self._loop.create_future()
+        return None if self._shared.claim(key, lambda: self._post(_wake, turn)) else turn
+
+    def release(self, key: bytes) -> None:
+        """This run is done with a key that it has claimed."""
+        if self._journal is not None:
+            self._journal.release(key)
+
+    def begin(
+        self,
+        key: bytes,
+        *,
+        item: int,
+        request: str,
+        at_risk_usd: float = 0.0,
+        via: str = "live",
+        batch: int | None = None,
+    ) -> "asyncio.Future[None]":
         """A call is about to be sent; awaited, it is on the disk, and the call may go.
 
-        `request` is the body as JSON text, `at_risk_usd` what the call can cost at most.
+        `request` is the body as JSON text, `at_risk_usd` what the call can cost at most. With a `batch`, the number of
+        its row in `batches`, the request is submitted: it stays so when the journal is opened again.
         """
-        row = (key, "in_flight", self._clock(), item, request, at_risk_usd, None, None, *schema.NO_ANSWER)
+        state = "in_flight" if batch is None else "submitted"
+        row = (key, state, self._clock(), item, request, at_risk_usd, None, None, 0, via, batch, *schema.NO_ANSWER)
         return self._waiting((schema.CALL, key, row))
 
-    def done(self, key: bytes, answer: StoredAnswer, *, spent_usd: float = 0.0) -> "asyncio.Future[None]":
-        """The call was answered and its answer is final; `spent_usd` is what this one call cost."""
-        row = (key, "done", self._clock(), None, None, None, None, spent_usd, *answer_columns(answer))
+    def unsent(self, key: bytes) -> None:
+        """The call that began was not sent after all: it counts neither as a call nor as a failure."""
+        self._note(schema.UNSENT, key, (key,))
+
+    def done(
+        self, key: bytes, answer: StoredAnswer, *, spent_usd: float | None = 0.0, via: str = "live"
+    ) -> "asyncio.Future[None]":
+        """The call was answered and its answer is final; `spent_usd` is what this call cost, None if nobody knows."""
+        answered = answer_columns(key, answer)
+        unpriced = spent_usd is None
+        row = (key, "done", self._clock(), None, None, None, None, spent_usd or 0.0, unpriced, via, None, *answered)
         return self._waiting((schema.CALL, key, row))
 
     def failed(
@@ -107,10 +167,10 @@ class JournalWriter:
         error: ItemError,
         *,
         answer: StoredAnswer | None = None,
-        spent_usd: float = 0.0,
+        spent_usd: float | None = 0.0,
         may_be_billed: bool = False,
     ) -> "asyncio.Future[None]":
-        """The item failed for good; the arguments are those of `end_call`, if the call's end was not told yet."""
+        """The item failed for good; the arguments are those of `end_call`, if it was not called for this call."""
         return self._waiting(self._ended(key, error, answer, spent_usd, may_be_billed))
 
     def end_call(
@@ -119,46 +179,78 @@ class JournalWriter:
         error: ItemError,
         *,
         answer: StoredAnswer | None = None,
-        spent_usd: float = 0.0,
+        spent_usd: float | None = 0.0,
         may_be_billed: bool = False,
     ) -> None:
         """A call ended without a result; not awaited, because a crash before it is written only makes it unknown.
 
-        `answer` is what came and cannot be used, `may_be_billed` says that none came though the endpoint may have
-        done the work: the state is `unknown` then, else `failed`.
+        `answer` is one that came and cannot be used; `may_be_billed` says that none came though the endpoint may have
+        done the work: then the state is `unknown`, else `failed`.
         """
-        if self._refusal is not None:
-            raise _again(self._refusal)
-        self._put(self._ended(key, error, answer, spent_usd, may_be_billed), None)
+        kind, key, row = self._ended(key, error, answer, spent_usd, may_be_billed)
+        self._note(kind, key, row)
 
-    def begin_run(self, description: dict[str, Any]) -> None:
+    def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
+        """What became of one row of the run's input: its number, the user's name for it, its request, its status."""
+        self._lists_rows = True
+        self._note(schema.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status))
+
+    def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
+        """An image, sound or document that requests refer to; its content is kept only if asked for."""
+        content = media.content if keep else None
+        row = (media.sha256, len(media.content), media.media_type, name, content)
+        self._note(schema.MEDIA, media.sha256, row)
+
+    def begin_run(self, description: Mapping[str, Any]) -> None:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""
-        self._note(schema.RUN_BEGUN, description)
+        self._note(schema.RUN_BEGUN, self.run, (self.run, self._clock(), json.dumps(description)))
 
-    def sample(self, figures: dict[str, Any], elapsed_s: float, *, last: bool = False) -> None:
+    def sample(self, figures: Mapping[str, Any], elapsed_s: float, *, last: bool = False) -> None:
         """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
         if last or elapsed_s >= self._sample_at_s:
             # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
             self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
-            self._note(schema.RUN_SAMPLED, figures)
+            self._note(schema.RUN_SAMPLED, self.run, (self.run, self._clock(), json.dumps(figures)))
 
-    def end_run(self, summary: dict[str, Any]) -> None:
-        """The run is over."""
-        self._note(schema.RUN_ENDED, summary)
-
-    def _note(self, kind: int, about: dict[str, Any]) -> None:
-        if self._refusal is not None:
-            raise _again(self._refusal)
-        self._put((kind, self._run, (self._run, self._clock(), json.dumps(about))), None)
+    def end_run(self, summary: Mapping[str, Any]) -> None:
+        """The run is over; if it listed all rows of its input, those that earlier runs have listed are dropped."""
+        self._note(schema.RUN_ENDED, self.run, (self._clock(), json.dumps(summary), self.run))
+        if self._lists_rows and not summary.get("stopped"):
+            self._note(schema.RUN_LISTED, self.run, (self.run,))
 
     async def aclose(self) -> None:
-        """Writes what is waiting, closes the file and gives the lock back; a cancellation waits until that is done."""
-        if self._worker is None:
+        """Write what is waiting and leave the file, which the last run closes; a cancellation waits until then."""
+        if self._journal is None:
             return
-        worker, self._worker = self._worker, None
-        worker.hand_over(self._take_pending())
-        self._refusal = self._refusal or faults.closed(self._store.path)
-        await worker.aclose()
+        journal, self._journal = self._journal, None
+        if self._pending:
+            self._send(journal)
+        self._refusal = self._refusal or faults.closed(self.path)
+        interrupted = await self._wait_written()
+        if shared.leave(journal):
+            closed, cancelled = await _undisturbed(journal.worker.closed)
+            interrupted = interrupted or cancelled
+            journal.worker.join()
+            shared.forget(journal)
+            self._fault = self._fault or closed
+        if interrupted:
+            raise asyncio.CancelledError
+
+    async def _wait_written(self) -> bool:
+        """Wait until everything this run has handed over is written; whether that was cancelled meanwhile."""
+        interrupted = False
+        self._all_written = asyncio.Event()
+        while self._unwritten:
+            try:
+                await self._all_written.wait()
+            except asyncio.CancelledError:
+                interrupted = True
+        return interrupted
+
+    def _note(self, kind: int, key: bytes, row: tuple[Any, ...]) -> None:
+        if self._refusal is not None:
+            raise _again(self._refusal)
+        self._put((kind, key, row), None)
 
     def _waiting(self, operation: Operation) -> "asyncio.Future[Any]":
         if self._refusal is not None:
@@ -172,33 +264,64 @@ class JournalWriter:
         if not self._pending:
             self._loop.call_soon(self._hand_over)
         self._pending.append((operation, future))
-        self._seen.add(operation[1])
+        if operation[0] == schema.CALL:
+            self._seen.add(operation[1])
 
     def _ended(
-        self, key: bytes, error: ItemError, answer: StoredAnswer | None, spent_usd: float, may_be_billed: bool
+        self, key: bytes, error: ItemError, answer: StoredAnswer | None, spent_usd: float | None, may_be_billed: bool
     ) -> Operation:
         state = "unknown" if may_be_billed and answer is None else "failed"
-        row = (key, state, self._clock(), None, None, None, error_column(error), spent_usd)
-        return schema.CALL, key, (*row, *(schema.NO_ANSWER if answer is None else answer_columns(answer)))
+        cells = schema.NO_ANSWER if answer is None else answer_columns(key, answer)
+        money = (spent_usd or 0.0, spent_usd is None)
+        row = (key, state, self._clock(), None, None, None, error_column(error), *money, "live", None, *cells)
+        return schema.CALL, key, row
 
     def _hand_over(self) -> None:
-        if self._pending and self._worker is not None:
-            self._worker.hand_over(self._take_pending())
+        if self._pending and self._journal is not None:
+            self._send(self._journal)
 
-    def _take_pending(self) -> list[Queued]:
+    def _send(self, journal: SharedJournal) -> None:
         pending, self._pending = self._pending, []
-        return pending
+        self._unwritten += 1
+        journal.worker.hand_over(self, pending)
 
-    def _written(self, group: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
+    def written(self, operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
+        """Called in the journal's thread once these are written, or have failed."""
+        self._post(self._settle, operations, found, fault)
+
+    def _post(self, callback: Callable[..., None], *values: Any) -> None:
+        with suppress(RuntimeError):  # the loop was closed under us: nobody waits any more
+            self._loop.call_soon_threadsafe(callback, *values)
+
+    def _settle(self, operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
         if fault is not None:
             self._fault = self._refusal = fault
-        for place, (_, future) in enumerate(group):
+        for place, (_, future) in enumerate(operations):
             if future is None or future.done():
                 continue
             if fault is not None:
                 future.set_exception(_again(fault))
             else:
                 future.set_result(found.get(place))
+        self._unwritten -= 1
+        if not self._unwritten and self._all_written is not None:
+            self._all_written.set()
+
+
+async def _undisturbed(closed: "Future[JournalError | None]") -> tuple[JournalError | None, bool]:
+    """What the future gives, and whether waiting for it was cancelled; it is waited for all the same."""
+    waiting, interrupted = asyncio.wrap_future(closed), False
+    while not waiting.done():
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            interrupted = True
+    return waiting.result(), interrupted
+
+
+def _wake(turn: "asyncio.Future[None]") -> None:
+    if not turn.done():
+        turn.set_result(None)
 
 
 def _again(fault: JournalError) -> JournalError:

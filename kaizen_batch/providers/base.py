@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from msgspec import Struct
@@ -113,6 +113,14 @@ class Provider(ABC):
         Raises: ProviderError or a subclass, which tells the engine whether to retry. TimeoutError and
         ConnectionError are retried too; any other exception fails the item without a retry.
         """
+
+    standard_body: ClassVar[bool] = True
+    """Whether `body` holds nothing but the Request; False as soon as a subclass writes a `body` of its own."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "body" in vars(cls) and "standard_body" not in vars(cls):
+            cls.standard_body = False
 
     @property
     def endpoint(self) -> str:

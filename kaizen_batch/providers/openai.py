@@ -54,6 +54,8 @@ class OpenAIProvider(Provider):
     a valid header value; for `"fast"` where the SDK is required.
     """
 
+    standard_body = True
+
     def __init__(
         self,
         *,

@@ -36,9 +36,9 @@ async def written(path: Path, key_of: Callable[[int], bytes]) -> Path:
 
 def test_count_len_and_totals(written: Path) -> None:
     with Journal(written) as journal:
-        assert journal.count() == {"in_flight": 1, "done": 2, "failed": 1, "unknown": 1}
+        assert journal.count() == {"in_flight": 1, "submitted": 0, "done": 2, "failed": 1, "unknown": 1}
         assert len(journal) == 5
-        assert journal.totals() == Totals(7, 1.125, 3, 0.75, 2, 0.5)
+        assert journal.totals() == Totals(7, 1.125, 3, 0.75, 2, 0.5, at_risk_usd=0.25, under_way=1)
         assert journal.totals().to_dict()["maybe_paid_twice"] == 2
 
 
@@ -109,6 +109,11 @@ def test_an_entry_as_a_dict(written: Path, key_of: Callable[[int], bytes]) -> No
         "value": None,
         "usage": {"input_tokens": 3, "output_tokens": 2, "cached_tokens": 1, "reasoning_tokens": 0},
         "latency_s": 0.5,
+        "unpriced": 0,
+        "via": "live",
+        "batch": None,
+        "reasoning": None,
+        "max_tokens": None,
     }
     assert entries[4]["error"] == {
         "type": "BadRequestError",
@@ -160,14 +165,14 @@ def test_an_export_that_fails_leaves_what_was_there(
 def test_prune_takes_what_failed(written: Path) -> None:
     with Journal(written) as journal:
         assert journal.prune() == 1
-        assert journal.count() == {"in_flight": 0, "done": 2, "failed": 0, "unknown": 2}
+        assert journal.count() == {"in_flight": 0, "submitted": 0, "done": 2, "failed": 0, "unknown": 2}
 
 
 def test_prune_spares_what_is_young(written: Path) -> None:
     journal = Journal(written, clock=lambda: 160.0)
     assert journal.prune(states=("done", "unknown"), older_than_s=61.0) == 0
     assert journal.prune(states=("done", "unknown"), older_than_s=60.0) == 4
-    assert journal.count() == {"in_flight": 0, "done": 0, "failed": 1, "unknown": 0}
+    assert journal.count() == {"in_flight": 0, "submitted": 0, "done": 0, "failed": 1, "unknown": 0}
 
 
 async def test_prune_gives_the_space_back(path: Path, key_of: Callable[[int], bytes]) -> None:

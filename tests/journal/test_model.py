@@ -110,7 +110,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.run(self.journal.__aenter__())
         self.is_open, self.reached, self.stall_after = Event(), Event(), False
         self.is_open.set()
-        steps = self.journal._store._steps
+        steps = self.journal.shared.store._steps
 
         def stalled(*values: Any) -> None:
             if self.stall_after:
@@ -120,7 +120,7 @@ class JournalMachine(RuleBasedStateMachine):
             if not self.stall_after:
                 steps(*values)
 
-        self.journal._store._steps = stalled  # type: ignore[method-assign]
+        self.journal.shared.store._steps = stalled  # type: ignore[method-assign]
 
     @rule(key=st.sampled_from(KEYS), usd=st.sampled_from([0.0, USD, 2 * USD]))
     def begin(self, key: bytes, usd: float) -> None:
@@ -191,6 +191,8 @@ class JournalMachine(RuleBasedStateMachine):
             assert entries == self.known
 
     def start_another(self, path: Path, possible: list[Model]) -> None:
+        if path != self.path:
+            Journal(path).accept_loss()  # it is a copy of an open journal
         self.path, self.open_steps, self.waiting = path, [], []
         self.open()
         found = {entry.key: Row.of(entry) for entry in Journal(path)}

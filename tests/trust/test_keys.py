@@ -1,4 +1,4 @@
-"""The key of a request: change any field and it changes; nothing else changes it."""
+"""The key of a request: a change of the question changes it, and nothing else does."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kaizen_batch import OpenAIProvider, UnsupportedParameterError
-from kaizen_batch.engine.journaling import request_key
+from kaizen_batch import BatchConfig, OpenAIProvider, ProcessingSignature, UnsupportedParameterError
+from kaizen_batch.agents import ModelAgent
+from kaizen_batch.journal.canonical import body_form, key_of
+from kaizen_batch.journal.strict_schema import strict_schema
 from kaizen_batch.providers import OutputSchema, Request
 from kaizen_batch.simulator import Simulator
 
@@ -32,9 +34,13 @@ REQUESTS = st.builds(
 URL = "http://127.0.0.1:8000/v1"
 
 
+def agent(url: str = URL, provider: Any = None, **options: Any) -> ModelAgent:
+    config = BatchConfig(api_key="sk-x", base_url=url, **options)
+    return ModelAgent(config, ProcessingSignature, provider or OpenAIProvider.from_config(config))
+
+
 def key(request: Request, url: str = URL, **options: Any) -> bytes:
-    provider = OpenAIProvider(api_key="sk-x", base_url=url, **options)
-    return request_key(provider.endpoint, provider.body(request))
+    return key_of(agent(url, **options).canonical(request))
 
 
 def other_message(request: Request, draw: Callable[..., Any]) -> list[dict[str, str]]:
@@ -44,54 +50,81 @@ def other_message(request: Request, draw: Callable[..., Any]) -> list[dict[str, 
     return [{**message, field: value} if n == place else message for n, message in enumerate(request.messages)]
 
 
-def is_sent(request: Request, field: str) -> bool:
-    """Reasoning models get no temperature: what is not sent cannot change the answer."""
-    return field != "temperature" or "temperature" in OpenAIProvider(api_key="x").body(request).decode()
+def asked(request: Request) -> tuple[Any, ...]:
+    """What the question is made of: numbers by value, and a schema by what strict mode makes of it."""
+    output = request.output and (request.output.name, strict_schema(request.output.schema))
+    return request.model, request.messages, request.temperature, output
 
 
 @settings(max_examples=30)
 @given(request=REQUESTS, other=REQUESTS, data=st.data())
-@pytest.mark.parametrize("field", ["model", "messages", "one message", "temperature", "max_tokens", "output"])
-def test_changing_any_field_changes_the_key(request: Request, other: Request, data: Any, field: str) -> None:
+@pytest.mark.parametrize("field", ["model", "messages", "one message", "temperature", "output"])
+def test_changing_the_question_changes_the_key(request: Request, other: Request, data: Any, field: str) -> None:
     if field == "one message":
         changed = replace(request, messages=other_message(request, data.draw))
     else:
         changed = replace(request, **{field: getattr(other, field)})
-    assume(changed != request and not (field == "temperature" and request.temperature == changed.temperature))
-    assume(is_sent(replace(request, temperature=0.5), field))
+    assume(asked(changed) != asked(request))
     assert key(changed) != key(request)
 
 
 @given(request=REQUESTS, url=st.sampled_from([URL, "http://127.0.0.1:8001/v1", "http://127.0.0.1:8000/v1/x"]))
-def test_the_key_changes_with_the_endpoint_and_with_nothing_else_of_the_provider(request: Request, url: str) -> None:
-    twin = replace(request, messages=[dict(message) for message in request.messages])
-    assert key(request, timeout_s=3.0, max_concurrent=99) == key(twin)
+def test_nothing_else_changes_it(request: Request, url: str) -> None:
+    twin = replace(request, messages=[dict(reversed(message.items())) for message in request.messages])
+    assert key(twin, timeout_s=3.0, max_concurrent=99, max_reasks=3, budget_usd=1.0) == key(request)
+    assert key(replace(request, max_tokens=77), max_tokens=77) == key(request)
     assert (key(request, url) == key(request)) == (url == URL)
+    assert key(request, url, endpoint_name="mine") == key(request, URL, endpoint_name="mine")
+
+
+@given(request=REQUESTS)
+def test_the_body_alone_gives_the_same_key(request: Request) -> None:
+    mine = agent()
+    by_body = body_form(URL, mine.body(request), temperature=request.temperature)
+    assert by_body == mine.canonical(request)
 
 
 @given(endpoint=TEXT, body=st.binary(max_size=30), cut=st.integers(0, 30))
 def test_no_part_of_the_endpoint_can_be_mistaken_for_the_body(endpoint: str, body: bytes, cut: int) -> None:
     text = body.decode("latin-1")[:cut]
     assume(text)
-    assert request_key(endpoint + text, body[cut:]) != request_key(endpoint, body)
+    assert body_form(endpoint + text, text[1:]) != body_form(endpoint, text)
+
+
+class TopK(OpenAIProvider):
+    """A provider that sends more than the request says."""
+
+    top_k = 1
+
+    def body(self, request: Request) -> bytes:
+        return super().body(request)[:-1] + b',"top_k":%d}' % self.top_k
+
+
+def test_what_a_provider_adds_to_the_body_is_part_of_the_question() -> None:
+    request = Request("m", [{"role": "user", "content": "?"}], 0.5)
+    provider = TopK(api_key="sk-x", base_url=URL)
+    first = agent(provider=provider).canonical(request)
+    provider.top_k = 2
+    assert first != agent(provider=provider).canonical(request)
+    assert b'"parameters":{"temperature":0.5,"top_k":1}' in first
 
 
 @pytest.mark.parametrize("model", ["strict-model", "o3-mini", "gpt-4o-mini"])
 async def test_parameters_that_a_provider_learned_to_omit_do_not_change_the_key(model: str) -> None:
     request = Request(model, [{"role": "user", "content": "x"}], temperature=0.3, max_tokens=10)
     with Simulator() as simulator:
-        provider = OpenAIProvider(api_key="sk-x", base_url=simulator.base_url)
-        before, refusals = provider.body(request), 0
-        async with provider.session():
+        mine = agent(simulator.base_url)
+        before, refusals = mine.canonical(request), 0
+        async with mine.session():
             while True:
                 try:
-                    await provider.complete(request)
+                    await mine.complete(request)
                     break
                 except UnsupportedParameterError:
                     refusals += 1
     assert refusals == (2 if model == "strict-model" else 0)
-    assert provider.body(request) == before
-    assert request_key(provider.endpoint, before) == key(request, simulator.base_url)
+    assert mine.canonical(request) == before
+    assert key_of(before) == key(request, simulator.base_url)
 
 
 async def test_a_model_that_rejects_parameters_is_still_answered_from_the_journal(

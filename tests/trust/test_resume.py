@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, Field
 
-from kaizen_batch import InputField, Journal, OutputField, Signature
+from kaizen_batch import Completion, InputField, Journal, OutputField, Provider, Signature, Usage
 from kaizen_batch.simulator import Reply, Simulator
 
 ITEMS = [f"item {number}" for number in range(20)]
@@ -47,8 +47,6 @@ CHANGES = [
     {"system_prompt": "Be brief."},
     {"temperature": 0.2},
     {"temperature": None},
-    {"max_tokens": 201},
-    {"max_tokens": None},
     {"model": "gpt-4o-mini"},
 ]
 
@@ -154,3 +152,30 @@ async def test_a_stricter_signature_repeats_only_what_no_longer_fits(ask: Any, j
     assert (after.summary.from_journal, after.summary.calls) == (len(ITEMS) - odd, odd)
     assert after.summary.failures == {"invalid_output": odd}  # the simulator says the same again
     assert simulator.ledger.billed == len(ITEMS) + odd
+
+
+class CutOff(Provider):
+    """Every second answer is cut off at max_tokens; the others end by themselves."""
+
+    async def complete(self, request: Any) -> Completion:
+        number = int(request.prompt.split()[-1])
+        if number % 2:
+            return Completion(text="short", usage=Usage(3, 2))
+        limit = request.max_tokens or 150
+        return Completion(text="x" * limit, usage=Usage(3, limit), finish_reason="length")
+
+
+async def test_only_an_explicitly_higher_limit_asks_again_and_only_what_was_cut_off(
+    ask_provider: Any, journal: Path, caplog: Any
+) -> None:
+    items = [f"item {number}" for number in range(10)]
+    await ask_provider(CutOff(), items, journal=journal, max_tokens=100)
+    same: dict[str, Any]
+    for same in ({}, {"max_tokens": 100}, {"max_tokens": 50}):  # by default it is 200
+        assert (await ask_provider(CutOff(), items, journal=journal, **same)).summary.calls == 0
+    assert "cut off" not in caplog.text
+    longer = await ask_provider(CutOff(), items, journal=journal, max_tokens=101)
+    assert longer.summary.calls == 5
+    assert "up to 5 answers in the journal were cut off by a lower max_tokens than 101" in caplog.text
+    assert (await ask_provider(CutOff(), items, journal=journal, max_tokens=101)).summary.calls == 0
+    assert (await ask_provider(CutOff(), items, journal=journal, max_tokens=None)).summary.calls == 5

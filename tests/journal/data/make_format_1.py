@@ -18,13 +18,9 @@ from typing import Any
 from kaizen_batch import (
     BatchConfig,
     Completion,
-
-
-
     ParallelBatchStrategy,
     Provider,
     RetryPolicy,
-
     Usage,
 )
 from kaizen_batch.agents import create_agent
@@ -108,7 +104,11 @@ async def main(folder: Path) -> None:
     await run(folder, "cut", ITEMS, provider=served("format-1:cut", Cut), max_tokens=5, price=price)
     await run(folder, "own_body", ITEMS, provider=TopK(7), price=price)
     strategy = ParallelBatchStrategy(3, journal=folder / "functions.db")
-    arguments = [{"text": "a", "weight": 1}, {"text": "a", "weight": 1.0}, {"text": "ü 😀", "weight": [1e300, {"b": 1, "a": None}]}]
+    arguments = [
+        {"text": "a", "weight": 1},
+        {"text": "a", "weight": 1.0},
+        {"text": "ü 😀", "weight": [1e300, {"b": 1, "a": None}]},
+    ]
     await strategy.run_batch(label, [*arguments, {"text": "z", "weight": {"10": 1, "9": True}}])
     await ParallelBatchStrategy(3, journal=folder / "one_argument.db").run_batch(half, [1, 2.0, "3", [4]])
     await ParallelBatchStrategy(3, journal=folder / "own_agent.db").run_batch(BodyAgent(), ITEMS)
@@ -117,7 +117,8 @@ async def main(folder: Path) -> None:
 def killed(folder: Path) -> None:
     """A run over HTTP that is killed while calls are in flight; its files as the kill left them."""
     simulator = subprocess.Popen(
-        [sys.executable, "-m", "kaizen_batch.simulator", "--port", str(PORT + 1), "--latency-s", "0.05"], stdout=subprocess.PIPE
+        [sys.executable, "-m", "kaizen_batch.simulator", "--port", str(PORT + 1), "--latency-s", "0.05"],
+        stdout=subprocess.PIPE,
     )
     assert simulator.stdout is not None
     simulator.stdout.readline()
@@ -126,7 +127,8 @@ def killed(folder: Path) -> None:
         "from kaizen_batch.agents import create_agent\n"
         f"config = BatchConfig(base_url='http://127.0.0.1:{PORT + 1}/v1', api_key='sk-none', max_concurrent=3,"
         " journal=sys.argv[1], price={'input': 1.0, 'output': 2.0})\n"
-        "asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), [f'item {n}' for n in range(400)]))"
+        "strategy, items = ParallelBatchStrategy.from_config(config), [f'item {n}' for n in range(400)]\n"
+        "asyncio.run(strategy.run_batch(create_agent(config), items))"
     )
     path = folder / "killed.db"
     worker = subprocess.Popen([sys.executable, "-c", source, str(path)])

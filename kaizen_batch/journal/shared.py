@@ -1,0 +1,92 @@
+"""One open journal for all the runs of a process: one writer, one set of known keys, one call for one question.
+
+The first run that opens a journal recovers it, and the last one that leaves closes it. Runs may be on different loops
+and threads.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Lock
+
+from kaizen_batch.errors import JournalError
+from kaizen_batch.journal.records import Totals
+from kaizen_batch.journal.seen import SeenKeys
+from kaizen_batch.journal.store import Store
+from kaizen_batch.journal.worker import Worker
+
+_open: dict[Path, "SharedJournal"] = {}
+_guard = Lock()
+
+
+class SharedJournal:
+    """A journal that this process has open; made and found by `join`.
+
+    `seen` are the keys that may be in the file, `totals` its sums when it was opened, `sent` when the calls of the last
+    minute were sent, with their tokens.
+    """
+
+    def __init__(self, path: Path, creator: str, now: float) -> None:
+        self.path = path
+        self.store = Store(path)
+        self.seen = SeenKeys()
+        self.totals: Totals = Totals()
+        self.sent: list[tuple[float, int]] = []
+        self.users = 0
+        self._asking: dict[bytes, list[Callable[[], None]]] = {}
+        self._asking_guard = Lock()
+        self.worker = Worker(self.store, lambda: self._open_store(creator, now))
+
+    def _open_store(self, creator: str, now: float) -> None:
+        for key in self.store.open(creator=creator, now=now):
+            self.seen.add(key)
+        self.totals = self.store.totals()
+        self.sent = self.store.sent_since(now - 60.0)
+
+    def claim(self, key: bytes, on_release: Callable[[], None]) -> bool:
+        """Whether nobody asks this now, so that the caller may; else `on_release` is called when they are done."""
+        with self._asking_guard:
+            waiting = self._asking.get(key)
+            if waiting is None:
+                self._asking[key] = []
+                return True
+            waiting.append(on_release)
+            return False
+
+    def release(self, key: bytes) -> None:
+        """The caller that claimed a key is done with it."""
+        with self._asking_guard:
+            waiting = self._asking.pop(key)
+        for wake in waiting:
+            wake()
+
+
+def join(path: Path, *, creator: str, now: float) -> "SharedJournal | Future[JournalError | None]":
+    """The open journal at a path; while the last run is closing it, the future of that, to wait for and try again."""
+    with _guard:
+        journal = _open.get(path)
+        if journal is not None and not journal.users:
+            if not journal.worker.closed.done():
+                return journal.worker.closed
+            journal = None
+        if journal is None:
+            journal = _open[path] = SharedJournal(path, creator, now)
+        journal.users += 1
+        return journal
+
+
+def leave(journal: SharedJournal) -> bool:
+    """Whether this was the last user, who must then wait for `worker.closed` and call `forget`."""
+    with _guard:
+        journal.users -= 1
+        if journal.users:
+            return False
+    journal.worker.close()
+    return True
+
+
+def forget(journal: SharedJournal) -> None:
+    """The journal is closed."""
+    with _guard:
+        if _open.get(journal.path) is journal:
+            del _open[journal.path]

@@ -1,0 +1,68 @@
+"""What strict mode makes of a JSON schema, frozen, so that a schema keeps its place in the keys of requests.
+
+A request's key holds the schema in this form. It is idempotent, so a schema as a user wrote it and the strict one that
+was sent for it give one key: releases may change how they send a schema without asking anything again. The rules are
+those of openai-python's `_ensure_strict_json_schema`: objects are closed and require every property, a single `allOf`
+is merged, a `$ref` with siblings is resolved, a default of null is left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_DEEPEST = 100  # references with siblings that lead to themselves have no end
+
+
+def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema in its strict form; the argument is left as it is.
+
+    >>> strict_schema({"type": "object", "properties": {"n": {"type": "integer", "default": None}}})
+    {'type': 'object', 'properties': {'n': {'type': 'integer'}}, 'additionalProperties': False, 'required': ['n']}
+    """
+    return _strict(schema, schema, 0)
+
+
+def _strict(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    strict = dict(schema)
+    if depth > _DEEPEST:
+        return strict
+    depth += 1
+    for name in ("$defs", "definitions", "properties"):
+        if isinstance(strict.get(name), Mapping):
+            strict[name] = {key: _inner(value, root, depth) for key, value in strict[name].items()}
+    if strict.get("type") == "object":
+        strict.setdefault("additionalProperties", False)
+    if isinstance(strict.get("properties"), Mapping):
+        strict["required"] = list(strict["properties"])
+    if isinstance(strict.get("items"), Mapping):
+        strict["items"] = _inner(strict["items"], root, depth)
+    for name in ("anyOf", "allOf"):
+        if isinstance(strict.get(name), list):
+            strict[name] = [_inner(value, root, depth) for value in strict[name]]
+    return _merged(strict, root, depth)
+
+
+def _merged(strict: dict[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    parts = strict.get("allOf")
+    if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], Mapping):
+        del strict["allOf"]
+        strict.update(parts[0])
+    if "default" in strict and strict["default"] is None:
+        del strict["default"]
+    target = _resolved(strict["$ref"], root) if len(strict) > 1 and isinstance(strict.get("$ref"), str) else None
+    if target is None:
+        return strict
+    del strict["$ref"]
+    return _strict({**target, **strict}, root, depth)
+
+
+def _inner(value: Any, root: Mapping[str, Any], depth: int) -> Any:
+    return _strict(value, root, depth) if isinstance(value, Mapping) else value
+
+
+def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if not reference.startswith("#/"):
+        return None
+    found: Any = root
+    for name in reference[2:].split("/"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
