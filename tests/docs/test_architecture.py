@@ -59,11 +59,7 @@ def test_the_diagram_of_the_packages_shows_the_layers_that_import_linter_enforce
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = config["tool"]["importlinter"]["contracts"]
     [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    enforced = [
-        [name.strip().removeprefix("kaizen_batch.") for name in layer.split("|")]
-        for layer in layers
-        if layer != "kaizen_batch.__main__"
-    ]
+    enforced = [[name.strip() for name in layer.split("|")] for layer in layers if layer != "__main__"]
     shown = [row.split(" · ") for row in re.findall(r"^│ (\w+(?: · \w+)*) +│", PAGE, re.MULTILINE)]
     assert shown == enforced
 
