@@ -1,4 +1,4 @@
-"""Shared fixtures. The network is refused but for 127.0.0.1 (pytest-socket), and no key of the machine is used."""
+"""Shared fixtures. pytest-socket blocks the network except for 127.0.0.1, and no key of this machine is used."""
 
 import asyncio
 import inspect
@@ -19,8 +19,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_loop_left_over(request: pytest.FixtureRequest) -> None:
-    # pytest-asyncio leaves an idle loop set in this thread; the first `asyncio.run` of a synchronous test drops
-    # it unclosed, and its ResourceWarning then fails whatever test the garbage collector chooses.
+    # pytest-asyncio leaves an idle loop in this thread. The first `asyncio.run` of a synchronous test would drop it
+    # unclosed, and its ResourceWarning would fail a random test.
     if inspect.iscoroutinefunction(request.function):
         return
     with warnings.catch_warnings(), suppress(RuntimeError):

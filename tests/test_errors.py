@@ -1,4 +1,4 @@
-"""The tree of errors, what each says about trying again, and how foreign exceptions find their place in it."""
+"""The tree of errors: which are retryable or fatal, and how foreign exceptions are classified."""
 
 import inspect
 import re
@@ -50,7 +50,7 @@ FATAL = FATAL_AT_THE_ENDPOINT | {"JournalError", "StoppedError", "DeadlineError"
 
 
 def drawn_tree() -> dict[str, str | None]:
-    """Each class that the module docstring draws, with the one it hangs from."""
+    """Each class in the tree of the module docstring, with its parent."""
     above: list[tuple[int, str]] = []
     parents: dict[str, str | None] = {}
     for line in (errors.__doc__ or "").splitlines():

@@ -1,4 +1,4 @@
-"""Counting: quantiles close to the exact ones, and a tally that adds up."""
+"""Run metrics: quantiles close to the exact ones, and counts that add up."""
 
 import math
 from itertools import pairwise

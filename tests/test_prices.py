@@ -1,4 +1,4 @@
-"""Prices: exact, never too low, and None where nobody can say."""
+"""Prices: exact, never too low, and None if unknown."""
 
 import math
 import socket
@@ -181,7 +181,7 @@ def test_other_known_hosts_have_their_own_prices() -> None:
 
 @pytest.fixture
 def listed() -> Iterator[Lookup]:
-    """Looks up a model that has the given prices, and no other."""
+    """Looks up a model that has exactly the given prices."""
 
     def lookup(*prices: ConditionalPrice, day: date = date(2026, 1, 1)) -> Price | None:
         model = ModelInfo("m", ClauseEquals("m"), prices=list(prices))

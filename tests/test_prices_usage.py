@@ -1,4 +1,4 @@
-"""Tokens: they add up, and they go out as plain numbers."""
+"""Usage: tokens add up, and are serialized as plain numbers."""
 
 import json
 

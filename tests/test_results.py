@@ -1,4 +1,4 @@
-"""What comes out: flat, JSON-able dicts with the same keys for every item."""
+"""Results: flat, JSON-serializable dicts with the same keys for every item."""
 
 import json
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Signatures: what goes into a question, what must come out of the answer, and what no class may look like."""
+"""Signatures: prompts, answers, and class definitions that are rejected."""
 
 import json
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""FunctionAgent and as_agent: what a function is given and returns, and what is not an agent."""
+"""FunctionAgent and as_agent: how functions are called, and what is rejected."""
 
 import functools
 from collections.abc import AsyncIterator
@@ -177,7 +177,7 @@ def test_an_async_function_or_small_agent_is_wrapped(thing: Any) -> None:
 
 
 class Whole:
-    """An object in the style of `execute(inputs)`."""
+    """An object with `execute(inputs)`."""
 
     async def execute(self, inputs: Any) -> Any:
         return {"got": inputs} if isinstance(inputs, dict) else inputs

@@ -1,4 +1,4 @@
-"""ModelAgent and create_agent: what a model is asked, and how its answers are read."""
+"""ModelAgent and create_agent: the requests they make, and how answers are parsed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The benchmarks run: every module imports, arms are found, and a part works with no peer installed."""
+"""The benchmarks run: every module imports, arms are found, and a part works without other libraries."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The benchmarks' own endpoint: whole requests out of whatever comes in, and answers that hold the prompt."""
+"""The benchmarks' endpoint: it reassembles requests, and its answers contain the prompt."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The places of a run: never more than there are, first come first served, none lost to a cancellation."""
+"""Slots: never more holders than slots, first come first served, none lost to a cancellation."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ async def commit() -> None:
 
 
 class Holder:
-    """A task that takes a place and keeps it until it is told to leave."""
+    """A task that acquires a slot and keeps it until it is told to release it."""
 
     def __init__(self, slots: Slots) -> None:
         self.inside = False
@@ -34,7 +34,7 @@ class Holder:
 
 
 def places(slots: Slots) -> Iterator[int]:
-    """How many can be taken without a wait."""
+    """The number of slots that can be acquired without waiting."""
     while slots._free:
         with pytest.raises(StopIteration):
             slots.acquire().send(None)

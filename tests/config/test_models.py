@@ -1,4 +1,4 @@
-"""The options of a batch: their defaults, what is refused and how, and that the key shows up nowhere."""
+"""The options of a batch: defaults, rejected values, and that the key appears nowhere."""
 
 import logging
 import pickle

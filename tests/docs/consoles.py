@@ -1,4 +1,4 @@
-"""Blocks of commands, given to a shell as they stand, and what came of each."""
+"""Console blocks of the documentation: run their commands and return the outputs."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _MARK = "the-next-command-begins"
 
 
 def commands_of(block: Block) -> list[tuple[str, str]]:
-    """The commands of a block (`$ `, and `> ` for the lines that go on) and what stands under each."""
+    """The commands of a block (`$ `, with `> ` for continuation lines), each with the output shown below it."""
     found: list[tuple[str, str]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -26,7 +26,7 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
 
 
 def outputs_of(commands: list[str], folder: Path, **environment: str) -> list[str]:
-    """What one shell in this folder says to each of the commands, errors included. The first that fails ends it."""
+    """The output of each command, run in one shell in this folder, errors included. The first failure ends it."""
     script = "\n".join(["set -e", *(f"echo {_MARK}\n{command}" for command in commands)])
     shell = subprocess.Popen(
         ["bash", "-c", script],
@@ -38,16 +38,16 @@ def outputs_of(commands: list[str], folder: Path, **environment: str) -> list[st
         start_new_session=True,
     )
     try:
-        said, _ = shell.communicate(timeout=100)
+        output, _ = shell.communicate(timeout=100)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)
-    assert shell.returncode == 0, said
-    return said.split(f"{_MARK}\n")[1:]
+    assert shell.returncode == 0, output
+    return output.split(f"{_MARK}\n")[1:]
 
 
 def normalized(text: str) -> str:
-    """Without times, places, and what else differs from run to run."""
+    """Replace times, paths, and whatever else differs between runs."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text.replace("\a", ""))
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
     text = re.sub(r"\d+(\.\d+)? (ms|s)\b", "N s", re.sub(r"\d+(\.\d+)? GB", "N GB", text))

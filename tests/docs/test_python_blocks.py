@@ -1,4 +1,4 @@
-"""Every block of Python in the README and in docs/ runs, and prints what it says."""
+"""Every Python block of the documentation runs, and prints what it claims."""
 
 import multiprocessing
 from multiprocessing.context import ForkServerContext
@@ -13,14 +13,14 @@ LANGUAGES = {"python", "console", "json", "toml", "text"}
 
 @pytest.fixture(scope="session")
 def fork_server() -> ForkServerContext:
-    """Processes that have the heavy imports behind them: two seconds for each block would be a minute for all."""
+    """A fork server with the heavy imports preloaded; otherwise each block would take two seconds more."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["kaizen_batch.nodes", "kailash.nodes.data", "kaizen_batch.simulator", "openai"])
     return context
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_a_block_runs_and_prints_what_it_says(block: Block, fork_server: ForkServerContext, tmp_path: Path) -> None:
+def test_a_block_runs_and_prints_what_it_claims(block: Block, fork_server: ForkServerContext, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block.text, encoding="utf-8")
     process = fork_server.Process(target=run, args=(script,))
@@ -29,9 +29,9 @@ def test_a_block_runs_and_prints_what_it_says(block: Block, fork_server: ForkSer
     code = process.exitcode
     process.kill()
     assert code == 0, (tmp_path / "stderr").read_text()
-    assert block.output, "a block that prints nothing shows nothing"
+    assert block.output, "a block must print something"
     assert (tmp_path / "stdout").read_text().splitlines() == block.output
 
 
-def test_every_block_says_its_language() -> None:
+def test_every_block_names_its_language() -> None:
     assert {str(block) for block in blocks() if block.language not in LANGUAGES} == set()

@@ -1,4 +1,4 @@
-"""What the sinks are told of each call."""
+"""The events that sinks receive for each call."""
 
 import asyncio
 from typing import Any
@@ -97,7 +97,7 @@ async def test_a_cancelled_call_is_reported() -> None:
 
 
 class PerRun(SinkOfRuns):
-    """Keeps the events of each run apart."""
+    """Keeps the events of each run separate."""
 
     def __init__(self) -> None:
         self.runs: list[list[Event]] = []

@@ -1,4 +1,4 @@
-"""Hedging on a virtual clock: the first to succeed wins, and nothing is left behind, however it ends."""
+"""Hedging on a virtual clock: the first to succeed wins, and nothing is left running, however it ends."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime(start=0)
 
 @dataclass
 class Call:
-    """A call of so many seconds that answers with its name or fails, and that may take its time to be cancelled."""
+    """A call that takes some seconds, then returns its name or fails; it may be slow to cancel."""
 
     name: str
     seconds: float
@@ -55,7 +55,7 @@ def clock() -> float:
 
 
 async def race(first: Call, second: Call, delay_s: float = 1.0) -> str:
-    """What hedged gives; afterwards both are gone."""
+    """The result of hedged; afterwards both tasks are done."""
     try:
         return await hedged(first.start(), second.start, delay_s)
     finally:
@@ -149,7 +149,7 @@ async def test_a_time_limit_around_it_raises_a_timeout() -> None:
 
 
 def on_a_virtual_clock(main: Callable[[], Coroutine[Any, Any, None]]) -> list[str]:
-    """Run it; what asyncio has to complain of afterwards, forgotten exceptions included."""
+    """Run it and return asyncio's complaints, exceptions never retrieved included."""
     complaints: list[str] = []
     with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, noop_cycles=0)) as runner:
         runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
@@ -220,7 +220,7 @@ def test_a_loser_that_fails_while_it_is_cancelled_logs_nothing() -> None:
     assert on_a_virtual_clock(main) == []
 
 
-# After how long
+# After how many steps
 
 
 def histogram(*seconds: float) -> LatencyHistogram:

@@ -1,4 +1,4 @@
-"""The window between workers and reader: in order or as they come, never more than its size."""
+"""The buffer between workers and reader: in order or as they come, never more than its size."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def result(index: int) -> ItemResult:
 
 
 def taken(buffer: ReorderBuffer) -> list[int]:
-    """All that can be read now."""
+    """Everything that can be read now."""
     indices = []
     while (got := buffer.reserve()) is not None:
         indices.append(got.index)
@@ -23,7 +23,7 @@ def taken(buffer: ReorderBuffer) -> list[int]:
 
 
 async def acquire(buffer: ReorderBuffer, times: int = 1) -> int:
-    """Places that could be taken at once."""
+    """The slots that are free now."""
     tasks = [asyncio.create_task(buffer.acquire()) for _ in range(times)]
     await asyncio.sleep(0)
     waiting = [task for task in tasks if not task.done()]
@@ -96,7 +96,7 @@ async def test_a_slot_that_no_item_needs_goes_to_a_waiter() -> None:
 
 
 class Reader:
-    """Reads so many results, and takes its time over each: so many steps of the loop."""
+    """Reads results, and takes some steps of the loop for each of them."""
 
     def __init__(self, buffer: ReorderBuffer, items: int, pauses: list[int]) -> None:
         self.buffer, self.items, self.pauses = buffer, items, pauses
@@ -112,7 +112,7 @@ class Reader:
 
 
 class Pool:
-    """What the workers share: they pull, take their time, and put."""
+    """Workers that pull, take some steps of the loop, and put."""
 
     def __init__(self, buffer: ReorderBuffer, items: int, pauses: list[int]) -> None:
         self.buffer, self.items, self.pauses = buffer, items, pauses

@@ -1,4 +1,4 @@
-"""Whatever agents, limits and readers do together: each item once and in order, and nothing is left behind."""
+"""Agents, limits and readers in random combinations: one result per item, in order, and nothing left running."""
 
 import asyncio
 import random
@@ -54,7 +54,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 class Chaos:
-    """An agent of all vices: slow, failing, deaf to cancellation, with headers that come and go."""
+    """An agent that is slow, fails, ignores cancellation, and sends varying headers."""
 
     endpoint, name, output_fields, price = "here", "chaos", ("item",), Price(1.0, 1.0)
 
@@ -98,7 +98,7 @@ class Chaos:
 
 
 class Book:
-    """Who was let into a line, and who has left it."""
+    """Records which calls a wait queue admitted and released."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.inside: Counter[int] = Counter()

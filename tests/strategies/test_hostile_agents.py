@@ -1,4 +1,4 @@
-"""Agents that break the rules of asyncio, or their own protocol: the run keeps its promises all the same."""
+"""Agents that break the rules of asyncio, or their own protocol: the run still keeps its guarantees."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ async def test_an_agent_that_keeps_its_cancellation_makes_no_call_after_another_
 
 
 class Steps:
-    """The full protocol, with a step that raises for one item."""
+    """A full agent, one of whose steps raises for one item."""
 
     endpoint, name, output_fields = "here", "steps", ("item",)
 

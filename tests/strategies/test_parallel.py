@@ -1,4 +1,4 @@
-"""The main path on a virtual clock: order, bounds, back-pressure, cancellation, failures."""
+"""The main path on a virtual clock: order, bounds, backpressure, cancellation, failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +39,7 @@ def model_agent(**mock: Any) -> Any:
 
 
 class Spy:
-    """An async function that counts who is inside, and can be told to fail or to take its time."""
+    """An async function that counts its concurrent calls, and can be set to fail or to take time."""
 
     def __init__(self, seconds: float = 0.01, failures: dict[Any, list[Exception]] | None = None) -> None:
         self.seconds = seconds

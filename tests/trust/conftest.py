@@ -1,4 +1,4 @@
-"""A run against the simulator in one line, what right answers are, and an endpoint on the virtual clock."""
+"""Helpers: run a batch against the simulator, check its answers, and an endpoint on the virtual clock."""
 
 import asyncio
 import random
@@ -54,7 +54,7 @@ def ask_provider() -> Ask:
 
 @pytest.fixture
 def assert_right() -> Callable[[BatchResult, list[str]], None]:
-    """Every item has its own result, at its own index, with the answer to its own question."""
+    """Assert that every item has its own result, at its own index, with the answer to its own prompt."""
 
     def check(batch: BatchResult, items: list[str]) -> None:
         assert [result["error"] for result in batch.results if result["error"]] == []
@@ -66,26 +66,26 @@ def assert_right() -> Callable[[BatchResult, list[str]], None]:
 
 @pytest.fixture
 def exact_usd() -> Callable[..., Fraction]:
-    """What ledgers say was billed, without any rounding."""
+    """The sum billed according to the ledgers, without rounding."""
     return lambda *ledgers: sum((Fraction(entry.usd) for ledger in ledgers for entry in ledger.entries), Fraction(0))
 
 
 @pytest.fixture
 def statuses() -> Callable[[Ledger, int], int]:
-    """How many calls a ledger has with a status."""
+    """The number of calls in a ledger with a status."""
     return lambda ledger, status: sum(entry.status == status for entry in ledger.entries)
 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The circuit breaker as it is, a hundred times as fast."""
+    """The circuit breaker, a hundred times as fast."""
     monkeypatch.setitem(CircuitBreaker.__init__.__kwdefaults__, "pause_s", 0.01)
     monkeypatch.setattr("kaizen_batch.limits.circuit_breaker._PAUSE_MAX_S", 0.6)
 
 
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our rate limits hold for a window of one second in place of a minute."""
+    """Rate limits apply to windows of one second instead of a minute."""
     monkeypatch.setitem(RateLimiter.__init__.__kwdefaults__, "window_s", 1.0)
 
 
@@ -138,5 +138,5 @@ class VirtualEndpoint(Provider):
 
 @pytest.fixture
 def virtual_endpoint() -> type[VirtualEndpoint]:
-    """The class, to be made by the test."""
+    """The class, for the test to instantiate."""
     return VirtualEndpoint

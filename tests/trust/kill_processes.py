@@ -1,4 +1,4 @@
-"""Scripts in processes of their own, which do not outlive their test."""
+"""Scripts in separate processes, which never outlive their test."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from kaizen_batch.journal import Journal
 ROOT = Path(__file__).resolve().parents[2]
 Script = subprocess.Popen[str]
 
-# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+# A shell starts background jobs with SIGINT ignored, and the tests may be such a job.
 _HEAD = """
 import asyncio, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,7 +38,7 @@ agent = create_agent(config)
 
 @contextmanager
 def script(body: str, url: str, journal: Path | None) -> Iterator[Script]:
-    """The body in a Python of its own: it has `agent`, `strategy`, `journal`, `ITEMS`, and says when it stops."""
+    """Run the body in a new Python process, with `agent`, `strategy`, `journal` and `ITEMS`."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, "-c", _HEAD + body, url, str(journal or "")]
     pipe = subprocess.PIPE
@@ -50,7 +50,7 @@ def script(body: str, url: str, journal: Path | None) -> Iterator[Script]:
 
 
 def heard(process: Script, word: str) -> None:
-    """Wait until the process says this."""
+    """Wait until the process prints this."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip() == word:
@@ -59,19 +59,19 @@ def heard(process: Script, word: str) -> None:
 
 
 def end_of(process: Script, seconds: float = 20) -> tuple[int, str]:
-    """Exit code and what it wrote to stderr; the seconds are a guard against hanging only."""
+    """The exit code and stderr; the timeout only guards against hanging."""
     errors = process.communicate(timeout=seconds)[1]
     return process.returncode, errors
 
 
 def kept(path: Path) -> dict[str, int]:
-    """The requests in the journal by their state, those left out that were never sent."""
+    """The requests in the journal by state, without those that were never sent."""
     sent = [entry for entry in Journal(path) if entry.error is None or entry.error.code != "not_attempted"]
     return dict(Counter(entry.state for entry in sent))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does."""
+    """Wait until another process has done something."""
     for _ in range(3_000):
         if condition():
             return

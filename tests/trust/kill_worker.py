@@ -1,4 +1,4 @@
-"""One run of the kill test: a batch with a journal; its results go to a file when it ends.
+"""One run of the kill test: a batch with a journal, whose results are written to a file at the end.
 
 kill_worker.py URL JOURNAL RESULTS ITEMS
 """
@@ -16,12 +16,12 @@ PRICE = {"input": 1.0, "output": 2.0}
 
 
 def prompts(items: int) -> list[str]:
-    """The batch: the same in every run."""
+    """The batch; the same in every run."""
     return [f"item {number}: what is {number} times 7?" for number in range(items)]
 
 
 async def run(url: str, journal: str, items: int) -> dict[str, Any]:
-    """All results and the summary."""
+    """Run the batch and return all results and the summary."""
     config = BatchConfig(base_url=url, journal=Path(journal), max_concurrent=50, price=Price(**PRICE))
     result = await ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), prompts(items))
     return {"results": result.results, "summary": result.summary.to_dict()}

@@ -1,6 +1,6 @@
-"""Budget: the sum of the ledger never exceeds the cap, by any amount, whatever goes wrong and however often it is run.
+"""Budget: the total of the ledger never exceeds the cap, whatever fails and however often the batch is run.
 
-The simulator bills what a call truly took, so the ledger is the bank's statement, and ours only a claim about it.
+The simulator bills what a call really used. So its ledger is the truth, and our own sum is only a claim.
 """
 
 from fractions import Fraction
@@ -28,7 +28,7 @@ FAULTS: dict[str, dict[str, float]] = {
 
 
 class EvenOnly(Signature):
-    """Half of the answers do not fit, are paid, and are asked again."""
+    """Half of the answers do not fit; they are billed and re-asked."""
 
     question: str = InputField()
     number: str = InputField()

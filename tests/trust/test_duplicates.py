@@ -1,4 +1,4 @@
-"""Duplicates: with a journal, items that ask the very same share one call, and each has its own result."""
+"""Duplicates: with a journal, identical items share one call, and each has its own result."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fallbacks: whom the first endpoint cannot serve the second one does, and neither learns the other's key."""
+"""Fallbacks: the second endpoint serves what the first cannot, and neither sees the other's key."""
 
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ async def test_an_item_that_no_endpoint_serves_fails_alone_with_the_last_reason(
 
 @pytest.fixture
 def keys_seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[bytes]]:
-    """The Authorization headers that each simulator got, by the key that it wants."""
+    """The Authorization headers that each simulator received, by its own key."""
     seen: dict[str, set[bytes]] = {}
     check = Endpoint._wrong_key
 

@@ -1,4 +1,4 @@
-"""What fails every item alike ends the run at the first sight: quota, key, model. What was paid is kept."""
+"""Errors that would fail every item end the run at once: quota, key, model. Paid answers are kept."""
 
 from pathlib import Path
 from typing import Any

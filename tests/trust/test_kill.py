@@ -1,4 +1,4 @@
-"""The kill test with three kills, and two runs on one journal. `python tests/trust/kill_test.py` is the whole of it."""
+"""The kill test with three kills, and two runs on one journal. `python tests/trust/kill_test.py` is longer."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""RPM and TPM: an endpoint that answers 429 at the first excess never has to, and the limit is used all the same.
+"""Rate limits: an endpoint that answers 429 to the first excess call never has to, and the limit is still used well.
 
-Minutes are virtual where the endpoint is one of the test; over HTTP both sides hold windows of one second.
+Minutes are virtual if the endpoint is part of the test; over HTTP both sides use windows of one second.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ virtual = pytest.mark.looptime(start=0)
 
 
 def prompts(count: int, letters: int = 400) -> list[str]:
-    """All alike in tokens for each byte, by a factor of up to 4 different in length."""
+    """Prompts with the same number of tokens per byte, whose lengths differ by a factor of up to 4."""
     return [f"{number:06}".ljust(letters // (1 + number % 4), "x") for number in range(count)]
 
 
@@ -44,7 +44,7 @@ async def test_no_minute_of_the_server_exceeds_the_limit_and_nine_tenths_are_use
     minutes = batch.summary.elapsed_s / 60
     tokens = batch.summary.input_tokens + batch.summary.output_tokens
     used = max(len(items) / limits.get("requests_per_minute", 1e9), tokens / limits.get("tokens_per_minute", 1e9))
-    # The first minute's share goes at once, so `used` minutes of traffic take one minute less.
+    # The first minute's share is sent at once, so `used` minutes of traffic take one minute less.
     assert minutes > 15
     assert minutes <= (used - 1) / 0.9 + 1
 
@@ -136,7 +136,7 @@ async def test_a_pause_requested_from_one_call_applies_to_all_and_uses_no_attemp
     batch = await ask_provider(endpoint, items, max_concurrent=20, max_tokens=100, retry=retry)
     assert_right(batch, items)
     for start, end in storms:
-        # Who was on the way when the first one was refused could not know; a network's delay later nobody starts.
+        # Calls sent before the first 429 arrived could not know of it. After that, no call is sent.
         assert [moment for moment in endpoint.starts if start + 0.5 < moment < end] == []
     assert batch.summary.calls - len(items) == batch.summary.throttles <= 20 * len(storms)
 

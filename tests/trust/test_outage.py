@@ -1,4 +1,4 @@
-"""A dead endpoint costs a bounded number of calls; one that comes back gets the rest of the batch."""
+"""A dead endpoint causes a bounded number of calls; if it comes back, it gets the rest of the batch."""
 
 import random
 from collections.abc import Callable
@@ -66,7 +66,7 @@ async def test_an_outage_is_waited_out_and_fails_no_item(
     endpoint = virtual_endpoint(fails=dead_between(5, 5 + seconds))
     batch = await ask_provider(endpoint, ITEMS, max_concurrent=20)
     assert_right(batch, ITEMS)
-    # Answers that were under way when the endpoint died clear the count of failures, so the first wave is two.
+    # Answers in flight when the endpoint died reset the count of failures, so the first wave is two.
     assert batch.summary.calls <= len(ITEMS) + 2 * 20 + FAILING + PROBES
     assert batch.summary.elapsed_s < 5 + 2 * seconds + 60
 
@@ -103,7 +103,7 @@ async def test_all_retries_of_a_run_together_stay_within_their_budget(
 
     endpoint, items = virtual_endpoint(fails=fails), [f"item {number}" for number in range(1000)]
     batch = await ask_provider(endpoint, items, max_concurrent=20, retry={"budget": budget})
-    # What a success has spent it pays back, so only the retries of those that failed count; each costs five.
+    # A success pays back what its item spent, so only the retries of failed items count; each costs five.
     in_vain = sum(result["attempts"] - 1 for result in batch.failed)
     assert 5 * in_vain <= budget + batch.summary.ok
     assert batch.summary.ok + batch.summary.failed == len(items)

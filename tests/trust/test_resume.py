@@ -1,4 +1,4 @@
-"""Resume: the journal answers what was asked before and nothing else, and only what is missing is paid."""
+"""Resume: the journal answers exactly the requests that were answered before; only missing ones are paid."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ ITEMS = [f"item {number}" for number in range(20)]
 
 
 def code_signature(*, kind: Any = int, instructions: str = "Give the code.", **more: Any) -> type[Signature]:
-    """A signature that is always called Code; what differs is asked for."""
+    """A signature that is always named Code, with varying instructions."""
     types = {"question": str, "note": str, "code": kind, **dict.fromkeys(more, str)}
     fields = {"question": InputField(), "note": OutputField(), "code": OutputField(), **more}
     return type("Code", (Signature,), {"__annotations__": types, "instructions": instructions, **fields})

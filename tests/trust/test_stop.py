@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as real signals to real processes: no new call, what is in flight comes home and is saved."""
+"""Ctrl-C and SIGTERM, as real signals to real processes: no new call, and calls in flight finish and are saved."""
 
 import re
 import signal
@@ -61,8 +61,8 @@ def test_a_second_signal_ends_at_once_and_the_journal_has_the_calls_in_flight(
         process.send_signal(stop)
         code, _ = end_of(process, 8)  # less than the grace period
     assert code in CODES[stop]
-    # Python raises the second Ctrl-C wherever the program is, be it in the middle of a note that a call in line was
-    # not sent: such a row stays in flight, so that the journal may count too much, never too little.
+    # Python raises the second Ctrl-C anywhere, perhaps while the journal notes that a queued call was not sent. Such a
+    # row stays in flight, so the journal may count too much, but never too little.
     left = kept(journal)
     assert left.keys() <= {"in_flight", "unknown"}
     assert 5 <= sum(left.values()) <= 10

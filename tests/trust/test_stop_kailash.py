@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and cancellation through Kailash's runtimes: what is in flight comes home and is saved."""
+"""Ctrl-C, SIGTERM and cancellation through Kailash's runtimes: calls in flight finish and are saved."""
 
 import asyncio
 import signal
@@ -77,8 +77,8 @@ def test_a_second_execution_under_local_runtime_requests_only_what_is_not_saved(
 def test_an_interrupted_execution_inside_a_running_loop_resumes_where_it_stopped(
     stops: list[signal.Signals], journal: Path
 ) -> None:
-    # Kailash runs it in a thread, where Python delivers no signal, and blocks the loop that would take the first
-    # Ctrl-C: so the process ends as if killed, and the journal is what is left.
+    # Kailash runs it in a thread, where Python delivers no signals, and blocks the loop that would handle the first
+    # Ctrl-C. So the process ends as if it were killed, and only the journal remains.
     with Simulator(latency_s=0.5) as simulator:
         with script(IN_A_LOOP, simulator.base_url, journal) as process:
             wait_until(lambda: simulator.ledger.billed >= 10)

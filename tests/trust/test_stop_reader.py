@@ -1,4 +1,4 @@
-"""A reader that leaves, a time limit around a run, and the grace period on a virtual clock."""
+"""A reader that leaves, a timeout around a run, and the grace period, on a virtual clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 class Mock:
-    """A run over a provider in process, and what it has come to."""
+    """A run with an in-process provider, and its state."""
 
     def __init__(self, journal: Path, latency_s: float, **options: Any) -> None:
         self.provider = MockProvider(latency_s=latency_s)
@@ -33,7 +33,7 @@ class Mock:
         return self.strategy.stream(self.agent, ITEMS)
 
     async def until_in_flight(self, calls: int = 5) -> None:
-        """Without letting a virtual clock go on meanwhile."""
+        """Wait without advancing the virtual clock."""
         while self.provider.in_flight < calls:  # noqa: ASYNC110 - a clock that does not move wakes nobody
             await asyncio.sleep(0)
 
@@ -141,7 +141,7 @@ async def test_a_run_ends_with_its_last_call_and_not_with_the_grace_period(journ
 
 
 class SlowToClose(MockProvider):
-    """Its session takes a few turns of the loop to close, as a pool of connections does."""
+    """Its session takes a few turns of the loop to close, like a connection pool."""
 
     closed = False
 

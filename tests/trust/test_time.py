@@ -1,4 +1,4 @@
-"""Time: a deadline leaves the rest unasked and saves what is in flight; hedging pays for speed and says how much."""
+"""Time: after a deadline no call is sent and calls in flight are saved; hedging buys speed and counts its cost."""
 
 import asyncio
 import random
@@ -73,7 +73,7 @@ async def test_a_call_cancelled_after_the_grace_period_counts_as_maybe_paid_twic
 
 
 class Uneven(MockProvider):
-    """One call in twenty lasts a hundred times as long; it counts what it has begun."""
+    """One call in twenty takes a hundred times as long; it counts the calls it began."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ async def test_over_http_the_losers_of_hedges_are_counted_as_maybe_paid_twice(
     assert_right(again, ITEMS)
     assert batch.summary.hedges > 0
     assert batch.summary.calls == calls
-    # A first answer that comes while the journal writes down its hedge finds that hedge counted, though not sent.
+    # If the first answer arrives while the journal records the hedge, the hedge is counted but not sent.
     lost = batch.summary.calls - len(ITEMS)
     assert lost <= batch.summary.maybe_paid_twice == again.summary.maybe_paid_twice <= lost + batch.summary.hedges
     too_many = sum(times - 1 for times in simulator.ledger.billed_by_prompt().values())

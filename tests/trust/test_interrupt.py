@@ -1,4 +1,4 @@
-"""Ctrl-C: no call is started any more, and the process ends."""
+"""Ctrl-C: no new call is started, and the process ends."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ from kaizen_batch.simulator import Simulator
 SCRIPT = """
 import asyncio, signal, sys
 from kaizen_batch import BatchProcessorAgent
-# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+# A shell starts background jobs with SIGINT ignored, and the tests may be such a job.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 agent = BatchProcessorAgent(base_url=sys.argv[1], max_concurrent=5)
 asyncio.run(agent.process_batch([f"item {n}" for n in range(10_000)]))

@@ -20,7 +20,7 @@ async def main():
     return result["index"]
 
 assert asyncio.run(main()) == 999_999
-# Not ru_maxrss: after fork and exec that still knows the size of the process that started this one.
+# Not ru_maxrss: after fork and exec, it still includes the size of the parent process.
 print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
 """
 

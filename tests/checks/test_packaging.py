@@ -1,4 +1,4 @@
-"""The wheel: complete, no top-level strangers, and usable outside of the checkout."""
+"""The wheel: complete, with one top-level package, and usable outside of the repository."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +52,8 @@ def test_the_wheel_works_in_an_empty_environment_outside_of_the_checkout(wheel: 
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
-    # Its dependencies are those of this environment: a .pth file lends them without the network, and without the
-    # editable install of the checkout, which a .pth of a .pth does not reach.
+    # A .pth file lends it the dependencies of this environment, without the network. It does not lend the editable
+    # install of the repository, because a .pth file inside of a .pth folder is not read.
     [site] = environment.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]

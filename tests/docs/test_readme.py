@@ -1,4 +1,4 @@
-"""The README's first screen; its code, links, options and promises are looked at with those of docs/."""
+"""The README's first screen. Its code, links and guarantees are checked with those of docs/."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 
@@ -20,7 +20,7 @@ def test_the_first_screen_shows_the_real_output_of_the_demo() -> None:
 
 
 def _without_timings(text: str) -> list[list[str]]:
-    # Seconds and rates differ from run to run and are the only numbers with a point or beside "items/s".
+    # Seconds and rates vary; they are the only numbers with a decimal point or next to "items/s".
     text = re.sub(r"\d+\.\d+|\d+(?= items/s)", "#", text)
     return [["#" if re.fullmatch(r"\d{2,}|#x?", word) else word for word in line.split()] for line in text.splitlines()]
 
