@@ -1,5 +1,6 @@
 """Signatures: what goes into a prompt, and what the answer must contain."""
 
+import inspect
 import json
 import re
 import types
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
-from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
+from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError, did_you_mean
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
 
 _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
@@ -33,14 +34,27 @@ class _OutputField:
         self.info = info
 
 
-def InputField(description: str = "", *, default: Any = ...) -> Any:
-    """An input of a signature. With a `default`, an item may omit it."""
-    return _InputField(description, default)
+def InputField(description: str = "", *, default: Any = ..., desc: str = "") -> Any:
+    """An input of a signature. With a `default`, an item may omit it. `desc` is another name for `description`."""
+    return _InputField(description or desc, default)
 
 
-def OutputField(description: str = "", **constraints: Any) -> Any:
-    """An output of a signature. `constraints` are those of pydantic's Field, such as `ge=0, le=1`."""
-    return _OutputField(Field(description=description or None, **constraints))
+def OutputField(description: str = "", *, desc: str = "", **constraints: Any) -> Any:
+    """An output of a signature. `desc` is another name for `description`.
+
+    `constraints` are those of pydantic's Field, such as `ge=0, le=1`. Raises: SignatureError for any other name.
+    """
+    for name in constraints:
+        if name not in _CONSTRAINTS:
+            raise SignatureError(
+                f"OutputField has no {name!r}: {did_you_mean(name, _CONSTRAINTS)}"
+                "it takes a description and the constraints of pydantic's Field, such as ge=0"
+            )
+    return _OutputField(Field(description=description or desc or None, **constraints))
+
+
+# pydantic would write any other keyword into the schema, which the endpoint then refuses.
+_CONSTRAINTS = inspect.signature(Field).parameters.keys() - {"extra"}
 
 
 _PLAIN_TYPES = (str, int, float, bool)

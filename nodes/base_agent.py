@@ -34,6 +34,7 @@ from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
+from kaizen_batch.texts.renamed import renamed
 
 logger = logging.getLogger("kaizen_batch.agent")
 
@@ -117,10 +118,12 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream."""
         return self._start(self.strategy, self.engine_agent(), items, ordered=ordered)
 
+    @renamed(items="batch")
     async def run_batch(self, batch: Items) -> BatchResult:
         """All results in order, and the summary."""
         return await self._collect(self.stream(batch))
 
+    @renamed(items="batch")
     async def process_batch(self, batch: Items) -> list[Result]:
         """One result dict for each item, in order."""
         return (await self.run_batch(batch)).results
@@ -129,6 +132,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
         return await self._run_job(job, self.strategy, self.engine_agent())
 
+    @renamed(inputs="prompt")
     def process_single(self, prompt: object) -> Result:
         """One result dict for one item, a text or a dict, from synchronous code, inside a running loop as well."""
         return run_sync(lambda: self._single(prompt))

@@ -378,3 +378,22 @@ def test_a_field_with_the_name_of_a_signature_member_is_rejected(name: str) -> N
 def test_a_root_model_is_refused() -> None:
     with pytest.raises(SignatureError, match="with fields"):
         as_signature(RootModel[list[str]])
+
+
+def test_desc_is_another_name_for_the_description() -> None:
+    class Described(Signature):
+        text: str = InputField(desc="what to count")
+        count: int = OutputField(desc="how many", ge=0)
+
+    assert Described.inputs["text"].description == "what to count"
+    schema = Described.json_schema()
+    assert schema is not None
+    assert schema["properties"]["count"]["description"] == "how many"
+    assert "desc" not in schema["properties"]["count"]
+
+
+def test_an_output_takes_no_unknown_keyword() -> None:
+    with pytest.raises(SignatureError, match="OutputField has no 'max_lenght': did you mean 'max_length'"):
+        OutputField("x", max_lenght=3)
+    with pytest.raises(SignatureError, match="OutputField has no 'whatever': it takes"):
+        OutputField(whatever=3)

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 from kaizen_batch.agents.base import Agent
+from kaizen_batch.agents.kaizen import Threaded, is_kaizen_agent, is_synchronous
 from kaizen_batch.errors import AgentError, ConfigError, InputError
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ENVELOPE
@@ -45,6 +46,13 @@ class _Executes(Protocol):
 
 
 @runtime_checkable
+class _HasEngineAgent(Protocol):
+    """A node: it knows what the engine runs for it."""
+
+    def engine_agent(self) -> Agent: ...
+
+
+@runtime_checkable
 class _Steps(Protocol):
     """An object with the three steps of an Agent that does not derive from Agent."""
 
@@ -55,7 +63,7 @@ class _Steps(Protocol):
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]: ...
 
 
-AgentLike = Agent | SmallAgent | _Executes | _Steps | Callable[..., Awaitable[object]]
+AgentLike = Agent | _HasEngineAgent | SmallAgent | _Executes | _Steps | Callable[..., Awaitable[object]]
 """What a strategy runs, and `as_agent` adapts."""
 
 
@@ -185,12 +193,17 @@ def as_agent(thing: object) -> Agent:
     """The Agent of whatever a user hands to a strategy: an Agent stays as it is, anything else is adapted.
 
     Accepts an object with `prepare`, `complete` and `parse`, with `async run_async(**inputs)` or with
-    `async execute(inputs)`, and an async function. Raises: ConfigError for anything else.
+    `async execute(inputs)`, an async function, an agent node, and an agent of kailash-kaizen. Raises: ConfigError for
+    anything else.
     """
     if isinstance(thing, type):
         raise ConfigError(f"an agent is an instance, not a class; given: {thing!r}; write {thing.__name__}(...)")
     if isinstance(thing, Agent):
         return thing
+    if isinstance(thing, _HasEngineAgent):
+        return thing.engine_agent()
+    if is_kaizen_agent(thing) and is_synchronous(thing):
+        return _threaded(thing)
     if isinstance(thing, _Steps):
         return StepsAgent(thing)
     if _is_async(_work_of(thing)):
@@ -201,6 +214,12 @@ def as_agent(thing: object) -> Agent:
         f"an agent has prepare, complete and parse, or `async run_async(**inputs)`, or `async execute(inputs)`, or is "
         f"an async function; given: {thing!r}{hint}"
     )
+
+
+def _threaded(agent: Any) -> Agent:
+    adapted = FunctionAgent(Threaded(agent))
+    adapted.endpoint = f"{type(agent).__module__}:{type(agent).__qualname__}"
+    return adapted
 
 
 def _work_of(thing: Any) -> Callable[..., Awaitable[object]]:

@@ -103,6 +103,20 @@ _NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute",
 _SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
 
 
+_BY_POSITION = ("llm_provider", "model", "temperature", "max_tokens", "max_concurrent")
+
+
+def _named(values: tuple[object, ...], options: dict[str, object]) -> dict[str, object]:
+    """Options with those that were given by position. Raises: ConfigError."""
+    if len(values) > len(_BY_POSITION):
+        raise ConfigError(f"BatchConfig takes {', '.join(_BY_POSITION)} by position; given: {len(values)} values")
+    by_position = dict(zip(_BY_POSITION, values, strict=False))
+    twice = by_position.keys() & options.keys()
+    if twice:
+        raise ConfigError(f"option {min(twice)!r} is given twice, by position and by name")
+    return {**by_position, **options}
+
+
 class BatchConfig(RunConfig):
     """Which model to call, and how; plus the options of RunConfig.
 
@@ -110,6 +124,7 @@ class BatchConfig(RunConfig):
     >>> config.temperature
     0.1
 
+    `llm_provider`, `model`, `temperature`, `max_tokens` and `max_concurrent` can be given by position, in this order.
     In addition to the options of RunConfig:
 
     - `llm_provider`: `"openai"` (any compatible endpoint), `"mock"`, a name given to `register_provider`, or an
@@ -147,9 +162,23 @@ class BatchConfig(RunConfig):
     fallbacks: tuple[str | dict[str, object], ...] = ()
     provider_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
-    if TYPE_CHECKING:  # the constructor is that of _Options; its options are typed here
+    if TYPE_CHECKING:
 
-        def __init__(self, **options: Unpack[BatchOptions]) -> None: ...
+        def __init__(
+            self,
+            llm_provider: str = ...,
+            model: str = ...,
+            temperature: float | None = ...,
+            max_tokens: int | None = ...,
+            max_concurrent: int = ...,
+            /,
+            **options: Unpack[BatchOptions],
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, /, *values: object, **options: object) -> None:
+            super().__init__(**_named(values, options))
 
     @field_validator("base_url")
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Iterable
 from typing import Self, Unpack, cast
 
 from kaizen_batch.agents import AgentLike, as_agent
+from kaizen_batch.agents.kaizen import execute_once, is_kaizen_agent
 from kaizen_batch.config import RunConfig, StrategyOptions
 from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
@@ -13,6 +14,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.results import BatchResult, Result
 from kaizen_batch.strategies.run import BatchRun
+from kaizen_batch.texts.renamed import renamed
 
 Items = Iterable[object] | AsyncIterable[object]
 
@@ -92,15 +94,21 @@ class ParallelBatchStrategy:
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    async def execute_batch(self, agent: AgentLike, batch: Items) -> list[Result]:
+    @renamed(batch="batch_inputs")
+    async def execute_batch(self, agent: AgentLike, batch_inputs: Items) -> list[Result]:
         """One dict for each item, in order; `[]` for an empty batch.
 
         Raises: BatchError with `on_error="raise"`.
         """
-        return (await self.run_batch(agent, batch)).results
+        return (await self.run_batch(agent, batch_inputs)).results
 
     async def execute(self, agent: AgentLike, inputs: object, *, on_event: EventSink | None = None) -> Result:
-        """One item, with the same retries and limits; its result says `batch: False`."""
+        """One item, with the same retries and limits; its result says `batch: False`.
+
+        An agent of kailash-kaizen calls this for each of its own calls; it gets what kaizen's strategy gives.
+        """
+        if is_kaizen_agent(agent):
+            return cast(Result, await execute_once(agent, inputs))
         async with self.stream(agent, [inputs], batch=False, on_event=on_event) as run:
             [result] = [result async for result in run]
         return result

@@ -372,3 +372,20 @@ def test_an_unknown_option_of_retry_is_named_with_the_closest_one() -> None:
 def test_a_config_survives_pickling() -> None:
     config = BatchConfig(api_key=SECRET, max_concurrent=3)
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_the_five_options_of_a_model_can_be_given_by_position() -> None:
+    config = BatchConfig("mock", "small", 0.5, 100, 3)
+    assert (config.llm_provider, config.model, config.temperature, config.max_tokens, config.max_concurrent) == (
+        "mock", "small", 0.5, 100, 3,
+    )  # fmt: skip
+    assert BatchConfig("mock", max_concurrent=3) == BatchConfig(llm_provider="mock", max_concurrent=3)
+
+
+def test_what_is_given_by_position_is_checked() -> None:
+    with pytest.raises(ConfigError, match="option 'temperature' is invalid"):
+        BatchConfig("mock", "small", 3)
+    with pytest.raises(ConfigError, match="option 'model' is given twice"):
+        BatchConfig("mock", "small", model="large")
+    with pytest.raises(ConfigError, match="by position; given: 6 values"):
+        BatchConfig("mock", "small", 0.5, 100, 3, True)

@@ -99,7 +99,7 @@ def rejected_options() -> None:
     BatchProcessorAgent(provider=blocking)  # rejected: arg-type reportArgumentType
     BatchProcessorAgent(on_event="log")  # rejected: arg-type reportArgumentType
     Own(max_concurent=5)  # rejected: call-arg reportCallIssue
-    BatchConfig("gpt-4o")  # rejected: call-arg reportCallIssue
+    BatchConfig("openai", 5)  # rejected: arg-type reportArgumentType
     BatchConfig(modle="x")  # rejected: call-arg reportCallIssue
     BatchConfig(temperature="hot")  # rejected: arg-type reportArgumentType
     BatchConfig(retry={"atempts": 3})  # rejected: arg-type reportArgumentType
