@@ -94,7 +94,7 @@ def with_references(content: object) -> tuple[Any, list[Media]]:
     >>> with_references([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])[0]
     [{'type': 'image_url', 'image_url': {'url': {'media': {'sha256': '709e80c8...', 'type': 'image/png'}}}}]
 
-    A text is not inspected; a URL of another host stays as it is.
+    A text is not inspected, as content or as the `text` of a part; a URL that is not a data URL stays as it is.
     """
     found: list[Media] = []
     return (content if isinstance(content, str) else _referenced(content, found)), found
@@ -135,28 +135,28 @@ def _messages_json(messages: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: with_references(value)[0] for name, value in message.items()}
+    return {name: with_references(value)[0] if name == "content" else value for name, value in message.items()}
 
 
 def _referenced(value: object, found: list[Media], name: str = "") -> Any:
     if isinstance(value, Mapping):
         if name == "input_audio" and isinstance(value.get("data"), str):
-            return {**value, "data": _reference(value["data"], None, found)}
-        return {key: _referenced(inner, found, str(key)) for key, inner in value.items()}
+            return {**value, "data": _reference(value["data"], None, found) or value["data"]}
+        return {key: inner if key == "text" else _referenced(inner, found, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_referenced(inner, found) for inner in value]
     if isinstance(value, str) and value[:5].lower() == "data:":
         head, comma, data = value.partition(",")
         if comma and head.lower().endswith(";base64"):
-            return _reference(data, head[5:-7].lower() or None, found)
+            return _reference(data, head[5:-7].lower() or None, found) or value
     return value
 
 
-def _reference(data: str, media_type: str | None, found: list[Media]) -> Any:
+def _reference(data: str, media_type: str | None, found: list[Media]) -> dict[str, Any] | None:
     try:
         content = b64decode(data)
     except ValueError:
-        return data  # no base64: the endpoint will say so
+        return None  # no base64: the endpoint will say so
     media = Media(sha256(content).digest(), media_type, content)
     found.append(media)
     about = {"sha256": media.sha256.hex()}

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, identity, integrity, schema
@@ -243,21 +243,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file that appears whole on a clean exit, not at all on an exception. Raises: JournalError."""
+def replacing(target: Path) -> Iterator[Path]:
+    """A file that takes the target's place on a clean exit, and is gone after an exception. Raises: JournalError."""
     with faults.translated(target):
         # Mode 0600, as the journal itself: answers are as private as prompts.
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        path = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
+            yield path
+            os.fsync(handle)
+            path.replace(target)
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                path.unlink()
             raise
+        finally:
+            os.close(handle)
 
 
 def _check_size(path: Path) -> None:

@@ -144,9 +144,9 @@ def _repair_index(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the index of the keys differed from the rows, so that answers would not have been found."""
     table, index = 0, 0
     for (key,) in connection.execute("SELECT key FROM calls NOT INDEXED"):
-        table ^= int.from_bytes(key[:16], "big") if type(key) is bytes else 1
+        table ^= int.from_bytes(key, "big") if type(key) is bytes else 1
     for (key,) in connection.execute(schema.INDEXED_KEYS):
-        index ^= int.from_bytes(key[:16], "big") if type(key) is bytes else 1
+        index ^= int.from_bytes(key, "big") if type(key) is bytes else 1
     if table == index:
         return False
     connection.execute("REINDEX calls")

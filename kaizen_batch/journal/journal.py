@@ -159,7 +159,7 @@ class Journal:
         with (
             replacing(target) as file,
             self._reading() as connection,
-            closing(sqlite3.connect(file.name, isolation_level=None)) as copy,
+            closing(sqlite3.connect(file, isolation_level=None)) as copy,
         ):
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -178,7 +178,7 @@ class Journal:
         _check_states(states)
         target = real_path(path)
         written = 0
-        with replacing(target) as file:
+        with replacing(target) as new, new.open("wb") as file:
             for line in self.lines(states=states):
                 file.write(line)
                 written += 1

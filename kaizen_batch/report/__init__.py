@@ -26,6 +26,6 @@ def write_report(journal: str | os.PathLike[str], output: str | os.PathLike[str]
     target = real_path(output)
     with Journal(journal) as opened:
         page = render(read_facts(opened, now))
-    with replacing(target) as file:
-        file.write(page.encode("utf-8", "backslashreplace"))
+    with replacing(target) as new:
+        new.write_bytes(page.encode("utf-8", "backslashreplace"))
     return target
