@@ -1,4 +1,4 @@
-"""Rows from files and into files: JSONL, CSV, TSV, Parquet, compressed too; streamed both ways."""
+"""Rows from files and into files, streamed both ways: text, Arrow tables, spreadsheets, documents."""
 
 from kaizen_batch.files.names import FORMATS
 from kaizen_batch.files.reader import Records, open_records

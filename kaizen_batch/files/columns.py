@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kaizen_batch.errors import ConfigError, did_you_mean
-from kaizen_batch.results import Result, joined
+from kaizen_batch.results import Result
 from kaizen_batch.texts.terminal import one_line
 
 ERROR_COLUMNS = ("row", "error_code", "error", "response")
@@ -50,11 +50,6 @@ def failure_cells(name: Any, result: Result) -> dict[str, Any]:
     if response is not None and len(response) > _RESPONSE_MOST:
         response = one_line(response, _RESPONSE_MOST)
     return dict(zip(ERROR_COLUMNS, (name, error["code"], error["message"], response), strict=True))
-
-
-def failure_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a file of failed rows."""
-    return tuple(joined(dict.fromkeys(columns), dict.fromkeys(ERROR_COLUMNS)))
 
 
 def error_columns_of(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,171 +1,187 @@
-"""CSV and TSV: every cell is a text; the first line names the columns."""
+"""Delimited text (CSV, TSV, PSV) in: every cell is text; the first record names the columns."""
 
 import csv
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, TextIO
+from typing import TextIO
 
-from kaizen_batch.errors import RecordError
+from kaizen_batch.files.dialect import SAMPLE_CHARACTERS, Dialect, declared_delimiter, dialect_of
 from kaizen_batch.files.faults import BadRow
-from kaizen_batch.files.output import Output
-from kaizen_batch.files.streams import marks
-from kaizen_batch.files.values import as_text
-
-DELIMITERS = {"csv": ",", "tsv": "\t"}
+from kaizen_batch.files.options import ReadOptions
+from kaizen_batch.files.rows import Row
+from kaizen_batch.files.streams import undecodable
 
 _LONGEST_CELL = 2**28
-_SAID = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
 
-def read_delimited(text: TextIO, delimiter: str) -> tuple[tuple[str, ...], Iterator[dict[str, Any]]]:
-    """The columns, and the rows. Raises: BadRow, here for the header and from the iterator for a row."""
-    # For the process, and never less than it was: Python knows no limit for one reader.
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    delimiter, lines = _as_written(text, delimiter)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    with _explained(reader):
-        columns = next(filter(None, reader), None)
-    if columns is None:
-        raise BadRow("it is empty; such a file begins with a line of column names", code="empty_file")
-    _check_header(columns, reader.line_num, text.encoding)
-    return tuple(columns), _rows(reader, tuple(columns), text.encoding)
+class DelimitedReader:
+    """The rows of a delimited text; `columns`, `dialect` and `notes` are known once it is made.
 
-
-def _as_written(text: TextIO, delimiter: str) -> tuple[str, Iterator[str]]:
-    """What delimits the cells, and the lines.
-
-    Where the comma is a decimal sign, Excel writes semicolons into its CSV; some programs say so in a first line
-    `sep=;`.
+    Raises: BadRow, here for the header and from the iterator for a row.
     """
-    first = next(text, "")
-    said = _SAID.fullmatch(first)
-    if said is not None:
-        return said[1], iter(text)
-    if delimiter == "," and "," not in first and ";" in first:
-        delimiter = ";"
-    return delimiter, chain([first] if first else [], text)
 
+    def __init__(self, text: TextIO, format: str, options: ReadOptions, rendering: int) -> None:
+        # The limit is the process's, there is none for one reader; it is never lowered.
+        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+        self.notes: list[str] = []
+        self._encoding = text.encoding
+        self._pads = options.ragged == "pad"
+        self._lines = _Lines(text, options)
+        self.dialect = self._dialect(format, options, rendering)
+        self._reader = csv.reader(self._lines, **self.dialect.reader_options())
+        self._pending: list[list[str]] = []
+        self.columns = self._header(options.header)
 
-def check_names(columns: Iterable[str]) -> None:
-    """Raise BadRow if a name occurs twice: one of the two would be lost."""
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise BadRow(
-            f"columns occur twice: {', '.join(map(repr, twice))}; give each a name of its own", code="bad_columns"
+    def rows(self) -> Iterator[Row]:
+        """The rows. Raises: BadRow."""
+        columns, width, lines = self.columns, len(self.columns), self._lines
+        with self._explained():
+            for cells in chain(self._pending, self._records()):
+                if undecodable.seen:
+                    for cell in cells:
+                        undecodable.check(cell, lines.number, self._encoding)
+                if len(cells) != width:
+                    cells = self._fitted(cells)
+                yield Row(zip(columns, cells, strict=True))
+
+    def _records(self) -> Iterator[list[str]]:
+        """All records but blank lines."""
+        lines = self._lines
+        lines.between_records = True
+        for cells in self._reader:
+            if cells:
+                yield cells
+            lines.between_records = True
+
+    def _dialect(self, format: str, options: ReadOptions, rendering: int) -> Dialect:
+        sample = self._lines.sample()
+        declared = declared_delimiter(sample[0]) if sample else None
+        if declared is not None:
+            self._lines.drop_first()
+            quote = None if options.quote == "" else options.quote or '"'
+            return Dialect(options.delimiter or declared, quote, options.escape)
+        dialect, note = dialect_of(format, "".join(sample), options, rendering)
+        if note is not None:
+            self.notes.append(note)
+        return dialect
+
+    def _header(self, header: bool) -> tuple[str, ...]:
+        with self._explained():
+            first = next(self._records(), None)
+        if first is None:
+            raise BadRow("it is empty; such a file begins with a line of column names", code="empty_file")
+        if not header:
+            self._pending = [first]
+            return tuple(f"column_{number}" for number in range(1, len(first) + 1))
+        for name in first:
+            undecodable.check(name, self._lines.number, self._encoding)
+        return named_columns(first, self.notes)
+
+    def _fitted(self, cells: list[str]) -> list[str]:
+        width = len(self.columns)
+        if self._pads and len(cells) < width:
+            return cells + [""] * (width - len(cells))
+        if self._pads and not any(cells[width:]):
+            return cells[:width]
+        raise BadRow(self._ragged(len(cells)), line=self._lines.number)
+
+    def _ragged(self, found: int) -> str:
+        columns = self.columns
+        names = ", ".join(columns[:10]) + ", ..." * (len(columns) > 10)
+        quote = self.dialect.quote
+        fix = (
+            "pass quote='\"' if the cells are quoted"
+            if quote is None
+            else f"enclose cells that hold {self.dialect.delimiter!r}, {quote} or a line break in {quote}"
         )
+        also = "; ragged='pad' fills the missing cells" if found < len(columns) else ""
+        return f"it has {found} cell{'s' * (found != 1)}, and there are {len(columns)} columns ({names}): {fix}{also}"
 
-
-class DelimitedEncoder:
-    """Rows as CSV or TSV: None is an empty cell, dates are ISO, anything else that is no text is JSON.
-
-    A key that no earlier row had becomes a column at the end; the file is then written a second time at the finish,
-    with that column empty in the rows before.
-    """
-
-    def __init__(self, output: Output, delimiter: str, columns: Sequence[str]) -> None:
-        self._output = output
-        self._delimiter = delimiter
-        self._columns = list(columns)
-        self._known = frozenset(columns)
-        self._width: int | None = None
-        self._lines: _Lines
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Write one row. Raises: RecordError for a new column when the beginning is out of our hands."""
-        if not self._known.issuperset(row):
-            self._add(row)
-        if self._width is None:
-            self._begin()
-        self._lines.write([value if type(value) is str else as_text(value) for value in map(row.get, self._columns)])
-
-    def finish(self) -> None:
-        """Write what is missing."""
-        if self._width is None:
-            self._begin()
-        if self._width == len(self._columns):
-            return
-        self._output.flush()
-        with self._output.read_part() as text:
-            old = csv.reader(text, delimiter=self._delimiter, strict=True)
-            next(old, None)
-            lines = self._begin()
-            for cells in old:
-                lines.write(cells + [""] * (len(self._columns) - len(cells)))
-
-    def abandon(self) -> None:
-        """Nothing is held."""
-
-    def _add(self, row: dict[str, Any]) -> None:
-        new = [name for name in row if name not in self._known]
-        if self._width is not None and not self._output.can_restart:
-            raise RecordError(
-                f"a row has the new column {new[0]!r}, and the line of column names is written: "
-                "write to a file, or as jsonl",
-                code="new_column",
-            )
-        self._columns += new
-        self._known = frozenset(self._columns)
-
-    def _begin(self) -> "_Lines":
-        self._lines = _Lines(self._output.open_text(), self._delimiter)
-        self._width = len(self._columns)
-        if self._columns:
-            self._lines.write(self._columns)
-        return self._lines
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except csv.Error as error:
+            why = f"the quotes are wrong ({error}); if quotes are ordinary characters here, pass quote=''"
+            if "field larger" in str(error):
+                why = f"a cell is longer than {csv.field_size_limit():,} characters; is a quote not closed?"
+            raise BadRow(why, line=self._lines.number) from error
 
 
 class _Lines:
-    """A csv.writer that also quotes a lone carriage return, which readers take for the end of a line."""
+    """The lines of a text, as csv.reader wants them: without skipped lines, and without comments between records."""
 
-    def __init__(self, text: TextIO, delimiter: str) -> None:
-        self._write = csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow
-        self._quoted = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow
+    def __init__(self, text: TextIO, options: ReadOptions) -> None:
+        self.number = 0
+        self.between_records = True
+        self._text = text
+        self._comment = options.comment
+        self._first: deque[str] = deque()
+        for _ in range(options.skip):
+            next(text, "")
+            self.number += 1
 
-    def write(self, cells: list[str]) -> None:
-        """Write one line."""
-        if "\r" in "".join(cells):
-            self._quoted(cells)
-        else:
-            self._write(cells)
+    def sample(self) -> list[str]:
+        """The first lines, which are read again afterwards; comments left out."""
+        size = 0
+        for line in self._text:
+            self._first.append(line)
+            size += len(line)
+            if size >= SAMPLE_CHARACTERS:
+                break
+        return [line for line in self._first if not self._is_comment(line)]
+
+    def drop_first(self) -> None:
+        """Leave out the first line."""
+        first = next(line for line in self._first if not self._is_comment(line))
+        self._first.remove(first)
+        self.number += 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while True:
+            line = self._first.popleft() if self._first else next(self._text)
+            self.number += 1
+            if not (self.between_records and self._is_comment(line)):
+                self.between_records = False
+                return line
+
+    def _is_comment(self, line: str) -> bool:
+        return self._comment is not None and line.startswith(self._comment)
 
 
-def _check_header(columns: list[str], line: int, encoding: str) -> None:
-    for name in columns:
-        marks.check(name, line, encoding)
-    if any("\0" in name for name in columns):
-        raise BadRow("the column names hold NUL bytes: pass encoding='utf-16' if it is that", code="bad_encoding")
-    check_names(columns)
+def named_columns(names: Iterable[str], notes: list[str]) -> tuple[str, ...]:
+    """The names, with `column_3` in place of a blank third and `a_2` in place of a second `a`; notes say so."""
+    given = list(names)
+    taken, found = set(given), list[str]()
+    for number, name in enumerate(given, 1):
+        blank = not name.strip()
+        wanted = f"column_{number}" if blank else name
+        new = _free(wanted, taken) if blank or name in found else name
+        if new != name:
+            why = "has no name" if blank else f"has the name {name!r} of an earlier one"
+            notes.append(f"column {number} {why}: it is called {new!r} here")
+        taken.add(new)
+        found.append(new)
+    return tuple(found)
 
 
-def _rows(reader: Any, columns: tuple[str, ...], encoding: str) -> Iterator[dict[str, Any]]:
-    width = len(columns)
-    with _explained(reader):
-        for cells in reader:
-            if marks.seen:
-                for cell in cells:
-                    marks.check(cell, reader.line_num, encoding)
-            if len(cells) == width:
-                yield dict(zip(columns, cells, strict=True))
-            elif cells:
-                raise BadRow(_ragged(len(cells), columns), line=reader.line_num)
+def check_names(columns: Iterable[str]) -> None:
+    """Raise BadRow if a name occurs twice: one of the two columns would be lost."""
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise BadRow(
+            f"columns occur twice: {', '.join(map(repr, twice))}; give each column its own name", code="bad_columns"
+        )
 
 
-def _ragged(found: int, columns: tuple[str, ...]) -> str:
-    return (
-        f"it has {found} cell{'s' * (found != 1)}, and there are {len(columns)} columns ({', '.join(columns[:10])}"
-        f"{', ...' * (len(columns) > 10)}): quote cells that hold the delimiter, a quote or a line break"
-    )
-
-
-@contextmanager
-def _explained(reader: Any) -> Iterator[None]:
-    try:
-        yield
-    except csv.Error as error:
-        why = f"the quotes are wrong ({error})"
-        if "field larger" in str(error):
-            why = f"a cell is longer than {csv.field_size_limit():,} characters; is a quote not closed?"
-        raise BadRow(why, line=reader.line_num) from error
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free

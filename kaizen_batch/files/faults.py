@@ -1,4 +1,4 @@
-"""What goes wrong with files of rows, as errors that say where and what mends it."""
+"""What goes wrong with files of rows, as errors that say where it is and how to fix it."""
 
 import errno
 import zlib
@@ -9,13 +9,17 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BadRow(Exception):
-    """A format's complaint about the row it is at; `line` is the line of the text, None if there are no lines."""
+    """A format's complaint about the row it is at.
 
-    def __init__(self, message: str, *, code: str = "bad_row", line: int | None = None) -> None:
+    `line` is the line of the text, None if there are no lines. `located` says that the message names the row itself.
+    """
+
+    def __init__(self, message: str, *, code: str = "bad_row", line: int | None = None, located: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.line = line
+        self.located = located
 
 
 def while_reading(name: str, row: int, error: Exception) -> RecordError:
@@ -23,9 +27,7 @@ def while_reading(name: str, row: int, error: Exception) -> RecordError:
     if isinstance(error, RecordError):
         return error
     if isinstance(error, BadRow):
-        line = f"line {error.line}" if error.line else ""
-        where = (f"row {row} ({line})" if line else f"row {row}") if row else line or "its beginning"
-        return RecordError(f"{name}, {where}: {error.message}", code=error.code)
+        return RecordError(f"{name}, {_place(row, error)}{error.message}", code=error.code)
     if _is_damage(error):
         where = f"at row {row}" if row else "at its beginning"
         why = " ".join(str(error).split()) or type(error).__name__
@@ -36,12 +38,12 @@ def while_reading(name: str, row: int, error: Exception) -> RecordError:
 
 
 def missing(name: str) -> RecordError:
-    """Nothing is there."""
+    """There is no such file."""
     return RecordError(f"there is no file {name}: check the path", code="file_missing")
 
 
 def unreadable(name: str, why: str) -> RecordError:
-    """It is there and cannot be read."""
+    """It exists and cannot be read."""
     return RecordError(f"{name} cannot be read: {why}", code="file_unreadable")
 
 
@@ -61,7 +63,7 @@ def busy(name: str) -> RecordError:
 def while_writing(name: str, error: OSError) -> RecordError:
     """An error of the operating system."""
     if error.errno in _NO_SPACE:
-        message = f"no space is left for {name}; what was there before is untouched: free some space and run again"
+        message = f"no space is left for {name}; what was there before is unchanged: free some space and run again"
         return RecordError(message, code="disk_full")
     if isinstance(error, BrokenPipeError):
         return RecordError(f"{name} was closed by its reader", code="file_unwritable")
@@ -73,8 +75,17 @@ def needs(what: str, extra: str) -> RecordError:
     return RecordError(f"{what} needs an extra: pip install 'kaizen-batch[{extra}]'", code="missing_extra")
 
 
+def _place(row: int, error: BadRow) -> str:
+    if error.located:
+        return ""
+    line = f"line {error.line}" if error.line else ""
+    if not row:
+        return f"{line}: " if line else ""
+    return f"row {row} ({line}): " if line else f"row {row}: "
+
+
 def _is_damage(error: Exception) -> bool:
-    # gzip says OSError without a number where the operating system would give one; lzma and pyarrow have classes of
+    # gzip raises OSError without a number where the operating system would give one; lzma and pyarrow have classes of
     # their own, which are not imported for the sake of a name.
     if isinstance(error, EOFError | zlib.error) or type(error).__name__ == "LZMAError":
         return True

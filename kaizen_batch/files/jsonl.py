@@ -1,58 +1,167 @@
-"""JSONL: an object in each line."""
+"""JSON Lines: an object in each line.
+
+Reading keeps the text of each object, and writing splices the new columns into it, so that no number is changed by a
+detour through a Python float: `-0`, `1e999` and 30 digits stay as they are. What is written is always JSON, as RFC 8259
+has it: `NaN`, which Python's own json reads and writes, becomes null.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.output import Output
-from kaizen_batch.files.streams import marks
-from kaizen_batch.files.values import plain
+from kaizen_batch.files.rows import JsonRow, Row
+from kaizen_batch.files.streams import undecodable
+from kaizen_batch.tables.values import as_json
 
-_encode = json.JSONEncoder(ensure_ascii=False, default=plain).encode
+_PRETTY = "it is one JSON document over several lines: name it .json, or pass input_format='json'"
+_NEAR_END = 16  # characters; no token but a string is longer, a number apart, which ends an object nowhere
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_jsonl(text: TextIO) -> Iterator[dict[str, Any]]:
-    """The rows; blank lines are passed over. Raises: BadRow."""
-    # Not orjson: it makes a float of an integer above 2**64, and keeps one of two equal names.
-    decode = json.JSONDecoder(object_pairs_hook=_object).decode
+def read_jsonl(text: TextIO) -> Iterator[Row]:
+    """The rows; blank lines are ignored. Raises: BadRow."""
+    parser = ObjectParser()
     for number, line in enumerate(text, 1):
         if line.isspace():
             continue
-        if marks.seen:
-            marks.check(line, number, text.encoding)
+        if undecodable.seen:
+            undecodable.check(line, number, text.encoding)
         try:
-            row = decode(line)
+            yield parser.row(line)
         except BadRow as error:
-            raise BadRow(error.message, code=error.code, line=number) from None
+            message = _PRETTY if line.rstrip() in ("{", "[") else error.message
+            raise BadRow(message, code=error.code, line=number) from None
+
+
+class ObjectParser:
+    """Parses the objects that are rows.
+
+    Neither orjson nor msgspec does: they make floats of integers above 2**64, and keep one of two equal names.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=self._constant)
+        self._has_constant = False
+
+    def row(self, line: str) -> JsonRow:
+        """The row of a text that is one object. Raises: BadRow."""
+        row, end = self.row_at(line, _after_space(line, 0))
+        rest = _after_space(line, end)
+        if rest != len(line):
+            raise BadRow(f"it is not JSON: Extra data at character {rest + 1}")
+        return row
+
+    def row_at(self, text: str, start: int) -> tuple[JsonRow, int]:
+        """The row of the object that begins here, and where it ends. Raises: BadRow, Incomplete."""
+        self._has_constant = False
+        try:
+            value, end = self._decoder.raw_decode(text, start)
         except json.JSONDecodeError as error:
-            raise BadRow(f"it is not JSON: {error.msg} at character {error.pos + 1}", line=number) from None
+            raise Incomplete(f"it is not JSON: {error.msg} at character {error.pos + 1}", error) from None
         except (ValueError, RecursionError) as error:
-            why = "an integer too long" if isinstance(error, ValueError) else "nested too deeply"
-            raise BadRow(f"it cannot be read: {why}", line=number) from None
-        if not isinstance(row, dict):
-            raise BadRow(f"it must be a JSON object; found: {_named(row)}", line=number)
-        yield row
+            why = "an integer is too long" if isinstance(error, ValueError) else "it is nested too deeply"
+            raise BadRow(f"it cannot be read: {why}") from None
+        if not isinstance(value, dict):
+            raise BadRow(f"it must be a JSON object; found: {_described(value)}")
+        source = text[start:end]
+        return JsonRow(value, as_json_text(value, source) if self._has_constant else source), end
+
+    def _constant(self, name: str) -> float:
+        self._has_constant = True
+        return float(name.replace("Infinity", "inf"))
+
+
+class Incomplete(BadRow):
+    """The text is not JSON; `cut` says whether it may be the beginning of JSON."""
+
+    def __init__(self, message: str, cause: json.JSONDecodeError) -> None:
+        super().__init__(message)
+        near_end = cause.pos >= len(cause.doc) - _NEAR_END
+        self.cut = near_end or cause.msg.startswith("Unterminated string")
 
 
 class JsonlEncoder:
-    """Rows as JSONL: every type of JSON survives; dates are ISO, bytes text or base64, other things their text.
-
-    What is not a number is `NaN`, as Python's own json has it: it is read again, though JSON has no such thing.
-    """
+    """Rows as JSON Lines: every JSON type survives, dates become ISO 8601, bytes text or base64, the rest text."""
 
     def __init__(self, output: Output) -> None:
         self._write = output.open_text().write
 
+    def add(self, row: Row, more: dict[str, Any]) -> None:
+        """Write an input row with more columns."""
+        if not isinstance(row, JsonRow):
+            self.write({**row.cells(), **more})
+            return
+        self._put(spliced(row.text, more))
+
     def write(self, row: dict[str, Any]) -> None:
         """Write one row."""
-        self._write(_encode(row) + "\n")
+        self._put(row.text if isinstance(row, JsonRow) else as_json(row))
 
     def finish(self) -> None:
         """Nothing is missing."""
 
     def abandon(self) -> None:
         """Nothing is held."""
+
+    def _put(self, text: str) -> None:
+        if "\n" in text:  # between the parts of an object: inside a string it is escaped
+            text = joined_members(members(text)).replace("\n", " ")
+        self._write(text + "\n")
+
+
+def spliced(text: str, more: dict[str, Any]) -> str:
+    """The text of an object with more members."""
+    if not more:
+        return text
+    body = text[:-1].rstrip()
+    return f"{body}{', ' if body != '{' else ''}{as_json(more)[1:]}"
+
+
+def members(text: str) -> dict[str, str]:
+    """The members of an object, each as the text of its value."""
+    decoder, found = json.JSONDecoder(), {}
+    position = _after_space(text, 1)
+    while text[position] != "}":
+        name, position = decoder.raw_decode(text, position)
+        start = _after_space(text, _after_space(text, position) + 1)  # behind the colon
+        _, end = decoder.raw_decode(text, start)
+        found[name] = text[start:end]
+        position = _after_space(text, end)
+        if text[position] == ",":
+            position = _after_space(text, position + 1)
+    return found
+
+
+def joined_members(found: dict[str, str]) -> str:
+    """The text of an object with these members."""
+    return "{" + ", ".join(f"{as_json(name)}: {value}" for name, value in found.items()) + "}"
+
+
+def as_json_text(values: dict[str, Any], source: str) -> str:
+    """The source with null in place of NaN; all other values keep their text."""
+    texts = members(source)
+    return joined_members({name: _standard(values[name], text) for name, text in texts.items()})
+
+
+def _standard(value: Any, source: str) -> str:
+    """The text of a value if it is JSON, else new text."""
+    try:
+        json.loads(source, parse_constant=_refuse)
+    except ValueError:
+        return as_json(value)
+    return source
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+def _after_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -64,7 +173,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _named(value: Any) -> str:
+def _described(value: Any) -> str:
     if isinstance(value, list):
-        return "an array (a JSON array becomes JSONL by one object a line)"
-    return {str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+        return "an array (for a JSON array of rows, name the file .json or pass input_format='json')"
+    return {str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -2,32 +2,51 @@
 
 import os
 import stat
+import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 STANDARD = "-"
 """Standard input or standard output, in place of a path."""
 
-FORMATS = ("jsonl", "csv", "tsv", "parquet")
+FORMATS = ("jsonl", "csv", "tsv", "psv", "parquet", "json", "arrow", "xlsx", "xls", "ods")
+"""The formats of rows that can be read."""
 
-_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
-_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+WRITABLE = ("jsonl", "csv", "tsv", "psv", "parquet", "json", "arrow", "xlsx")
+"""Those that can be written."""
+
+DOCUMENTS = (".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".pptx")
+"""The documents that can be read, each as a row."""
+
+TEXT_FORMATS = ("jsonl", "csv", "tsv", "psv", "json")
+
+_SUFFIXES = {f".{name}": name for name in FORMATS} | {
+    ".ndjson": "jsonl",
+    ".tab": "tsv",
+    ".pq": "parquet",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+_ALIASES = {suffix[1:]: name for suffix, name in _SUFFIXES.items()}
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A format, one of FORMATS, and the compression around it (`gzip`, `bz2`, `xz`, `zstd`), None for none."""
+    """A format, one of FORMATS, and the compression around it (`gzip`, `bz2`, `xz`, `zstd`, `zip`), None for none."""
 
     format: str
     compression: str | None = None
 
 
 def path_text(path: str | os.PathLike[str]) -> str:
-    """A path as text, `~` expanded; `"-"` stays what it is. Raises: ConfigError for anything else."""
+    """A path as text, `~` expanded; `"-"` stays as it is. Raises: ConfigError for anything else."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise ConfigError(f"a file of rows is named by a path, or by '-' for a standard stream; given: {path!r}")
+        raise ConfigError(
+            f"a file is given by its path, or by '-' for standard input or output; given: {_described(path)}"
+        )
     text = os.fspath(path)
     return text if text == STANDARD else os.path.expanduser(text)  # noqa: PTH111 - Path would turn "./-" into "-"
 
@@ -35,23 +54,35 @@ def path_text(path: str | os.PathLike[str]) -> str:
 def kind_of(path: str, format: str | None = None) -> Kind:
     """The format and compression of a file by its name; `format` wins over the name.
 
-    A standard stream is JSONL unless `format` says otherwise. Raises: ConfigError that names the formats.
+    A standard stream is JSONL unless `format` says otherwise. Raises: ConfigError that lists the formats.
     """
     name, compression = _uncompressed(path)
+    if compression == "zip" and format is None and Path(name).suffix.lower() not in _SUFFIXES:
+        name = _zip_member(path) or name
     if format is None and path == STANDARD:
         format = "jsonl"
-    found = format or _SUFFIXES.get(Path(name).suffix.lower())
+    found = _ALIASES.get(format, format) if format else _SUFFIXES.get(Path(name).suffix.lower())
     if found is None:
         raise ConfigError(
-            f"{path!r} does not say its format: name it .jsonl, .ndjson, .csv, .tsv or .parquet (or .csv.gz and the "
-            f"like), or pass the format: {', '.join(FORMATS)}"
+            f"the name {path!r} does not say the format: name it .csv, .tsv, .jsonl, .json, .parquet, .arrow or .xlsx "
+            f"(or .csv.gz and the like), or pass the format: {', '.join(FORMATS)}"
         )
-    found = {"ndjson": "jsonl"}.get(found, found)
     if found not in FORMATS:
         raise ConfigError(f"no format {found!r}: {did_you_mean(found, FORMATS)}allowed are {', '.join(FORMATS)}")
-    if found == "parquet" and compression is not None:
-        raise ConfigError(f"{path!r}: Parquet is compressed inside; leave out the {Path(path).suffix}")
+    if found not in TEXT_FORMATS and compression not in (None, "zip"):
+        raise ConfigError(f"{path!r}: {found} is compressed inside; leave out {Path(path).suffix}")
     return Kind(found, compression)
+
+
+def written_kind_of(path: str, format: str | None = None) -> Kind:
+    """The same for an output. Raises: ConfigError for a format that can only be read."""
+    kind = kind_of(path, format)
+    if kind.format not in WRITABLE or kind.compression == "zip":
+        raise ConfigError(
+            f"{path!r}: {kind.compression or kind.format} can be read but not written; "
+            f"write one of {', '.join(WRITABLE)}, such as {Path(stem_of(path)).name}.xlsx or .csv.gz"
+        )
+    return kind
 
 
 def stem_of(path: str) -> str:
@@ -67,8 +98,18 @@ def partial_of(path: str) -> str:
     return f"{stem}.partial{path[len(stem) :]}"
 
 
+def says_rows(path: str) -> bool:
+    """Whether the name is that of a file of rows."""
+    return Path(_uncompressed(path)[0]).suffix.lower() in _SUFFIXES
+
+
+def says_document(path: str) -> bool:
+    """Whether the name is that of a document."""
+    return Path(path).suffix.lower() in DOCUMENTS
+
+
 def is_stream(path: str) -> bool:
-    """Whether what is there can be read or written only once: a standard stream, a pipe, a device."""
+    """Whether it can be read or written only once: a standard stream, a pipe, a device."""
     if path == STANDARD:
         return True
     try:
@@ -89,3 +130,26 @@ def _uncompressed(path: str) -> tuple[str, str | None]:
     suffix = Path(path).suffix
     compression = _COMPRESSIONS.get(suffix.lower())
     return (path[: -len(suffix)] if compression else path), compression
+
+
+def _zip_member(path: str) -> str | None:
+    """The name of the only file in a zip; None if that cannot be told yet."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = members_of(archive)
+    except (OSError, zipfile.BadZipFile):
+        return None
+    return names[0] if len(names) == 1 else None
+
+
+def members_of(archive: zipfile.ZipFile) -> list[str]:
+    """The files in a zip, without folders and what macOS adds."""
+    return [
+        name for name in archive.namelist() if not name.endswith("/") and PurePosixPath(name).parts[0] != "__MACOSX"
+    ]
+
+
+def _described(path: object) -> str:
+    if hasattr(path, "columns") or hasattr(path, "schema"):
+        return f"a {type(path).__name__}; for a DataFrame there is agent.run_frame(frame, template)"
+    return repr(path)

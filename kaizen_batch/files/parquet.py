@@ -1,17 +1,16 @@
-"""Parquet in: record batches of bounded size, as rows."""
+"""Parquet in: row groups as record batches of bounded size."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from kaizen_batch.errors import RecordError
 from kaizen_batch.files import faults
+from kaizen_batch.files.columnar import BATCH_BYTES, Piece
 from kaizen_batch.files.delimited import check_names
 
-_BATCH_ROWS = 1024
-_BATCH_BYTES = 4 * 2**20
 _BUFFER = 2**20
 
 
@@ -24,8 +23,10 @@ def pyarrow_parquet() -> Any:
     return library
 
 
-class ParquetReader:
-    """The rows of a Parquet file; `columns`, `total` and `schema` are what its footer says."""
+class ParquetSource:
+    """A Parquet file; `columns`, `total` and `schema` are what its footer says. Raises: BadRow, RecordError."""
+
+    group_name = "row group"
 
     def __init__(self, stream: BinaryIO) -> None:
         library = pyarrow_parquet()
@@ -34,11 +35,12 @@ class ParquetReader:
             self._spooled = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
             shutil.copyfileobj(stream, self._spooled)
             stream = self._spooled
-        # Not whole column chunks at once: a row group may be a gigabyte.
-        self._file = library.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+        self._file = self._opened(library, stream)
+        self._metadata = self._file.metadata
         self.schema: Any = self._file.schema_arrow
         self.columns: tuple[str, ...] = tuple(self.schema.names)
-        self.total: int = self._file.metadata.num_rows
+        self.total: int | None = self._metadata.num_rows
+        self._check_footer()
         check_names(self.columns)
 
     def __enter__(self) -> Self:
@@ -51,54 +53,92 @@ class ParquetReader:
         if self._spooled is not None:
             self._spooled.close()
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows; while those of one batch are used, a thread decodes the next."""
-        batches = self._batches()
-        with ThreadPoolExecutor(1, "kaizen-batch parquet") as thread:
-            coming = thread.submit(next, batches, None)
-            while (batch := coming.result()) is not None:
-                coming = thread.submit(next, batches, None)
-                yield from self._as_rows(batch)
+    def _check_footer(self) -> None:
+        groups = sum(self._metadata.row_group(number).num_rows for number in range(self._metadata.num_row_groups))
+        if groups != self.total:
+            raise faults.BadRow(
+                f"its footer says {self.total:,} rows, and its row groups {groups:,}: write the file again, "
+                "with the program that has the rows",
+                code="file_damaged",
+                located=True,
+            )
 
-    def _batches(self) -> Iterator[Any]:
-        metadata = self._file.metadata
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            size = _rows_at_once(group.total_byte_size, group.num_rows)
-            yield from self._file.iter_batches(batch_size=size, row_groups=[number], use_threads=False)
+    def pieces(self, rows: int) -> Iterator[Piece]:
+        """The data in order. Raises: BadRow that names the column, the row group and the row."""
+        first_row = 0
+        for number in range(self._metadata.num_row_groups):
+            group = self._metadata.row_group(number)
+            batches = self._file.iter_batches(
+                batch_size=_rows_at_once(group.total_byte_size, group.num_rows, rows),
+                row_groups=[number],
+                use_threads=False,
+            )
+            done = 0
+            while True:
+                try:
+                    batch = next(batches, None)
+                except Exception as error:
+                    raise self._damage(number, first_row + done, error) from None
+                if batch is None:
+                    break
+                yield Piece(batch, first_row + done, number + 1)
+                done += batch.num_rows
+            if done != group.num_rows:
+                raise faults.BadRow(
+                    f"row group {number + 1} says {group.num_rows:,} rows, and {done:,} can be read: "
+                    "write the file again",
+                    code="file_damaged",
+                    located=True,
+                )
+            first_row += done
 
-    def _as_rows(self, batch: Any) -> Iterator[dict[str, Any]]:
-        names = self.columns
-        values = [_values(name, column) for name, column in zip(names, batch.columns, strict=True)]
-        for cells in zip(*values, strict=True):
-            yield dict(zip(names, cells, strict=True))
+    def _damage(self, number: int, row: int, error: Exception) -> Exception:
+        """The error of a row group: its columns are decoded one by one, to find the one at fault."""
+        for index, name in enumerate(self.columns):
+            done = 0
+            try:
+                for batch in self._file.iter_batches(64, row_groups=[number], columns=[name], use_threads=False):
+                    done += batch.num_rows
+            except Exception as cause:
+                start = sum(self._metadata.row_group(before).num_rows for before in range(number))
+                where = f"column {self.columns[index]!r}, row group {number + 1}, row {start + done + 1:,}"
+                return faults.BadRow(
+                    f"{where} cannot be decoded: {_one_line(cause)}", code="file_damaged", located=True
+                )
+        return faults.BadRow(
+            f"row group {number + 1}, row {row + 1:,}: {_one_line(error)}", code="file_damaged", located=True
+        )
 
-
-def _rows_at_once(group_bytes: int, rows: int) -> int:
-    bytes_each = max(1, group_bytes // max(1, rows))
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // bytes_each))
-
-
-def _values(name: str, column: Any) -> list[Any]:
-    try:
-        values: list[Any] = _readable(column).to_pylist()
-    except ValueError as error:
-        if "anosecond" not in str(error):
+    @staticmethod
+    def _opened(library: Any, stream: BinaryIO) -> Any:
+        try:
+            # Not whole column chunks at once: a row group may be a gigabyte.
+            return library.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+        except RecordError:
             raise
-        raise faults.BadRow(
-            f"the column {name!r} has nanoseconds inside of lists or structs, which Python has no form for: "
-            "cast it to microseconds"
-        ) from None
-    return values
+        except Exception as error:
+            if "crypt" in str(error).lower() or _is_encrypted(stream):
+                raise faults.BadRow(
+                    "the file is encrypted, and no key can be given here: write it again without encryption",
+                    code="file_encrypted",
+                    located=True,
+                ) from None
+            raise
 
 
-def _readable(column: Any) -> Any:
-    """Nanoseconds as text, where Python's own types have microseconds; written again, they are what they were."""
-    import pyarrow as pa
+def _is_encrypted(stream: BinaryIO) -> bool:
+    """Whether the footer is encrypted: such a file ends with PARE instead of PAR1."""
+    try:
+        stream.seek(-4, 2)
+        return stream.read(4) == b"PARE"
+    except (OSError, ValueError):
+        return False
 
-    kind = column.type
-    if (pa.types.is_timestamp(kind) or pa.types.is_time64(kind)) and kind.unit == "ns":
-        return column.cast(pa.string())
-    if pa.types.is_duration(kind) and kind.unit == "ns":
-        return column.cast(pa.int64())
-    return column
+
+def _rows_at_once(group_bytes: int, rows: int, most: int) -> int:
+    bytes_each = max(1, group_bytes // max(1, rows))
+    return max(1, min(most, BATCH_BYTES // bytes_each))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,41 +12,54 @@ from typing import IO, Any, BinaryIO, TextIO, cast
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import faults
-from kaizen_batch.files.names import STANDARD, shown
+from kaizen_batch.files.names import STANDARD, members_of, shown
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BUFFER = 2**18
+_PEEK = 1024
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "name it .zip or .xlsx, or pass input_format='xlsx'"),
+    (b"PAR1", "a Parquet file", "name it .parquet, or pass input_format='parquet'"),
+    (b"ARROW1", "an Arrow file", "name it .arrow, or pass input_format='arrow'"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "name it .xls, or pass input_format='xls'"),
+    (b"\x1f\x8b", "compressed by gzip", "add .gz to its name"),
+    (b"BZh", "compressed by bzip2", "add .bz2 to its name"),
+    (b"\xfd7zXZ", "compressed by xz", "add .xz to its name"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "add .zst to its name"),
+    (b"%PDF-", "a PDF document", "name it .pdf"),
+)
 
 
-class Marks:
-    """Undecodable bytes become a mark, so that the row they stand in can be named: decoding runs ahead of the rows.
+class Undecodable:
+    """Replaces bytes that cannot be decoded by a marker, so that the row that holds them can be named.
 
-    `seen` counts them over the process; as long as it is 0, no row needs to be looked at. No codec gives half a
-    surrogate pair, so the mark cannot be anything else.
+    Decoding runs ahead of the rows, so an exception of the decoder would come too early. `seen` counts the markers of
+    the process; while it is 0, no row needs to be looked at. No codec yields half a surrogate pair, so the marker
+    cannot be anything else.
     """
 
-    MARK = "\udc00"
-    HANDLER = "kaizen_batch.mark"
+    MARKER = "\udc00"
+    HANDLER = "kaizen_batch.undecodable"
 
     def __init__(self) -> None:
         self.seen: int = 0
-        codecs.register_error(self.HANDLER, self._mark)
+        codecs.register_error(self.HANDLER, self._replace)
 
-    def _mark(self, error: UnicodeError) -> tuple[str, int]:
+    def _replace(self, error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeDecodeError):
             raise error
         self.seen += 1
-        return self.MARK, error.end
+        return self.MARKER, error.end
 
     def check(self, text: str, line: int, encoding: str) -> None:
-        """Raise BadRow if there is a mark in the text."""
-        if self.MARK in text:
+        """Raise BadRow if the text holds a marker."""
+        if self.MARKER in text:
             raise faults.BadRow(
                 f"it holds bytes that are not {encoding}: pass the file's encoding, such as encoding='cp1252'",
                 code="bad_encoding",
@@ -53,18 +67,22 @@ class Marks:
             )
 
 
-marks: Marks = Marks()
+undecodable: Undecodable = Undecodable()
 
 
 @contextmanager
 def open_bytes(path: str, compression: str | None = None) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, or of standard input. Raises: RecordError."""
     if path == STANDARD:
-        yield _peekable(sys.stdin.buffer)  # not ours to close
+        yield _peekable(sys.stdin.buffer)  # the process closes it
         return
     name = shown(path, reading=True)
     if Path(path).is_dir():
         raise faults.unreadable(name, "it is a folder; name a file")
+    if compression == "zip":
+        with _unzipped(path, name) as stream:
+            yield stream
+        return
     try:
         raw = open(path, "rb", buffering=_BUFFER)  # noqa: SIM115, PTH123 - closed below
     except FileNotFoundError:
@@ -76,28 +94,58 @@ def open_bytes(path: str, compression: str | None = None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def _unzipped(path: str, name: str) -> Iterator[BinaryIO]:
+    try:
+        archive = zipfile.ZipFile(path)  # closed below
+    except FileNotFoundError:
+        raise faults.missing(name) from None
+    except OSError as error:
+        raise faults.unreadable(name, error.strerror or str(error)) from error
+    with archive:
+        members = members_of(archive)
+        if len(members) != 1:
+            held = ", ".join(members[:5]) or "no file"
+            raise faults.unreadable(name, f"a zip must hold one file, and it holds {held}; unpack it, and name a file")
+        with archive.open(members[0]) as stream:
+            yield _peekable(stream)
+
+
+def check_is_text(stream: BinaryIO, format: str, encoding: str | None) -> None:
+    """Raise BadRow for what is not the text of a file of rows: another format, another compression, UTF-16."""
+    start = cast(io.BufferedReader, stream).peek(_PEEK)[:_PEEK]
+    for magic, found, fix in _MAGIC:
+        if start.startswith(magic):
+            raise faults.BadRow(f"it is {found}, not {format}: {fix}", code="wrong_format")
+    if encoding is None and not start.startswith(tuple(bom for bom, _ in _BOMS)):
+        nulls = [sum(byte == 0 for byte in start[offset::2]) for offset in (0, 1)]
+        if max(nulls) * 4 > len(start) and not min(nulls):
+            name = "utf-16-be" if nulls[0] else "utf-16-le"
+            raise faults.BadRow(f"every second byte is NUL: pass encoding='{name}'", code="bad_encoding")
+
+
+@contextmanager
 def decoded(stream: BinaryIO, encoding: str | None, newline: str) -> Iterator[TextIO]:
-    """The text in a stream; a byte-order mark is honoured and taken away, the default is UTF-8.
+    """The text of a stream; a byte-order mark is honored and removed, the default is UTF-8.
 
     Raises: ConfigError for an encoding that Python does not know.
     """
     try:
         name = _encoding(encoding, stream)
-        text = io.TextIOWrapper(stream, encoding=name, errors=Marks.HANDLER, newline=newline)
+        text = io.TextIOWrapper(stream, encoding=name, errors=Undecodable.HANDLER, newline=newline)
     except LookupError:
         raise ConfigError(f"no encoding {encoding!r}: pass one such as 'utf-8', 'utf-16' or 'cp1252'") from None
     try:
         yield text
     finally:
-        text.detach()  # the stream is its owner's to close
+        text.detach()  # its owner closes the stream
 
 
 def encoded(stream: BinaryIO, compression: str | None) -> IO[bytes]:
-    """A stream that compresses into another one; to be closed before that."""
+    """A stream that compresses into another one; close it before that one."""
     if compression == "gzip":
         import gzip
 
-        # No name and no time in it: the same rows make the same file.
+        # Neither name nor time: the same rows make the same file.
         return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6))
     if compression == "bz2":
         import bz2
@@ -111,7 +159,7 @@ def encoded(stream: BinaryIO, compression: str | None) -> IO[bytes]:
 
 
 def text_into(stream: IO[bytes]) -> io.TextIOWrapper:
-    """UTF-8 into a stream; half a surrogate pair, as models do send, is written as its escape, which JSON reads."""
+    """UTF-8 into a stream; half a surrogate pair, which models do send, is written as its escape, which JSON reads."""
     return io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=False)
 
 
@@ -141,7 +189,7 @@ def _decompressor(raw: BinaryIO, compression: str) -> Any:
 
 
 def _zstd(stream: Any, mode: str) -> Any:
-    """Python 3.14 has it; before that pyarrow has."""
+    """Python has zstd from 3.14 on; before that, pyarrow does it."""
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdFile
 
@@ -168,7 +216,7 @@ def _encoding(given: str | None, stream: BinaryIO) -> str:
 
 
 def sync(path: Path) -> None:
-    """Have a file, or a rename in a folder, on the disk; a system that cannot open folders has that anyway."""
+    """Flush a file, or a rename in a folder, to the disk; systems that cannot open folders need no such call."""
     if os.name != "posix" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)

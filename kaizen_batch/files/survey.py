@@ -1,47 +1,86 @@
-"""A first reading: how many rows there are, what columns they have, and that each can be read; and samples."""
+"""A first reading of the input: how many rows and which columns it has, and that every row can be read; and samples.
+
+It costs no call, so a damaged page or a record with a missing cell is an error before anything is paid. Text formats
+are read row by row. Of an Arrow table every column is decoded, in a thread and in bounded memory, and the columns that
+the prompt uses are converted. The rows of a later reading are counted against the survey's.
+"""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from kaizen_batch.files.columnar import check_pieces
 from kaizen_batch.files.reader import Records
+from kaizen_batch.files.rows import Row
 
-_SEED = 0
-_TURN = 1000  # rows that are read before the loop has its turn
+_TURN = 1000  # rows that are read before the event loop gets its turn
 _MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is known of the rows before the first is used; `total` is None if they can be read only once."""
+    """What is known of the rows before the first is used; `total` is None if they can be read only once.
+
+    `skipped` counts those of them that will not be asked.
+    """
 
     total: int | None = None
     columns: tuple[str, ...] = ()
+    skipped: int = 0
 
 
-async def surveyed(records: Records, limit: int | None = None) -> Survey:
-    """Read all rows, or the first ones, unless the file itself says how many it has. Raises: RecordError."""
-    if records.total is not None:
-        total = records.total if limit is None else min(records.total, limit)
-        return Survey(total, records.columns or ())
+async def surveyed(
+    records: Records,
+    *,
+    limit: int | None = None,
+    used: Iterable[str] = (),
+    skips: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> Survey:
+    """Read all rows, or the first ones; `used` are the columns that become Python values. Raises: RecordError."""
+    if records.inputs.documents and records.total is not None:
+        return Survey(records.total if limit is None else min(records.total, limit), records.columns or ())
+    if records.schema is not None and skips is None:
+        total = await _check_columnar(records, limit, used)
+        return Survey(total if limit is None else min(total, limit), records.columns or ())
     names: dict[str, None] = dict.fromkeys(records.columns or ())
+    skipped = 0
     for row in islice(records, limit):
         if records.columns is None and len(names) < _MOST_COLUMNS:
             names.update(dict.fromkeys(row))
+        if skips is not None and skips(row):
+            skipped += 1
         if records.rows_read % _TURN == 0:
             await asyncio.sleep(0)
-    return Survey(records.rows_read, tuple(names))
+    return Survey(records.rows_read, tuple(names), skipped)
 
 
-async def sampled(rows: Iterable[dict[str, Any]], wanted: int, total: int) -> AsyncIterator[dict[str, Any]]:
-    """So many of the rows, in their order; each has the same chance, and the same ones are taken each time.
+async def _check_columnar(records: Records, limit: int | None, used: Iterable[str]) -> int:
+    total, loop = 0, asyncio.get_running_loop()
+    # The thread's end is waited for, so that no file is closed under it.
+    with ThreadPoolExecutor(1, "kaizen-batch survey") as thread:
+        for source in records.columnar_sources():
+            counts, done = check_pieces(source, used), 0
+            try:
+                while (count := await loop.run_in_executor(thread, next, counts, None)) is not None:
+                    done = count
+                    if limit is not None and total + done >= limit:
+                        return total + done
+            except Exception as error:
+                raise records.explained(error) from error
+            total += done
+    return total
+
+
+async def sampled(rows: Iterable[Row], wanted: int, total: int, seed: int) -> AsyncIterator[Row]:
+    """So many of the rows, in their order; each has the same chance, and one seed takes the same rows each time.
 
     Source: D. E. Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
     """
-    dice = random.Random(_SEED)
+    dice = random.Random(seed)
     for passed, row in enumerate(rows):
         if dice.random() * (total - passed) < wanted:
             wanted -= 1
@@ -52,29 +91,29 @@ async def sampled(rows: Iterable[dict[str, Any]], wanted: int, total: int) -> As
             await asyncio.sleep(0)
 
 
-class Counted:
-    """An iterable that knows its length."""
+class SizedRows:
+    """An iterable of rows that knows how many there are."""
 
-    def __init__(self, rows: Iterator[dict[str, Any]], size: int) -> None:
+    def __init__(self, rows: Iterator[Row], size: int) -> None:
         self._rows = rows
         self._size = size
 
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Row]:
         return self._rows
 
 
-class CountedAsync:
+class AsyncSizedRows:
     """The same for an asynchronous one."""
 
-    def __init__(self, rows: AsyncIterator[dict[str, Any]], size: int) -> None:
+    def __init__(self, rows: AsyncIterator[Row], size: int) -> None:
         self._rows = rows
         self._size = size
 
     def __len__(self) -> int:
         return self._size
 
-    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+    def __aiter__(self) -> AsyncIterator[Row]:
         return self._rows

@@ -4,29 +4,54 @@ The output gets its name only when every row was attempted. A job that ends earl
 that were answered under the partial name, those included that came after the last one that was read in order.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from kaizen_batch.errors import KaizenBatchError
-from kaizen_batch.files.columns import failure_cells, failure_columns, result_cells, result_columns
-from kaizen_batch.files.job import FileJob, JobResult, Paths
-from kaizen_batch.files.names import path_text
-from kaizen_batch.files.reader import Records
-from kaizen_batch.files.writer import RecordWriter, record_writer
-from kaizen_batch.results import Result, joined, outputs_of
+from kaizen_batch.errors import KaizenBatchError, RecordError
+from kaizen_batch.files.columns import ERROR_COLUMNS, failure_cells, result_cells, result_columns
+from kaizen_batch.files.inputs import Paths
+from kaizen_batch.files.job import FileJob, JobResult
+from kaizen_batch.files.job_rows import JobRows, Waiting
+from kaizen_batch.files.layout import Layout
+from kaizen_batch.files.names import path_text, written_kind_of
+from kaizen_batch.files.rows import Row, Selection
+from kaizen_batch.files.writer import RecordWriter
+from kaizen_batch.results import Result, outputs_of
 from kaizen_batch.strategies import BatchRun
 
 
-class Rows(Protocol):
-    """The input: its columns, and the rows that were read and have no result yet, in order."""
+class OutputNames:
+    """The columns that fields become: their own name, or `<name>_result` where that is taken.
 
-    records: Records
-    columns: tuple[str, ...]
-    in_flight: deque[dict[str, Any]]
+    A field gets its column once for the job.
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._taken = set(columns)
+        self._names: dict[str, str] = {}
+
+    def of(self, field: str) -> str:
+        """The column of a field."""
+        name = self._names.get(field)
+        if name is None:
+            name = field
+            while name in self._taken:
+                name = f"{name}_result"
+            self._taken.add(name)
+            self._names[field] = name
+        return name
+
+    def all_of(self, fields: Iterable[str]) -> tuple[str, ...]:
+        """The columns of several fields."""
+        return tuple(map(self.of, fields))
+
+    def renamed(self, cells: dict[str, Any]) -> dict[str, Any]:
+        """Cells under the names of their columns."""
+        return {self.of(field): value for field, value in cells.items()}
 
 
 class Target:
@@ -40,7 +65,7 @@ class Target:
     def __init__(
         self,
         job: FileJob,
-        rows: Rows,
+        rows: JobRows,
         output_fields: Iterable[str],
         run: BatchRun,
         on_end: Callable[[JobResult], Any] | None = None,
@@ -52,9 +77,14 @@ class Target:
         self._taken = 0
         self._files = ExitStack()
         self._failed: RecordWriter | None = None
-        added = dict.fromkeys([*output_fields, *result_columns(job.columns)])
-        columns = joined(dict.fromkeys(rows.columns), added)
-        self._writer = self._open(job.output, columns, job.output_format)
+        self._outputs = OutputNames(rows.columns)
+        self._fields = self._outputs.all_of(output_fields)
+        self._facts = OutputNames((*rows.columns, *self._fields))
+        self._errors = OutputNames(rows.columns)
+        self._all = Selection(drop=rows.ignored)
+        added = (*self._fields, *self._facts.all_of(result_columns(job.columns)))
+        self._writer = self._open(job.output, added, rows.selection, job.output_format)
+        rows.write_skipped = self._write_skipped
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +92,7 @@ class Target:
     def write(self, result: Result) -> None:
         """Write the next row with its result."""
         self._taken += 1
-        self._write(self._rows.in_flight.popleft(), result, self._taken)
+        self._write(self._rows.in_flight.popleft(), result)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -77,6 +107,7 @@ class Target:
             self._on_end(self.result)
 
     def _publish(self) -> None:
+        self._rows.flush_skipped()
         summary = self._run.summary
         complete = summary.stopped is None and not summary.not_attempted
         self._close(complete=complete)
@@ -91,8 +122,7 @@ class Target:
         for result in self._run.unread():
             error = result["error"]
             if error is None or error["code"] != "not_attempted":
-                index = result["index"]
-                self._write(self._rows.in_flight[index - first], result, index + 1)
+                self._write(self._rows.in_flight[result["index"] - first], result)
         self._close(complete=False)
 
     def _close(self, *, complete: bool) -> None:
@@ -104,26 +134,63 @@ class Target:
             self._writer.abandon()  # an older output is better than one without a row
         failed = self._failed.rows_written if self._failed else 0
         where = path_text(self._job.failed or "") if self._failed else None
+        notes = tuple(self._rows.records.notes)
         try:
             self._files.close()
         finally:
-            self.result = JobResult(self._run.summary, written + failed, written, failed, output, where, complete)
+            self.result = JobResult(
+                self._run.summary,
+                written + failed,
+                written,
+                failed,
+                output,
+                where,
+                complete,
+                self._rows.skipped,
+                notes,
+            )
 
-    def _write(self, row: dict[str, Any], result: Result, number: int) -> None:
+    def _write(self, waiting: Waiting, result: Result) -> None:
+        for row in waiting.skipped:
+            self._write_skipped(row)
+        waiting.skipped.clear()
+        row = waiting.row
         if result["status"] == "ok":
-            cells = outputs_of(result)
+            cells = self._outputs.renamed(outputs_of(result))
             if self._job.columns:
-                cells = joined(cells, result_cells(self._job.columns, result))
-            self._writer.write(joined(row, cells))
+                cells.update(self._facts.renamed(result_cells(self._job.columns, result)))
+            self._add(row, cells)
             return
         if self._failed is None:
-            self._failed = self._open(self._job.failed or "", failure_columns(self._rows.columns))
-        name = number if self._job.id is None else row.get(self._job.id)
-        self._failed.write(joined(row, failure_cells(name, result)))
+            self._failed = self._open(self._job.failed or "", self._errors.all_of(ERROR_COLUMNS), self._all)
+        name = waiting.number if self._job.id is None else row.get(self._job.id)
+        kept = row.only(self._all) if self._all.drop else row
+        self._failed.add(kept, self._errors.renamed(failure_cells(name, result)))
 
-    def _open(self, path: Paths, columns: Iterable[str], format: str | None = None) -> RecordWriter:
-        writer = record_writer(path, format=format, like=self._rows.records, columns=columns)
-        return self._files.enter_context(writer)
+    def _write_skipped(self, row: Row) -> None:
+        self._add(row, dict.fromkeys(self._fields))
+
+    def _add(self, row: Row, cells: dict[str, Any]) -> None:
+        clash = next((name for name in cells if name in row and name not in self._rows.columns), None)
+        if clash is not None:
+            raise RecordError(
+                f"a row has the column {clash!r}, which no row before had and which is the name of an output: save the "
+                "stream to a file first, so that all columns are known",
+                code="new_column",
+            )
+        selection = self._rows.selection
+        self._writer.add(row if selection == Selection() else row.only(selection), cells)
+
+    def _open(
+        self, path: Paths, more: tuple[str, ...], selection: Selection, format: str | None = None
+    ) -> RecordWriter:
+        text = path_text(path)
+        kind = written_kind_of(text, format)
+        records = self._rows.records
+        layout = Layout.like(records, (*selection.of(self._rows.columns), *more), selection)
+        if path == self._job.failed and records.format == kind.format:
+            layout = replace(layout, dialect=records.dialect)  # so that the same options read it again
+        return self._files.enter_context(RecordWriter(text, kind, layout))
 
 
 def _remove(path: Paths) -> None:

@@ -1,33 +1,42 @@
-"""Prompt templates: `"Classify: {text}"` and a row make a prompt."""
+"""Prompt templates: `"Classify: {text}"` and a row make a prompt.
 
-import string
+A placeholder is a pair of braces around the name of a column; `{{` and `}}` are literal braces. A name that holds
+`{`, `}`, `:`, `!` or a quote is written in quotes: `{"Dataset Name:"}`, a quote inside is doubled. Where there is no
+such column, a name with dots reaches into nested values: `{user.name}`. What a row holds is never interpreted.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from kaizen_batch.agents import Agent, AgentWrapper
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
-from kaizen_batch.files.values import as_text, plain_row
+from kaizen_batch.files.options import RENDERING
+from kaizen_batch.files.rows import BrokenRow
+from kaizen_batch.tables.values import as_text, is_blank, is_missing, plain_row
+
+OnMissing = Literal["fail", "ask", "skip"]
+ON_MISSING = ("fail", "ask", "skip")
+
+_TOKEN = re.compile(r'(?P<literal>\{\{|\}\})|\{"(?P<quoted>(?:[^"]|"")*)"\}|\{(?P<name>[^{}:!"]+)\}|(?P<brace>[{}])')
+_ABSENT = object()
 
 
 class PromptTemplate:
-    """A text with `{column}` places; `{{` and `}}` are literal braces.
+    """A text with `{column}` placeholders; `{{` and `}}` are literal braces.
 
     >>> PromptTemplate("Classify: {text}").render({"text": "a {brace} is safe here"})
     'Classify: a {brace} is safe here'
+    >>> PromptTemplate('{user.name}: {"Dataset Name:"}').render({"user": {"name": "Ada"}, "Dataset Name:": "iris"})
+    'Ada: iris'
 
-    Only plain names are places: what stands in a row is never interpreted.
-    Raises: ConfigError for a template that is empty, has no place, or one that is not a plain name.
+    Raises: ConfigError for a template that is empty, has no placeholder, or has a brace that belongs to none.
     """
 
     def __init__(self, template: str) -> None:
         if not isinstance(template, str) or not template.strip():
             raise ConfigError(f"a prompt template is a text such as 'Classify: {{text}}'; given: {template!r}")
-        try:
-            self._parts = [(text, name) for text, name, _, _ in _parse(template)]
-        except ValueError as error:
-            raise ConfigError(
-                f"the prompt template cannot be read: {error}; a literal brace is written {{{{ or }}}}"
-            ) from None
+        self._parts = tuple(_parse(template))
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
         if not self.columns:
             raise ConfigError("the prompt template has no {column}: every row would ask the same question")
@@ -35,7 +44,7 @@ class PromptTemplate:
     def check(self, columns: Iterable[str]) -> None:
         """Raise ConfigError if the template names a column that is not among these."""
         there = list(columns)
-        missing = [name for name in self.columns if name not in there]
+        missing = [name for name in self.columns if source_column(name, there) is None]
         if missing:
             hint = did_you_mean(missing[0], there).strip()
             raise ConfigError(
@@ -43,40 +52,135 @@ class PromptTemplate:
                 f"and the rows have {', '.join(repr(name) for name in there) or 'no columns'}{hint and f': {hint}'}"
             )
 
-    def render(self, row: Mapping[str, Any]) -> str | None:
+    def used(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The columns that the placeholders read."""
+        there = list(columns)
+        found = (source_column(name, there) for name in self.columns)
+        return tuple(dict.fromkeys(name for name in found if name is not None))
+
+    def render(self, row: Mapping[str, Any], *, rendering: int = RENDERING) -> str | None:
         """The prompt of one row, or None if the row lacks a value that the template needs.
 
-        A text goes in as it is, None as nothing, a date in ISO form, anything else as JSON: as in a cell of CSV.
+        Text goes in as it is, None and NaN as nothing, a date as ISO 8601, anything else as JSON: as in a cell of CSV.
         """
-        if any(name not in row for name in self.columns):
+        values = self.values(row)
+        if any(value is _ABSENT for value in values.values()):
             return None
-        return "".join(text + ("" if name is None else as_text(row[name])) for text, name in self._parts)
+        return "".join(
+            text + ("" if name is None else prompt_text(values[name], rendering)) for text, name in self._parts
+        )
+
+    def is_empty(self, row: Mapping[str, Any]) -> bool:
+        """Whether every placeholder is missing or blank: None, NaN, a text without a visible character."""
+        return all(value is _ABSENT or is_blank(value) for value in self.values(row).values())
+
+    def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The value of each placeholder."""
+        return {name: row[name] if name in row else _nested(row, name) for name in self.columns}
 
 
-def _parse(template: str) -> Iterable[tuple[str, str | None, str | None, str | None]]:
-    for text, name, spec, conversion in string.Formatter().parse(template):
-        if name is not None and (not name or spec or conversion or any(sign in name for sign in ".[]")):
-            raise ValueError(f"{{{name}}} is not the plain name of a column")
-        yield text, name, spec, conversion
+def prompt_text(value: Any, rendering: int = RENDERING) -> str:
+    """A value as the text of a prompt."""
+    return "" if rendering > 1 and is_missing(value) else as_text(value)
+
+
+def source_column(name: str, columns: Iterable[str]) -> str | None:
+    """The column that a placeholder reads: the one of its name, else the longest that its dotted name begins with."""
+    there = columns if isinstance(columns, Mapping) else set(columns)
+    while name not in there:
+        name, dot, _ = name.rpartition(".")
+        if not dot:
+            return None
+    return name
+
+
+def _nested(row: Mapping[str, Any], name: str) -> Any:
+    column = source_column(name, row)
+    if column is None:
+        return _ABSENT
+    value = row[column]
+    for key in name[len(column) + 1 :].split("."):
+        if is_missing(value):
+            return None
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return _ABSENT
+    return value
+
+
+def _parse(template: str) -> Iterable[tuple[str, str | None]]:
+    text, end = "", 0
+    for found in _TOKEN.finditer(template):
+        text, end = text + template[end : found.start()], found.end()
+        if found["literal"]:
+            text += found["literal"][0]
+            continue
+        if found["brace"]:
+            raise ConfigError(_misplaced(template, found.start()))
+        name = found["name"] if found["quoted"] is None else found["quoted"].replace('""', '"')
+        yield text, name
+        text = ""
+    yield text + template[end:], None
+
+
+def _misplaced(template: str, at: int) -> str:
+    close = template.find("}", at)
+    inside = template[at + 1 : close] if template[at] == "{" and close > at else ""
+    if inside and "{" not in inside and '"' not in inside:
+        return (
+            f"the prompt template has {{{inside}}}, which is not the plain name of a column; a name with ':' or '!' is "
+            f'written {{"{inside}"}}, and a literal brace {{{{ or }}}}'
+        )
+    return (
+        f"the prompt template has a stray {template[at]} at character {at + 1}; a literal brace is written {{{{ or }}}}"
+    )
 
 
 class RowAgent(AgentWrapper):
-    """An agent whose items are rows of a file: a template turns each into a prompt; without one, the row is the item.
+    """An agent whose items are rows: a template turns each into a prompt; without one, the row is the item.
 
-    A row that lacks a column fails without a call.
+    A row that lacks a column fails without a call, and so does one whose placeholders are all empty, unless
+    `on_missing` is "ask".
     """
 
-    def __init__(self, agent: Agent, template: PromptTemplate | None) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        template: PromptTemplate | None,
+        *,
+        on_missing: OnMissing = "ask",
+        rendering: int = RENDERING,
+    ) -> None:
         super().__init__(agent)
         self._template = template
-        self.fallbacks: list[RowAgent] = [RowAgent(fallback, template) for fallback in agent.fallbacks]
+        self._fails_empty = on_missing != "ask"
+        self._rendering = rendering
+        self.fallbacks: list[RowAgent] = [
+            RowAgent(fallback, template, on_missing=on_missing, rendering=rendering) for fallback in agent.fallbacks
+        ]
 
-    def prepare(self, row: dict[str, Any]) -> Any:
+    def prepare(self, row: Any) -> Any:
         """The request of one row. Raises: InputError."""
+        if isinstance(row, BrokenRow):
+            raise row.error
         if self._template is None:
             return self.wrapped.prepare(plain_row(row))
-        prompt = self._template.render(row)
+        if not isinstance(row, Mapping):
+            raise InputError(f"a template needs rows that are dicts; given: a {type(row).__name__}")
+        prompt = self._template.render(row, rendering=self._rendering)
         if prompt is None:
-            lacks = next(name for name in self._template.columns if name not in row)
+            lacks = next(name for name, value in self._template.values(row).items() if value is _ABSENT)
             raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
+        if self._fails_empty and self._template.is_empty(row):
+            named = ", ".join(map(repr, self._template.columns))
+            raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
         return self.wrapped.prepare(prompt)
+
+
+def check_on_missing(value: object) -> None:
+    """Raise ConfigError unless it is one of the three words."""
+    if value not in ON_MISSING:
+        raise ConfigError(f"on_missing is 'fail', 'ask' or 'skip'; given: {value!r}")

@@ -7,15 +7,22 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from kaizen_batch.files import faults
-from kaizen_batch.files.delimited import DELIMITERS, DelimitedEncoder
+from kaizen_batch.files.delimited_writer import DelimitedEncoder
+from kaizen_batch.files.dialect import DELIMITERS, Dialect
+from kaizen_batch.files.json_array import JsonEncoder
 from kaizen_batch.files.jsonl import JsonlEncoder
-from kaizen_batch.files.names import Kind, kind_of, path_text
+from kaizen_batch.files.layout import Layout
+from kaizen_batch.files.names import Kind, path_text, written_kind_of
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.reader import Records
+from kaizen_batch.files.rows import Row
 
 
 class Encoder(Protocol):
     """Writes rows in one format into the parts of an output."""
+
+    def add(self, row: Row, more: dict[str, Any]) -> None:
+        """Write an input row with more columns."""
 
     def write(self, row: dict[str, Any]) -> None:
         """Write one row."""
@@ -33,17 +40,16 @@ class RecordWriter:
     >>> with record_writer("answers.jsonl") as writer:
     ...     writer.write({"id": 1, "label": "spam"})
 
-    The file is written beside its place and renamed on a clean exit, when it is safe on the disk; after an exception
-    there is no trace of it, and an older file of that name is as it was. `rows_written` counts the rows.
+    The file is written next to its final place and renamed on a clean exit, when it is safe on the disk; after an
+    exception there is no trace of it, and an older file of that name is unchanged. `rows_written` counts the rows.
 
-    Raises: RecordError, for a full disk or a folder that cannot be written to, say.
+    Raises: RecordError, for example for a full disk or a folder that cannot be written to.
     """
 
-    def __init__(self, target: str, kind: Kind, columns: tuple[str, ...], like: Records | None) -> None:
+    def __init__(self, target: str, kind: Kind, layout: Layout) -> None:
         self.rows_written: int = 0
         self._kind = kind
-        self._columns = columns
-        self._like = like
+        self._layout = layout
         self._output = Output(target, kind)
         self._encoder: Encoder | None = None
         self._abandoned = False
@@ -55,16 +61,20 @@ class RecordWriter:
         return self
 
     def write(self, row: dict[str, Any]) -> None:
-        """Write one row; a value that the format has no form for is written as text."""
-        assert self._encoder is not None, "write is for the inside of the `with` block"
+        """Write one row; a value that the format has no type for is written as text."""
+        self.add(Row(row), {})
+
+    def add(self, row: Row, more: dict[str, Any]) -> None:
+        """Write a row of an input as the input stores it, with more columns, whose names it does not have."""
+        assert self._encoder is not None, "rows are written inside the `with` block"
         try:
-            self._encoder.write(row)
+            self._encoder.add(row, more)
         except OSError as error:
             raise faults.while_writing(self._output.name, error) from error
         self.rows_written += 1
 
     def abandon(self) -> None:
-        """Write nothing after all: what stands in the file's place stays."""
+        """Write nothing after all: an older file stays."""
         self._abandoned = True
 
     def rename(self, target: str) -> None:
@@ -100,13 +110,21 @@ class RecordWriter:
         self._output.discard()
 
     def _encoder_of(self, format: str) -> Encoder:
+        layout = self._layout
         if format == "jsonl":
             return JsonlEncoder(self._output)
-        if format == "parquet":
-            from kaizen_batch.files.parquet_writer import ParquetEncoder
+        if format == "json":
+            return JsonEncoder(self._output)
+        if format == "xlsx":
+            from kaizen_batch.files.excel import ExcelEncoder
 
-            return ParquetEncoder(self._output, self._columns, self._like)
-        return DelimitedEncoder(self._output, DELIMITERS[format], self._columns)
+            return ExcelEncoder(self._output, layout.columns)
+        if format in ("parquet", "arrow"):
+            from kaizen_batch.files.columnar_writer import ArrowFormat, ColumnarEncoder, ParquetFormat
+
+            return ColumnarEncoder(self._output, layout, ParquetFormat() if format == "parquet" else ArrowFormat())
+        dialect = layout.dialect or Dialect(DELIMITERS[format])
+        return DelimitedEncoder(self._output, format, dialect, layout.columns)
 
 
 def record_writer(
@@ -116,14 +134,12 @@ def record_writer(
     like: Records | None = None,
     columns: Iterable[str] = (),
 ) -> RecordWriter:
-    """A writer for a file; `"-"` is standard output. The names of formats and files are those of `open_records`.
+    """A writer for a file; `"-"` is standard output. Formats and suffixes are those of `open_records`.
 
-    `like` is the input whose rows go on: its columns come first, and a Parquet file keeps their types. `columns` are
-    more columns that are known beforehand; any other is added when a row has it. All text is UTF-8.
+    `like` is the input whose rows are written on: its columns come first, and an Arrow table keeps their types.
+    `columns` are more columns that are known beforehand; any other is added when a row has it. All text is UTF-8.
 
     Raises: ConfigError for a format that is not known; RecordError when the block is entered and later.
     """
     path = path_text(target)
-    first = (like.columns or ()) if like is not None else ()
-    names = tuple(dict.fromkeys((*first, *columns)))
-    return RecordWriter(path, kind_of(path, format), names, like)
+    return RecordWriter(path, written_kind_of(path, format), Layout.like(like, tuple(columns)))

@@ -32,7 +32,7 @@ def given_text(folder: Path, text: str | bytes, name: str = "in.csv") -> Path:
         ('a\n""\n', [{"a": ""}]),
         ("a\n1\0 2\n", [{"a": "1\0 2"}]),
         ("a,b\n", []),
-        (",a\n0,x\n", [{"": "0", "a": "x"}]),
+        (",a\n0,x\n", [{"column_1": "0", "a": "x"}]),
     ],
 )
 def test_what_a_file_holds_is_what_comes_out(tmp_path: Path, read: Any, text: str, rows: list[Any]) -> None:
@@ -72,9 +72,7 @@ def test_a_row_that_is_off_is_named_and_the_rows_before_it_are_given(tmp_path: P
     [
         ("", "it is empty; such a file begins with a line of column names", "empty_file"),
         ("\n\n", "it is empty", "empty_file"),
-        ("a,b,a,c,c\n", "columns occur twice: 'a', 'c'", "bad_columns"),
-        ("a,,\n", "columns occur twice: ''", "bad_columns"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "NUL bytes: pass encoding='utf-16'", "bad_encoding"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "every second byte is NUL: pass encoding='utf-16-le'", "bad_encoding"),
         (b"a,b\xe4\n", "line 1: it holds bytes that are not utf-8", "bad_encoding"),
         ('"a,b\n1,2\n', "line 2: the quotes are wrong", "bad_row"),
     ],
@@ -135,8 +133,8 @@ def test_what_is_written_is_what_is_read(
     columns: list[str], data: Any, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     rows = data.draw(st.lists(st.fixed_dictionaries(dict.fromkeys(columns, CELLS)), max_size=5))
-    if "\0" in "".join(columns):
-        return  # refused as what UTF-16 looks like
+    if "\0" in "".join(columns) or not all(map(str.strip, columns)):
+        return  # refused as what UTF-16 looks like, or renamed
     path = tmp_path_factory.getbasetemp() / f"hypothesis{suffix}"
     with record_writer(path, columns=columns) as writer:
         for row in rows:

@@ -1,7 +1,6 @@
 """From file to file: order, failures, resuming, and an output that appears whole."""
 
 import asyncio
-import csv
 import itertools
 import json
 from collections.abc import Callable
@@ -37,6 +36,7 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.errors import AuthenticationError, BadRequestError
+from kaizen_batch.files.job_rows import open_input
 
 MOCK = BatchConfig(llm_provider="mock", max_concurrent=5, retry={"attempts": 1})
 TEMPLATE = PromptTemplate("Say {text}")
@@ -203,7 +203,7 @@ async def test_a_sample_of_more_than_there_is_is_all(source: Any, tmp_path: Path
 @pytest.mark.parametrize("name", ["limit", "sample"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "3"])
 def test_a_wrong_number_of_rows_is_named(name: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"{name} must be a number of rows, at least 1; given: "):
+    with pytest.raises(ConfigError, match=f"{name} must be a whole number, at least 1; given: "):
         FileJob("in.csv", "out.csv", **{name: value})
 
 
@@ -284,12 +284,23 @@ async def test_a_row_that_lacks_a_column_fails_alone_and_costs_nothing(tmp_path:
     (tmp_path / "in.jsonl").write_text('{"other": 1}\n{"text": "a"}\n{"text": null}\n')
     provider = Picky()
     await run_job(FileJob(tmp_path / "in.jsonl", tmp_path / "o.csv", template=TEMPLATE), agent(provider), MOCK)
-    assert provider.asked == ["Say a", "Say "]
-    [failed] = read(tmp_path / "o.failed.csv")
-    assert failed == {
-        "other": "1", "text": "", "row": "1", "error_code": "invalid_input",
-        "error": "the row has no column 'text', which the prompt template names", "response": "",
-    }  # fmt: skip
+    assert provider.asked == ["Say a"]
+    assert read(tmp_path / "o.failed.jsonl") == [
+        {
+            "other": 1,
+            "row": 1,
+            "error_code": "invalid_input",
+            "error": "the row has no column 'text', which the prompt template names",
+            "response": None,
+        },
+        {
+            "text": None,
+            "row": 3,
+            "error_code": "missing_values",
+            "error": "nothing to ask about: 'text' of this row is empty",
+            "response": None,
+        },
+    ]
 
 
 async def test_rows_that_were_not_attempted_are_failed_rows_with_the_reason(source: Any, tmp_path: Path) -> None:
@@ -391,8 +402,8 @@ async def test_one_file_is_not_two_things(source: Any, tmp_path: Path, paths: di
 async def test_a_missing_input_and_a_wrong_name_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="there is no file"):
         await run_job(FileJob(tmp_path / "in.csv", tmp_path / "out.csv", sample=3), agent(), MOCK)
-    with pytest.raises(ConfigError, match="does not say its format"):
-        FileJob("in.txt", "out.csv")
+    with pytest.raises(ConfigError, match="does not say the format"):
+        FileJob("in.xyz", "out.csv")
     with pytest.raises(ConfigError, match="prompt template"):
         FileJob("in.csv", "out.csv", template="no place")
 
@@ -400,7 +411,12 @@ async def test_a_missing_input_and_a_wrong_name_are_told_at_once(tmp_path: Path)
 def test_where_failed_rows_go() -> None:
     assert FileJob("a.csv", "d/out.jsonl.gz").failed == "d/out.failed.csv"
     assert FileJob("d/a.csv", "-").failed == "d/a.failed.csv"
-    assert FileJob("-", "-").failed == "kaizen-batch.failed.csv"
+    assert FileJob("-", "-").failed == "kaizen-batch.failed.jsonl"
+    assert FileJob("a.parquet", "out.csv").failed == "out.failed.parquet"
+    assert FileJob("a.tsv.gz", "out.csv").failed == "out.failed.tsv"
+    assert FileJob("a.ods", "out.csv").failed == "out.failed.jsonl"
+    assert FileJob(["a.csv", "b.csv"], "out.csv").failed == "out.failed.csv"
+    assert FileJob("a.pdf", "out.csv").failed == "out.failed.jsonl"
 
 
 # Interruption, and going on.
@@ -521,15 +537,15 @@ async def test_only_so_many_rows_are_read_ahead_as_the_window_holds(
     opened: list[Any] = []
     ahead: list[int] = []
 
-    def spy(*args: Any, **options: Any) -> Any:
-        opened.append(open_records(*args, **options))
+    def spy(job: FileJob, rendering: int) -> Any:
+        opened.append(open_input(job, rendering))
         return opened[-1]
 
     async def look(id: str) -> dict[str, Any]:
         ahead.append(opened[-1].rows_read - int(id))
         return {}
 
-    monkeypatch.setattr("kaizen_batch.files.jobs.open_records", spy)
+    monkeypatch.setattr("kaizen_batch.files.jobs.open_input", spy)
     config = RunConfig(max_concurrent=2, window=4)
     await run_job(FileJob(source(texts=500), tmp_path / "out.csv"), look, config)
     assert len(ahead) == 500 and max(ahead) <= 4
@@ -550,8 +566,7 @@ async def test_standard_input_and_output(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out))
     await run_job(FileJob("-", "-", template=TEMPLATE), agent(Picky({"bad": BadRequestError("no")})), MOCK)
     assert json.loads(out.getvalue()) == {"text": "a", "result": "SAY A"}
-    with (tmp_path / "kaizen-batch.failed.csv").open() as file:
-        assert [row["text"] for row in csv.DictReader(file)] == ["bad"]
+    assert [row["text"] for row in read(tmp_path / "kaizen-batch.failed.jsonl")] == ["bad"]
     with pytest.raises(ConfigError, match="a stream cannot be read twice"):
         await run_job(FileJob("-", "o.csv", template=TEMPLATE, sample=3), agent(), MOCK)
 

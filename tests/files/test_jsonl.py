@@ -34,8 +34,9 @@ def test_what_is_written_is_what_is_read(rows: list[dict[str, Any]], tmp_path_fa
 def test_types_survive_that_other_readers_bend(write: Any, read: Any) -> None:
     rows = [{"i": 2**53 + 1, "big": 2**64 + 1, "neg": -(2**63), "f": 1e300, "t": True, "n": None, "half": "\ud83d"}]
     assert read(write("a.jsonl", rows)) == rows
-    [row] = read(write("b.jsonl", [{"nan": math.nan}]))
-    assert math.isnan(row["nan"])
+    path = write("b.jsonl", [{"nan": math.nan, "inf": [math.inf, {"n": -math.inf}]}])
+    assert path.read_text() == '{"nan": null, "inf": [1e999, {"n": -1e999}]}\n'
+    assert read(path) == [{"nan": None, "inf": [math.inf, {"n": -math.inf}]}]
 
 
 def test_what_json_has_no_form_for_is_text(write: Any, read: Any) -> None:
@@ -82,8 +83,8 @@ def test_an_empty_file_has_no_rows(tmp_path: Path, read: Any, write: Any) -> Non
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"[1, 2]", r"it must be a JSON object; found: an array \(a JSON array becomes JSONL"),
-        (b'"text"', "found: a text"),
+        (b"[1, 2]", r"it must be a JSON object; found: an array \(for a JSON array of rows, name the file .json"),
+        (b'"text"', "found: a string"),
         (b"null", "found: null"),
         (b"7", "found: a number"),
         (b"true", "found: true or false"),
@@ -91,8 +92,8 @@ def test_an_empty_file_has_no_rows(tmp_path: Path, read: Any, write: Any) -> Non
         (b'{"a": 1', "it is not JSON"),
         (b'{"a": 1} {"b": 2}', "it is not JSON: Extra data at character 10"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the name 'c' occurs twice in an object"),
-        (b'{"a": ' + b"1" * 5000 + b"}", "an integer too long"),
-        (b'{"a": ' + b"[" * 100_000 + b"}", "nested too deeply"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "an integer is too long"),
+        (b'{"a": ' + b"[" * 100_000 + b"}", "it is nested too deeply"),
         (b'{"a": "\xff"}', "it holds bytes that are not utf-8: pass the file's encoding"),
     ],
     ids=range(12),

@@ -155,10 +155,10 @@ def test_a_device_is_written_to_as_it_comes(tmp_path: Path) -> None:
 def test_a_column_that_comes_too_late_for_a_stream_is_an_error_that_says_what_to_do(
     format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaizen_batch.files.parquet_writer._CHUNK_ROWS", 1)
-    monkeypatch.setattr("kaizen_batch.files.parquet_writer._GROUP_ROWS", 1)
+    monkeypatch.setattr("kaizen_batch.files.columnar_writer._CHUNK_ROWS", 1)
+    monkeypatch.setattr("kaizen_batch.files.columnar_writer._GROUP_ROWS", 1)
     with (
-        pytest.raises(RecordError, match="write to a file, or as jsonl") as caught,
+        pytest.raises(RecordError, match="write to a file, or in the format jsonl") as caught,
         record_writer("/dev/null", format=format) as writer,
     ):
         writer.write({"a": 1})

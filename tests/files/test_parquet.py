@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kaizen_batch import RecordError, open_records, record_writer
-from kaizen_batch.files import parquet_writer
+from kaizen_batch.files import columnar_writer
 
 COLUMNS: dict[str, tuple[Any, list[Any]]] = {
     "int": (pa.int64(), [2**53 + 1, None, -(2**63)]),
@@ -127,8 +127,8 @@ def test_the_columns_of_a_csv_file_are_text_also_where_they_are_empty(tmp_path: 
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups of 20 rows, of chunks of 10."""
-    monkeypatch.setattr(parquet_writer, "_CHUNK_ROWS", 10)
-    monkeypatch.setattr(parquet_writer, "_GROUP_ROWS", 20)
+    monkeypatch.setattr(columnar_writer, "_CHUNK_ROWS", 10)
+    monkeypatch.setattr(columnar_writer, "_GROUP_ROWS", 20)
 
 
 WIDENED: list[tuple[list[Any], list[Any], Any, list[Any]]] = [
@@ -227,7 +227,10 @@ def test_a_file_damaged_in_the_middle_is_an_error_with_the_row(tmp_path: Path, w
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 3 + 5000] = b"\xff" * 5000
     path.write_bytes(content)
-    with pytest.raises(RecordError, match="is damaged at row"), open_records(path) as records:
+    with (
+        pytest.raises(RecordError, match=r"column .a., row group 1, row .* cannot be decoded"),
+        open_records(path) as records,
+    ):
         list(records)
 
 
@@ -255,7 +258,7 @@ def test_row_groups_are_bounded_by_bytes(write: Any) -> None:
 
 
 def test_rows_of_a_large_group_are_decoded_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kaizen_batch.files.parquet._BATCH_BYTES", 10_000)
+    monkeypatch.setattr("kaizen_batch.files.parquet.BATCH_BYTES", 10_000)
     pq.write_table(pa.table({"a": [f"{n:>1000}" for n in range(1000)]}), tmp_path / "in.parquet", use_dictionary=False)
     with open_records(tmp_path / "in.parquet") as records:
         assert [len(row["a"]) for row in records] == [1000] * 1000

@@ -74,8 +74,6 @@ def test_the_columns_are_named_once_and_in_order() -> None:
         "{}",
         "{a",
         "a}",
-        "{a.b}",
-        "{a[0]}",
         "{a!r}",
         "{a:>10}",
         "{a!}",

@@ -1,0 +1,189 @@
+"""The rows of a job on their way in."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kaizen_batch.agents import Agent
+from kaizen_batch.errors import ConfigError, RecordError
+from kaizen_batch.files.columns import error_columns_of
+from kaizen_batch.files.inputs import expanded
+from kaizen_batch.files.job import FAILED, FileJob
+from kaizen_batch.files.names import is_stream, stem_of
+from kaizen_batch.files.options import RENDERING
+from kaizen_batch.files.reader import Records
+from kaizen_batch.files.rows import Row, Selection
+from kaizen_batch.files.survey import AsyncSizedRows, SizedRows, Survey, sampled, surveyed
+from kaizen_batch.files.templates import PromptTemplate
+
+_ARROW = ("parquet", "arrow")
+
+
+def open_input(job: FileJob, rendering: int = RENDERING) -> Records:
+    """The input of a job. Raises: ConfigError."""
+    return Records(job.input, job.input_format, job, rendering)
+
+
+def is_read_once(job: FileJob) -> bool:
+    """Whether the input is a stream, which cannot be surveyed."""
+    return any(is_stream(path) for path in expanded(job.input, job.glob, job.input_format).paths)
+
+
+def used_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The columns that the agent sees; None for all."""
+    template = job.prompt_template
+    if template is not None:
+        found = template.used(columns)
+    elif agent.signature is not None:
+        found = tuple(name for name in agent.signature.inputs if name in columns)
+    else:
+        return None
+    return tuple(dict.fromkeys((*found, *((job.id,) if job.id in columns else ()))))
+
+
+async def survey_of(job: FileJob, agent: Agent, output_format: str, rendering: int) -> Survey:
+    """Read the input once, if it can be read twice. Raises: RecordError, ConfigError."""
+    if is_read_once(job):
+        for option, value in (("sample", job.sample),):
+            if value is not None:
+                raise ConfigError(
+                    f"{option} needs a file: a stream cannot be read twice; use limit, or save it to a file first"
+                )
+        return Survey()
+    with open_input(job, rendering) as records:
+        used: tuple[str, ...] | None = None
+        if records.columns is not None:
+            check_columns(job, agent, records.columns)
+            used = used_columns(job, agent, records.columns)
+            records.use(used)
+            if used is None or output_format not in _ARROW:
+                used = records.columns
+        return await surveyed(records, limit=job.limit, used=used or (), skips=skips_of(job))
+
+
+def skips_of(job: FileJob) -> "_Skips | None":
+    """The test for rows that are written without being asked."""
+    template = job.prompt_template
+    return template.is_empty if job.on_missing == "skip" and template is not None else None
+
+
+_Skips = Any
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A row that waits for its result, its number in the input from 1, and rows before it that are not asked."""
+
+    row: Row
+    number: int
+    skipped: list[Row]
+
+
+class JobRows:
+    """The rows of a job; those that wait for their result are kept in `in_flight`, in the order of their items.
+
+    Rows that are not asked wait there with the next that is; `write_skipped` takes them at once if none is in flight.
+    """
+
+    def __init__(self, job: FileJob, agent: Agent, records: Records, survey: Survey) -> None:
+        self.records = records
+        self.in_flight: deque[Waiting] = deque()
+        self.skipped: int = 0
+        self.write_skipped: Callable[[Row], None] = lambda row: None
+        self._job = job
+        self._survey = survey
+        self._skips = skips_of(job)
+        self._held: list[Row] = []
+        self.columns, self.ignored = _without_errors(records, survey.columns or records.names())
+        if self.columns or survey.total is not None:
+            check_columns(job, agent, self.columns)
+        self.selection = Selection(job.selection.select, (*job.selection.drop, *self.ignored))
+        records.use(used_columns(job, agent, self.columns) if records.schema is not None else None)
+
+    def items(self) -> Any:
+        """The rows for the strategy, with their number if that is known."""
+        survey, wanted = self._survey, self._job.sample
+        rows = islice(self.records, self._job.limit)
+        if wanted is not None and survey.total is not None:
+            drawn = sampled(rows, wanted, survey.total, self._job.seed)
+            return AsyncSizedRows(self._asked_of_sample(drawn), min(wanted, survey.total))
+        if survey.total is None:
+            return self._asked(rows)
+        return SizedRows(self._asked(self._counted(rows, survey.total)), survey.total - survey.skipped)
+
+    def flush_skipped(self) -> None:
+        """Write the rows at the end that are not asked."""
+        held, self._held = self._held, []
+        for row in held:
+            self.write_skipped(row)
+
+    def _counted(self, rows: Iterator[Row], total: int) -> Iterator[Row]:
+        number = 0
+        for row in rows:
+            number += 1
+            yield row
+        if number != total:
+            raise RecordError(
+                f"the input has changed while it was read: {total:,} rows were counted, and {number:,} came; run again",
+                code="file_changed",
+            )
+
+    def _asked(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            if self._is_asked(row):
+                yield row
+
+    async def _asked_of_sample(self, rows: AsyncIterator[Row]) -> AsyncIterator[Row]:
+        async for row in rows:
+            if self._is_asked(row):
+                yield row
+
+    def _is_asked(self, row: Row) -> bool:
+        for name in self.ignored:
+            row.pop(name, None)
+        if self._skips is not None and self._skips(row):
+            self.skipped += 1
+            self._held.append(row)
+            if not self.in_flight:
+                self.flush_skipped()
+            return False
+        held, self._held = self._held, []
+        self.in_flight.append(Waiting(row, self.records.rows_read, held))
+        return True
+
+
+def check_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> None:
+    """Raise ConfigError for what would fail every row."""
+    job.selection.check(columns)
+    if job.id is not None and job.id not in columns:
+        raise ConfigError(f"id names the column {job.id!r}, and the rows have {', '.join(map(repr, columns[:20]))}")
+    check_agent(job.prompt_template, agent, columns)
+
+
+def check_agent(template: PromptTemplate | None, agent: Agent, columns: tuple[str, ...]) -> None:
+    """Raise ConfigError if template and signature cannot work together, or with these columns (none: not known)."""
+    inputs: Mapping[str, Any] = {} if agent.signature is None else agent.signature.inputs
+    if template is not None and len(inputs) > 1:
+        raise ConfigError(
+            f"a prompt template makes one text, and the signature takes {', '.join(map(repr, inputs))}: leave out the "
+            "template, and the columns of these names are taken"
+        )
+    if not columns:
+        return
+    if template is not None:
+        template.check(columns)
+        return
+    missing = [name for name, mark in inputs.items() if mark.default is ... and name not in columns]
+    if missing:
+        raise ConfigError(
+            f"the signature takes {', '.join(map(repr, missing))}, and the rows have "
+            f"{', '.join(map(repr, columns[:20]))}: pass a template, such as 'Classify: {{{columns[0]}}}'"
+        )
+
+
+def _without_errors(records: Records, columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns without what an earlier job added to the rows that failed, and those it added."""
+    added = error_columns_of(columns) if stem_of(records.inputs.paths[0]).endswith(FAILED) else ()
+    return columns[: len(columns) - len(added)], added
