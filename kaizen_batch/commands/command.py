@@ -24,7 +24,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS = (
     (r"or pass api_key=\.\.\.; base_url=\.\.\. for", "or give --base-url for"),
     (r'or try llm_provider="mock"', "or try --provider mock"),
-    (r"\bencoding='([^']+)'", r"--encoding \1"),
+    (r"\b(encoding|delimiter|quote|ragged)='([^']*)'", r"--\1 '\2'"),
+    (r"\binput_format='([^']+)'", r"--input-format \1"),
+    (r"\bjson_path='([^']+)'", r"--json-path \1"),
+    (r"\bsource_column\b", "--source-column"),
     (r'price=\{"input": \.\.\., "output": \.\.\.\}, in USD', "--price IN OUT, in USD"),
     (r"\bjournal='([^']+)'", r"--journal \1"),
     (r"\bjournal=\.\.\.", "--journal"),
@@ -121,14 +124,16 @@ def value_of(ctx: click.Context, name: str) -> Any:
 
 @contextmanager
 def without_log_line() -> Iterator[None]:
-    """Suppress the engine's log line about a run that ended early: the command says it in its own terms."""
-    log = logging.getLogger("kaizen_batch.engine.supervisor")
-    before = log.level
-    log.setLevel(logging.ERROR)
+    """Suppress log lines on what the command says in its own terms: a run that ended early, notes on the input."""
+    logs = [logging.getLogger(f"kaizen_batch.{name}") for name in ("engine.supervisor", "files.jobs")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
 
 
 def arguments_of(ctx: click.Context) -> list[str]:

@@ -7,28 +7,17 @@ import click
 
 from kaizen_batch.commands.command import F, config_option, json_option
 from kaizen_batch.commands.config_file import names_of
-from kaizen_batch.errors import ConfigError
-from kaizen_batch.files.columns import check_columns
-from kaizen_batch.files.names import FORMATS, STANDARD
+from kaizen_batch.commands.file_options import FILE_OPTIONS, INPUT
+from kaizen_batch.files.names import STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_FORMATS = click.Choice(FORMATS)
 
 _NOT_IN_BOTH = ("canary", "offline", "dry_run", "overwrite", "yes")  # `run` and `estimate` can share a config file
 
 
-def _column_names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    names = tuple(filter(None, (name.strip() for name in (text or "").split(","))))
-    try:
-        check_columns(names)
-    except ConfigError as error:
-        raise click.BadParameter(error.message, ctx, parameter) from None
-    return names
-
-
 # The order is that of the help text.
 _ASKING = (
-    click.argument("input", metavar="INPUT"),
+    INPUT,
     click.option("--prompt", metavar="TEXT", help='The prompt, with columns in braces: "Classify: {text}".'),
     click.option("--prompt-file", type=_PATH, metavar="FILE", help="Read the prompt from a file."),
     click.option("--system", metavar="TEXT", help="System prompt, sent with every row."),
@@ -37,21 +26,6 @@ _ASKING = (
         type=_PATH,
         metavar="FILE",
         help="JSON schema of the answer (an object with properties); without it, one text column: result.",
-    ),
-)
-_FILES = (
-    click.option("--failed", metavar="FILE", help="File for failed rows.  [default: OUTPUT's name with .failed]"),
-    click.option("--input-format", type=_FORMATS, help="Format of INPUT, if its name does not say it."),
-    click.option("--output-format", type=_FORMATS, help="Format of the output, if its name does not say it."),
-    click.option("--encoding", metavar="NAME", help="Encoding of INPUT, if not UTF-8: latin-1, cp1252, ..."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Process only the first N rows."),
-    click.option("--sample", type=click.IntRange(1), metavar="N", help="Process N rows, drawn evenly from INPUT."),
-    click.option("--id", metavar="COLUMN", help="Column that names rows, in place of their numbers."),
-    click.option(
-        "--columns",
-        metavar="NAMES",
-        callback=_column_names,
-        help="More columns in the output: finish_reason,usage,cost,attempts,reasoning,model.",
     ),
 )
 _MODEL = (
@@ -169,9 +143,9 @@ def job_options(*, output_required: bool) -> Callable[[F], F]:
         "--output",
         required=output_required,
         metavar="FILE",
-        help=f"File for answered rows: .csv .tsv .jsonl .parquet, also .gz; {STANDARD} is standard output.",
+        help=f"File for answered rows: .csv .jsonl .parquet .xlsx .json .tsv .arrow; {STANDARD} is standard output.",
     )
-    groups = (*_ASKING, output, *_FILES, *_MODEL, *_ANSWERS, *_LIMITS, *_JOURNAL, *_DISPLAY)
+    groups = (*_ASKING, output, *FILE_OPTIONS, *_MODEL, *_ANSWERS, *_LIMITS, *_JOURNAL, *_DISPLAY)
 
     def add(command: F) -> F:
         for option in reversed(groups):

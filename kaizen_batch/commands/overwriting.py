@@ -14,7 +14,8 @@ def check_overwriting(options: dict[str, Any], journal: Path | None, *, overwrit
     output = path_text(options["output"])
     if overwrite or is_stream(output) or not Path(output).is_file() or not Path(output).stat().st_size:
         return
-    if os.path.realpath(output) == os.path.realpath(path_text(options["input"])):
+    inputs = [options["input"]] if isinstance(options["input"], str) else options["input"]
+    if any(os.path.realpath(output) == os.path.realpath(path_text(name)) for name in inputs):
         return  # the job itself rejects that
     if os.path.realpath(output) not in _written(journal):
         known = "there is no journal" if journal is None else f"no run in {str(journal)!r} wrote it"

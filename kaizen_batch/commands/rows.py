@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from kaizen_batch.commands.command import show_lines
+from kaizen_batch.commands.file_options import open_input
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.files import Records, open_records
-from kaizen_batch.files.names import STANDARD, path_text
+from kaizen_batch.files import Records
+from kaizen_batch.files.inputs import expanded
+from kaizen_batch.files.names import is_stream
 from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.texts.summary import Line
 
 
 @contextmanager
 def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iterator[Records]:
     """The input, open. Raises: ConfigError for a column that the prompt needs and the rows lack."""
-    with open_records(options["input"], format=options["input_format"], encoding=options["encoding"]) as records:
+    with open_input(options) as records:
         if records.columns is not None:
             _check_columns(records.columns, template)
         yield records
@@ -22,11 +25,11 @@ def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iter
 
 def check_input(options: dict[str, Any], template: PromptTemplate | None) -> None:
     """Check the columns of the input; a stream can be read only once, and is left alone."""
-    path = Path(path_text(options["input"]))
-    if options["input"] == STANDARD or (path.exists() and not path.is_file()):
+    if any(map(is_stream, expanded(options["input"], options["glob"], options["input_format"]).paths)):
         return
-    with records_of(options, template):
-        pass
+    with records_of(options, template) as records:
+        for note in records.notes:
+            show_lines([Line("note", note)])
 
 
 def _check_columns(columns: tuple[str, ...], template: PromptTemplate | None) -> None:

@@ -10,6 +10,7 @@ from kaizen_batch.commands.command import Command, in_flags, put_json, say, show
 from kaizen_batch.commands.dry_run import show_prompts
 from kaizen_batch.commands.ending import EndedBy, RunEnding
 from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
+from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.overwriting import check_overwriting
 from kaizen_batch.commands.rows import check_input
@@ -69,7 +70,7 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: Any) 
     check_overwriting(options, config.journal, overwrite=overwrite)
     agent = agent_of(options, config)
     _notify(options, config)
-    result, lines = _Run(ctx, options, config).execute(_job(options, template), agent)
+    result, lines = _Run(ctx, options, config).execute(job_of(options, template), agent)
     if options["as_json"]:
         put_json(_as_dict(result, lines))
     ctx.exit(_exit_code(result))
@@ -86,11 +87,6 @@ def _notify(options: dict[str, Any], config: BatchConfig) -> None:
     if options["budget"] and options["max_tokens"] is None:
         text = f"--max-tokens {MAX_TOKENS_WITH_BUDGET}, since --budget needs a bound for each answer"
         show_lines([Line("note", text)])
-
-
-def _job(options: dict[str, Any], template: Any) -> FileJob:
-    names = ("failed", "limit", "sample", "input_format", "output_format", "encoding", "columns", "id")
-    return FileJob(options["input"], options["output"], template=template, **{name: options[name] for name in names})
 
 
 class _Run:

@@ -109,15 +109,20 @@ def agent_of(options: Options, config: BatchConfig) -> Agent:
 def labels_of(ctx: click.Context) -> dict[str, str]:
     """What the journal records of the command, so that it can be repeated."""
     command = shlex.join(["kaizen-batch", "run", *arguments_of(ctx), *_from_environment(ctx)])
-    given = {"input": ctx.params["input"], "output": ctx.params["output"]}
+    source = ctx.params["input"]
+    given = {"input": source if isinstance(source, str) else shlex.join(source), "output": ctx.params["output"]}
     return {"command": command, "folder": str(Path.cwd()), **given}
 
 
 def again(ctx: click.Context, input: str | None = None, **changes: Any) -> str:
     """The command as it was typed, with another input or with other values of some options."""
     words = arguments_of(ctx)
-    if input is not None and ctx.params["input"] in words:
-        words[words.index(ctx.params["input"])] = input
+    given = ctx.params["input"]
+    inputs = [given] if isinstance(given, str) else list(given)
+    if input is not None and all(name in words for name in inputs):
+        words[words.index(inputs[0])] = input
+        for name in inputs[1:]:
+            words.remove(name)
     for name, value in changes.items():
         words = [*_without(words, f"--{name.replace('_', '-')}"), f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(["kaizen-batch", "run", *words])

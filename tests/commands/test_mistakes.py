@@ -146,7 +146,7 @@ def test_a_journal_that_another_run_holds(wrong: Callable[..., str], folder: Pat
     [
         ("id,text\n1,a\n2\n", (), "'tickets.csv', row 2 (line 3): it has 1 cell, and there are 2 columns (id, text)"),
         (ROWS, ("--output", "none/labels.csv"), "does not exist; nothing was changed: name a file in a folder that"),
-        (ROWS, ("--output", "labels.xlsx"), "does not say its format: name it .jsonl, .ndjson, .csv, .tsv or .parquet"),
+        (ROWS, ("--output", "labels.doc"), "does not say the format: name it .csv, .tsv, .jsonl, .json, .parquet"),
         (ROWS, ("--output", "tickets.csv"), "input and output are the same file, 'tickets.csv': give each its own"),
         (ROWS, ("--encoding", "utf-9"), "utf-9"),
     ],

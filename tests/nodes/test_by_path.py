@@ -111,8 +111,8 @@ def test_failed_rows_are_named(paths: dict[str, Any], tmp_path: Path) -> None:
         ({"output_path": "o.csv"}, "`output_path` goes with `input_path`"),
         ({"prompt": "a", "template": "Say {text}"}, "`template` goes with `batch` or `input_path`"),
         ({"input_path": "in.csv", "output_path": "o.csv", "template": "no place"}, "no {column}"),
-        ({"input_path": "in.txt", "output_path": "o.csv"}, "does not say its format"),
-        ({"input_path": 7, "output_path": "o.csv"}, "is named by a path"),
+        ({"input_path": "in.xyz", "output_path": "o.csv"}, "does not say the format"),
+        ({"input_path": 7, "output_path": "o.csv"}, "is given by its path"),
     ],
 )
 def test_wrong_inputs_are_an_error_that_names_them(inputs: dict[str, Any], said: str) -> None:
