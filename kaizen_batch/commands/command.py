@@ -24,7 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS = (
     (r"or pass api_key=\.\.\.; base_url=\.\.\. for", "or give --base-url for"),
     (r'or try llm_provider="mock"', "or try --provider mock"),
-    (r"\b(encoding|delimiter|quote|ragged)='([^']*)'", r"--\1 '\2'"),
+    (r"\bencoding='([^']+)'", r"--encoding \1"),
+    (r"\b(delimiter|quote|ragged)='([^']*)'", r"--\1 '\2'"),
     (r"\binput_format='([^']+)'", r"--input-format \1"),
     (r"\bjson_path='([^']+)'", r"--json-path \1"),
     (r"\bsource_column\b", "--source-column"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kaizen_batch.config import RunConfig
+from kaizen_batch.errors import JournalError
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.journal import Journal
 
@@ -18,7 +19,7 @@ _Config = TypeVar("_Config", bound=RunConfig)
 
 
 def config_and_rendering(config: _Config) -> tuple[_Config, int]:
-    """The rendering of a run, and its config with the label that keeps it. Raises: JournalError."""
+    """The rendering of a run, and its config with the label that keeps it."""
     if config.journal is None:
         return config, RENDERING
     rendering = _rendering_of(Path(config.journal))
@@ -28,7 +29,10 @@ def config_and_rendering(config: _Config) -> tuple[_Config, int]:
 def _rendering_of(journal: Path) -> int:
     if not journal.exists():
         return RENDERING
-    runs = Journal(journal).runs()
+    try:
+        runs = Journal(journal).runs()
+    except JournalError:
+        return RENDERING  # the run itself says what is wrong with it
     if not runs:
         return RENDERING
     label = runs[0].description.get("config", {}).get("labels", {}).get(LABEL)

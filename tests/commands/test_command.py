@@ -42,5 +42,5 @@ def test_a_misspelled_variable_is_named(cli: Cli) -> None:
 
 
 def test_what_is_typed_is_not_printed_raw(cli: Cli) -> None:
-    result = cli("run", "a.csv", "b\x1b[2J.csv", "--output", "c.csv")
+    result = cli("run", "a.csv", "--b\x1b[2J", "--output", "c.csv")
     assert result.exit_code == 2 and "\x1b" not in result.output
