@@ -168,7 +168,9 @@ def json_option(function: F) -> F:
 
 def say(text: str) -> None:
     """A message to standard error, since standard output may be the result."""
-    click.echo(printable(text), err=True)
+    # Not by click, which writes past what draws a progress bar.
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
 
 
 def show_lines(lines: list[Line], *, err: bool = True) -> None:
@@ -176,11 +178,25 @@ def show_lines(lines: list[Line], *, err: bool = True) -> None:
     stream = sys.stderr if err else sys.stdout
     width = shutil.get_terminal_size().columns if stream.isatty() else 10_000
     for line in lines:
+        if line.kind == "command":
+            click.echo(_command_lines(line.text, width), err=err)
+            continue
         indent = _LABEL_WIDTH if line.label else 0
         first, *rest = wrapped([in_flags(line.text)], max(20, width - indent - 1)) or [""]
         click.echo(f"{line.label:{indent}s}{first}", err=err)
         for each in rest:
             click.echo(" " * indent + each, err=err)
+
+
+def _command_lines(command: str, width: int) -> str:
+    """A command that can be pasted, broken between its words as a shell reads them."""
+    lines = [" "]
+    for word in re.findall(r"(?:'(?:[^']|'\"'\"')*'|\S)+", printable(command)):
+        if len(lines[-1]) + 1 + len(word) + 2 > width and lines[-1].strip():
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
 
 
 def put_json(value: Any) -> None:

@@ -1,6 +1,7 @@
 """What `run` says at its end: the summary, the files, and the one command that comes next."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -18,10 +19,10 @@ from kaizen_batch.texts.summary import Ending, Line, retry_helps, sentences
 from kaizen_batch.texts.waits import Waits
 
 _FIRST_LIMIT = 1_000
-_INTERRUPTED = "StoppedError: by you"
 _FAILED = "StoppedError: by an error"
 
-EndedBy = Literal["signal", "error"]
+EndedBy = Literal["Ctrl-C", "signal", "error"]
+_STOPPED_BY = {"Ctrl-C": "KeyboardInterrupt: ", "signal": "SystemExit: "}
 
 
 class RunEnding:
@@ -35,8 +36,8 @@ class RunEnding:
     def lines(self, result: JobResult, summary: BatchSummary, *, early: EndedBy | None = None) -> list[Line]:
         """The whole end, most important first; `early` says what ended the run from outside."""
         figures = summary.to_dict()
-        if early == "signal":
-            figures["stopped"] = _INTERRUPTED
+        if early in _STOPPED_BY:
+            figures["stopped"] = _STOPPED_BY[early]
         lines = sentences(figures, self._facts())
         if early == "error":
             figures["stopped"] = _FAILED
@@ -65,7 +66,7 @@ class RunEnding:
         if step is not None:
             why, command = step
             yield Line("next", f"{why}:")
-            yield Line("", f"  {command}")
+            yield Line("", command, "command")
 
     def _step(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> tuple[str, str] | None:
         if figures["stopped"]:
@@ -84,7 +85,7 @@ class RunEnding:
             return "there is no journal, so nothing was recorded; to start again, run", again(self._ctx)
         if stopped.startswith("BudgetExhaustedError"):
             return "to process only the missing rows, raise the budget", again(self._ctx, budget=self._budget(summary))
-        first = "" if stopped in (_INTERRUPTED, _FAILED) else f"{advice.fix}; then "
+        first = "" if stopped in (*_STOPPED_BY.values(), _FAILED) else f"{advice.fix}; then "
         return f"{first}to process only the missing rows, run", again(self._ctx)
 
     def _after_failures(self, result: JobResult, summary: BatchSummary) -> tuple[str, str] | None:
@@ -110,7 +111,8 @@ class RunEnding:
         budget = self._config.budget_usd or 0.0
         facts = self._facts()
         spent = facts.job_usd if facts.job_usd is not None else summary.cost_usd or 0.0
-        wanted = 1.2 * spent * summary.total / summary.ok if summary.ok else 0.0
+        # What is left of this budget did not cover one call: as much must be left at the end of the next one, too.
+        wanted = 1.2 * spent * summary.total / summary.ok + budget if summary.ok else 0.0
         return f"{max(2 * budget, wanted):.2g}"
 
 
@@ -120,7 +122,8 @@ def _files(result: JobResult) -> Iterator[Line]:
         why = "" if result.complete or result.output == STANDARD else ": the rows answered so far"
         yield Line("wrote", f"{counted(result.rows_written, 'row')} to {where}{why}")
     elif result.rows_failed:
-        yield Line("wrote", f"no row to {where}: none was answered, and an older file stays as it was")
+        older = f"; the older {where} stays" if Path(where).is_file() else ""
+        yield Line("wrote", f"no answered row{older}")
     else:
         yield Line("wrote", "no row was answered yet" if not result.complete else f"0 rows to {where}")
     if result.rows_failed:

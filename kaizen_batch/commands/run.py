@@ -107,7 +107,7 @@ class _Run:
             with without_log_line(), ProgressSink(display, noun="row", totals=False) as progress:
                 result = run_sync(lambda: self._until_done(job, agent, progress))
         except KeyboardInterrupt:
-            self._end_early(Exit.INTERRUPTED, "signal")
+            self._end_early(Exit.INTERRUPTED, "Ctrl-C")
         except SystemExit as error:
             self._end_early(error.code if isinstance(error.code, int) else Exit.FAILED, "signal")
         except KaizenBatchError as error:

@@ -44,6 +44,8 @@ def headline(figures: Mapping[str, Any], noun: str = "item") -> str:
     parts = [f"{count(figures['ok'])} done"]
     parts += [f"{count(figures['failed'])} failed"] if figures["failed"] else []
     parts += [f"{count(figures['not_attempted'])} not attempted"] if figures["not_attempted"] else []
+    rest = figures["total"] - figures["ok"] - figures["failed"] - figures["not_attempted"]
+    parts += [f"{count(rest)} unfinished"] if rest > 0 else []
     asked, elapsed_s = asked_items(figures), figures["elapsed_s"]
     speed = f" ({rate(asked / elapsed_s)})" if asked and elapsed_s >= 1 else ""
     return f"{counted(figures['total'], noun)} in {duration(elapsed_s)}{speed}: {', '.join(parts)}"

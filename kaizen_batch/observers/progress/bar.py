@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from kaizen_batch.observers.progress.echo import without_control_echo
 from kaizen_batch.observers.progress.figures import View
 from kaizen_batch.texts.terminal import printable, wrapped
 
@@ -31,6 +33,7 @@ class Bar:
         self._views: dict[int, View] = {}
         self._live: Live | None = None
         self._lock = threading.Lock()
+        self._echo = ExitStack()
         self._redirected: list[logging.StreamHandler[Any]] = []
 
     def show(self, run: int, view: View) -> None:
@@ -47,6 +50,7 @@ class Bar:
             if self._live is not None and not self._views:
                 self._live.stop()
                 self._live = None
+                self._echo.close()
                 self._restore_log_handlers()
             for line in totals:
                 for part in wrapped([printable(line)], self._console.width):
@@ -65,6 +69,7 @@ class Bar:
             )
             self._live.start()
             self._redirect_log_handlers()
+            self._echo = without_control_echo(self._console.file)
 
     def _redirect_log_handlers(self) -> None:
         """Handlers keep the stream they were made with; while rich draws, theirs must be the one that it watches."""
@@ -104,7 +109,7 @@ class _Drawn:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         view = self._view
         if view.percent is None:
-            yield from _lines([view.count, *view.parts], options.max_width)
+            yield from _lines([view.count, *view.parts], options.max_width - 1)
             return
         head = Table.grid(padding=(0, 1))
         share = f"{view.percent:3d}%"
@@ -112,7 +117,8 @@ class _Drawn:
         bar = ProgressBar(total=100, completed=view.percent, width=max(4, min(_BAR_WIDEST, width)))
         head.add_row(share, bar, view.count)
         yield head
-        yield from _lines(view.parts, options.max_width)
+        # One column stays free: what is typed there would start a new line that nobody erases.
+        yield from _lines(view.parts, options.max_width - 1)
 
 
 def _lines(parts: Sequence[str], width: int) -> list[Text]:

@@ -123,7 +123,7 @@ def _speed(progress: BatchProgress, pace: Pace, noun: str) -> tuple[str, ...]:
 
 def _time_left(progress: BatchProgress, pace: Pace) -> str:
     left_s = pace.seconds_left(progress)
-    if left_s is None:
+    if left_s is None or pace.stalled_s(progress):
         return ""
     later = f" ({duration(pace.later_s)} later than expected)" if pace.later_s else ""
     return f"{duration(left_s)} left{later}"
@@ -135,7 +135,8 @@ def _waiting(progress: BatchProgress, pace: Pace, noun: str) -> str:
     still = f"no {noun} finished for {duration(stalled_s)}" if stalled_s else ""
     waiting = f"waiting for {one_line(progress.waiting_for or '', 200)}" if reason_of(progress.waiting_for) else ""
     oldest_s, slow = progress.oldest_call_s, ""
-    if oldest_s is not None and oldest_s >= _SLOW_CALL_S and progress.oldest_item is not None:
+    threshold_s = _STALLED_S if stalled_s else _SLOW_CALL_S
+    if oldest_s is not None and oldest_s >= threshold_s and progress.oldest_item is not None:
         slow = f"the slowest call, {item_name(progress.oldest_item, noun)}, has taken {duration(oldest_s)}"
     return "; ".join(filter(None, (still, waiting, slow)))
 

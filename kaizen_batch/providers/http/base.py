@@ -83,9 +83,25 @@ def why_sdk(base_url: str) -> str:
     return ""
 
 
+# What the exceptions of the clients mean, in words.
+_CAUSES = {
+    "ConnectionRefusedError": "connection refused",
+    "ConnectionResetError": "connection reset",
+    "ClientConnectorError": "connection refused or host unreachable",
+    "ClientConnectorDNSError": "host name not found",
+    "ClientConnectorSSLError": "TLS handshake failed",
+    "ClientConnectorCertificateError": "certificate not trusted",
+    "SSLCertVerificationError": "certificate not trusted",
+    "SSLError": "TLS handshake failed",
+    "ServerDisconnectedError": "closed by the endpoint",
+    "gaierror": "host name not found",
+}
+
+
 def no_answer(target: Target, cause: str) -> NoAnswerError:
     """A connection that broke after (part of) a request was sent; `cause` names the client's own exception."""
-    return NoAnswerError(f"the connection to {target.host} failed: {cause}", code="connection")
+    words = _CAUSES.get(cause, cause)
+    return NoAnswerError(f"the connection to {target.host} failed: {words}", code="connection")
 
 
 def too_late(target: Target) -> NoAnswerError:
