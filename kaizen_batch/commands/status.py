@@ -112,7 +112,7 @@ def _noun(run: Run) -> str:
 def _command(runs: list[Run]) -> Iterator[Line]:
     command = runs[-1].description.get("config", {}).get("labels", {}).get("command") if runs else None
     if command:
-        yield Line("command", "to process only the missing rows, run:")
+        yield Line("command", "of the last run:")
         yield Line("", command, "command")
 
 
