@@ -254,7 +254,7 @@ def page() -> str:
         for columns in WIDTHS:
             for number, (command, caption, lines) in enumerate(play(scene, columns)):
                 shown = "\n".join(lines)
-                head = f"```sh\n{command}\n```\n\n" if not number and columns == WIDTHS[0] else ""
+                head = f"```bash\n{command}\n```\n\n" if not number and columns == WIDTHS[0] else ""
                 parts.append(f"{head}{columns} columns, {caption}:\n\n```text\n{shown}\n```")
     return "\n\n".join(parts) + "\n"
 

@@ -16,7 +16,7 @@ from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.main import main
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
-BLOCK = re.compile(r"```console\n\$ (kaizen-batch [\w -]*--help)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```bash\n(kaizen-batch [\w -]*--help)\n```\n(?:```text\n(.*?)```)?", re.DOTALL)
 NAMES = main.list_commands(click.Context(main))
 
 
@@ -29,7 +29,7 @@ def help_of(command: str) -> str:
 
 def renewed(text: str) -> str:
     """The page with the help texts of today."""
-    return BLOCK.sub(lambda found: f"```console\n$ {found[1]}\n{help_of(found[1])}```", text)
+    return BLOCK.sub(lambda found: f"```bash\n{found[1]}\n```\n```text\n{help_of(found[1])}```", text)
 
 
 def test_the_page_has_the_help_of_every_command_word_for_word() -> None:

@@ -7,22 +7,21 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.docs.pages import Block
+from tests.docs.pages import Block, blocks
 
 _MARK = "the-next-command-begins"
 
 
-def commands_of(block: Block) -> list[tuple[str, str]]:
-    """The commands of a block (`$ `, with `> ` for continuation lines), each with the output shown below it."""
-    found: list[tuple[str, str]] = []
-    for line in block.text.splitlines():
-        if line.startswith("$ "):
-            found.append((line[2:], ""))
-        elif line.startswith("> "):
-            found[-1] = (f"{found[-1][0]}\n{line[2:]}", "")
-        else:
-            found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
-    return found
+def session_of(page: Path) -> list[tuple[Block, str]]:
+    """The blocks of commands of a page, each with what the block of text right below it shows."""
+    found = [block for block in blocks("bash", "text") if block.page == page]
+    session: list[tuple[Block, str]] = []
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        if block.language == "bash":
+            end = block.line + block.text.count("\n") + 2
+            shown = following is not None and following.language == "text" and following.line == end
+            session.append((block, following.text if shown and following else ""))
+    return session
 
 
 def outputs_of(commands: list[str], folder: Path, **environment: str) -> list[str]:

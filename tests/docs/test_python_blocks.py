@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import Block, blocks, run
 
-LANGUAGES = {"python", "console", "json", "toml", "text"}
+LANGUAGES = {"python", "bash", "json", "toml", "text"}
 
 
 @pytest.fixture(scope="session")

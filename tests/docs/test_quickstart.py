@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from kaizen_batch.simulator import Simulator
-from tests.docs.consoles import commands_of, normalized, outputs_of
+from tests.docs.consoles import normalized, outputs_of, session_of
 from tests.docs.pages import DOCS, README, blocks
 
 INSTALLS = ("pip ", "venv")
 """Lines with these words create an environment; tests/checks/test_packaging.py does that."""
 
-QUICKSTART = [block for block in blocks("console") if block.page == DOCS / "quickstart.md"]
-FIRST_RUN = [block for block in blocks("console") if block.page == README and "$ kaizen-batch run" in block.text]
+QUICKSTART = session_of(DOCS / "quickstart.md")
+FIRST_RUN = [pair for pair in session_of(README) if "kaizen-batch run" in pair[0].text]
 
 
 @pytest.fixture
@@ -23,25 +23,29 @@ def environment() -> dict[str, str]:
 
 
 def test_the_quickstart_shows_what_its_commands_print(environment: dict[str, str], tmp_path: Path) -> None:
-    shown = [pair for block in QUICKSTART for pair in commands_of(block)]
-    shown = [pair for pair in shown if not any(word in pair[0] for word in INSTALLS)]
-    output = outputs_of([command for command, _ in shown], tmp_path, **environment)
+    shown = [pair for pair in QUICKSTART if not any(word in pair[0].text for word in INSTALLS)]
+    output = outputs_of([block.text for block, _ in shown], tmp_path, **environment)
     assert [normalized(text) for text in output] == [normalized(text) for _, text in shown]
     assert "<!doctype html>" in (tmp_path / "report.html").read_text().lower()[:200]
 
 
 def test_the_readme_shows_what_its_commands_print(environment: dict[str, str], tmp_path: Path) -> None:
-    [block] = FIRST_RUN
-    shown = commands_of(block)
     with Simulator() as simulator:
         given = {**environment, "OPENAI_BASE_URL": simulator.base_url}
-        output = outputs_of([command for command, _ in shown], tmp_path, **given)
-    assert [normalized(text) for text in output] == [normalized(text) for _, text in shown]
+        output = outputs_of([block.text for block, _ in FIRST_RUN], tmp_path, **given)
+    assert [normalized(text) for text in output] == [normalized(text) for _, text in FIRST_RUN]
 
 
-def test_every_other_console_block_is_checked_elsewhere_or_says_why_not() -> None:
-    checked = {*map(str, QUICKSTART), *map(str, FIRST_RUN)}
-    for block in blocks("console"):
-        by_help = block.text.startswith("$ kaizen-batch ") and "--help\n" in block.text  # tests/commands/test_help.py
-        by_readme = block.text.startswith("$ make demo\n")  # tests/docs/test_readme.py
-        assert str(block) in checked or by_help or by_readme or block.why_not_run, block
+def test_every_other_block_of_commands_is_checked_elsewhere_or_says_why_not() -> None:
+    checked = {str(block) for block, _ in (*QUICKSTART, *FIRST_RUN)}
+    for block in blocks("bash"):
+        by_help = block.text.startswith("kaizen-batch ") and "--help\n" in block.text  # tests/commands/test_help.py
+        by_screens = block.page == DOCS / "screens.md"  # tests/commands/test_screens.py
+        by_readme = block.text == "make demo\n"  # tests/docs/test_readme.py
+        assert str(block) in checked or by_help or by_screens or by_readme or block.why_not_run, block
+
+
+def test_commands_can_be_pasted_as_they_are() -> None:
+    for block in blocks("bash"):
+        assert not [line for line in block.text.splitlines() if line.startswith(("$ ", "> ", "# "))], block
+    assert not blocks("console")

@@ -12,7 +12,7 @@ TEXT = README.read_text(encoding="utf-8")
 
 
 def test_the_first_screen_shows_the_real_output_of_the_demo() -> None:
-    [shown] = re.findall(r"```console\n\$ make demo\n(.*?)```", TEXT, re.DOTALL)
+    [shown] = re.findall(r"```bash\nmake demo\n```\n```text\n(.*?)```", TEXT, re.DOTALL)
     done = subprocess.run([sys.executable, "-m", "kaizen_batch", "demo"], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert _without_timings(shown) == _without_timings(done.stdout)
@@ -36,5 +36,5 @@ def test_the_make_targets_exist() -> None:
 def test_it_stays_short_and_begins_with_the_command_and_the_guarantees() -> None:
     assert len(TEXT.splitlines()) <= 250
     first_screen = TEXT.splitlines()[:45]
-    assert "$ make demo" in first_screen
+    assert "make demo" in first_screen
     assert "## Guarantees" in first_screen
