@@ -36,7 +36,7 @@ REFERENCES = "item_references"
 
 _FROM_KAILASH = frozenset({"context", "resource_registry"})
 _OF_ONE_MODEL = ("price",)
-_OF_ONE_ENDPOINT = ("price", "headers")
+_OF_ONE_ENDPOINT = ("price", "headers", "endpoint_name")
 
 
 def chosen_by_caller(inputs: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
