@@ -2,14 +2,14 @@
 
 import warnings
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+import kaizen_batch
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.kailash_types import (
     AsyncNode,
     NodeExecutionError,
-    NodeParameter,
     NodeValidationError,
     WorkflowBuilder,
 )
@@ -25,6 +25,12 @@ class DataNode(AsyncNode):
 
     Raises: NodeValidationError for wrong inputs, NodeExecutionError for anything else; `__cause__` is the error.
     """
+
+    # What Kailash's catalog shows besides the docstring, the parameters and the outputs.
+    category: ClassVar[str] = "ai"
+    tags: ClassVar[list[str]] = ["batch", "llm", "concurrency"]
+    __version__: ClassVar[str] = kaizen_batch.__version__
+    __author__: ClassVar[str] = "kaizen-batch"
 
     def execute(self, **runtime_inputs: Any) -> dict[str, Any]:
         """Run the node from synchronous code, inside or outside of a running loop."""
@@ -53,6 +59,9 @@ class DataNode(AsyncNode):
                 raise unknown_input(name, declared)
         return {name: self.config[name] for name in declared if self.config.get(name) is not None} | chosen
 
+    def _validate_config(self) -> None:
+        """Leave the configuration as it is: Kailash would make a list of characters of a text, for example."""
+
     def validate_inputs(self, **inputs: Any) -> dict[str, Any]:
         """Pass all inputs on: Kailash would drop unknown names here, before `execute_async` can refuse them."""
         return inputs
@@ -63,17 +72,6 @@ def add_instance(builder: WorkflowBuilder, node: AsyncNode, node_id: str) -> Non
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Instance-based API usage")
         builder.add_node_instance(node, node_id)
-
-
-def declared(described: dict[str, str]) -> dict[str, NodeParameter]:
-    """Optional parameters by name and description, of type Any.
-
-    With any other type Kailash converts what is given: a text into a list of characters, for example.
-    """
-    return {
-        name: NodeParameter(name=name, type=Any, required=False, default=None, description=text)
-        for name, text in described.items()
-    }
 
 
 def items_of(value: Any, name: str) -> Iterable[Any] | AsyncIterable[Any]:

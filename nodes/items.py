@@ -12,7 +12,7 @@ from typing import Any
 
 from kaizen_batch.agents import Agent, AgentWrapper
 from kaizen_batch.errors import ConfigError, EarlierFailureError, InputError
-from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.files.templates import PromptTemplate, RowAgent
 from kaizen_batch.nodes.runtime_inputs import REFERENCES
 from kaizen_batch.results import ENVELOPE
 
@@ -38,8 +38,7 @@ class GraphAgent(AgentWrapper):
     """An agent whose items come from a graph."""
 
     def __init__(self, agent: Agent, template: PromptTemplate | None, *, references: bool = False) -> None:
-        super().__init__(agent)
-        self._template = template
+        super().__init__(agent if template is None else RowAgent(agent, template))
         self._inspected = () if references or agent.signature is None else tuple(agent.signature.inputs)
         self.fallbacks = [GraphAgent(each, template, references=references) for each in agent.fallbacks]
 
@@ -52,19 +51,7 @@ class GraphAgent(AgentWrapper):
             for name in self._inspected:
                 if isinstance(inputs.get(name), list):
                     _refuse_references(name, inputs[name])
-        if self._template is not None:
-            inputs = self._prompt(self._template, inputs)
         return self.wrapped.prepare(inputs)
-
-    @staticmethod
-    def _prompt(template: PromptTemplate, row: Any) -> str:
-        if not isinstance(row, Mapping):
-            raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")
-        prompt = template.render(row)
-        if prompt is None:
-            lacks = next(name for name in template.columns if name not in row)
-            raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
-        return prompt
 
 
 def check_template(template: PromptTemplate, agent: Agent, items: Any) -> None:

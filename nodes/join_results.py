@@ -3,7 +3,8 @@
 from typing import Any, cast
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.catalog import described
 from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 from kaizen_batch.results import ENVELOPE, Result, joined, outputs_of
 
@@ -30,12 +31,18 @@ class JoinResultsNode(DataNode):
 
     def get_parameters(self) -> dict[str, NodeParameter]:
         """`rows`, `results` and `prefix`."""
-        described = {
-            "rows": "the rows that the batch was made of",
-            "results": "the results of the agent, in any order",
-            "prefix": "a text that goes before the name of each output",
+        return {
+            "rows": described("rows", list, "The rows that the batch was made of."),
+            "results": described("results", list, "The results of the agent, in any order."),
+            "prefix": described("prefix", str, "A text that goes before the name of each output."),
         }
-        return declared(described)
+
+    def get_output_schema(self) -> dict[str, NodeParameter]:
+        """`data` and `failed_rows`."""
+        return {
+            "data": described("data", list, "The rows that succeeded, with the outputs as columns."),
+            "failed_rows": described("failed_rows", list, "The other rows, with error and error_code."),
+        }
 
     async def async_run(self, rows: Any = None, results: Any = None, prefix: Any = "") -> dict[str, Any]:
         """Join by `index`."""

@@ -10,7 +10,22 @@ if TYPE_CHECKING:
     class NodeParameter:
         """One input of a node."""
 
-        def __init__(self, *, name: str, type: Any, required: bool, default: object, description: str) -> None: ...
+        choices: list[Any] | None
+        default: object
+        description: str
+        type: Any
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            type: Any,
+            required: bool,
+            default: object,
+            description: str,
+            choices: list[Any] | None = None,
+            category: str = "",
+        ) -> None: ...
 
     class AsyncNode:
         """The base class of nodes."""

@@ -3,7 +3,8 @@
 from typing import Any
 
 from kaizen_batch.files.templates import PromptTemplate
-from kaizen_batch.nodes.base_node import DataNode, declared, rows_of
+from kaizen_batch.nodes.base_node import DataNode, rows_of
+from kaizen_batch.nodes.catalog import described
 from kaizen_batch.nodes.items import failed_item, failure_of
 from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
 
@@ -25,8 +26,14 @@ class PromptTemplateNode(DataNode):
 
     def get_parameters(self) -> dict[str, NodeParameter]:
         """`data` and `template`."""
-        described = {"data": "rows, each a dict", "template": "the prompt, with {column} placeholders"}
-        return declared(described)
+        return {
+            "data": described("data", list, "Rows, each a dict."),
+            "template": described("template", str, "The prompt, with {column} placeholders."),
+        }
+
+    def get_output_schema(self) -> dict[str, NodeParameter]:
+        """`batch`."""
+        return {"batch": described("batch", list, "One item for each row: a dict with the prompt.")}
 
     async def async_run(self, data: Any = None, template: Any = None) -> dict[str, Any]:
         """Render the rows."""

@@ -42,7 +42,7 @@ def test_a_first_row_without_the_column_is_a_wrong_template() -> None:
         batch_of("{a}", [{"b": "y"}])
 
 
-@pytest.mark.parametrize("template", [None, "", "   ", 7, "no place", "{}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{a"])
+@pytest.mark.parametrize("template", [None, "", "   ", 7, "no place", "{}", "{b.c}", "{a[0]}", "{a!r}", "{a:>9}", "{a"])
 def test_a_wrong_template_is_named(template: Any) -> None:
     with pytest.raises(NodeValidationError, match="template"):
         batch_of(template, [{"a": "x"}])
