@@ -1,5 +1,6 @@
 """What a run tells while it goes on: frozen records, handed to sinks."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from typing import Any
 
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +143,27 @@ def for_run(sink: EventSink) -> EventSink:
     return sink.for_run() if isinstance(sink, SinkOfRuns) else sink
 
 
-class Together:
-    """Several sinks as one, which wants what any of them wants."""
+class Sinks:
+    """Several sinks as one, which wants what any of them wants; one that raises is dropped, with one log line.
+
+    False when there are none, so that an event need not even be made.
+    """
 
     def __init__(self, *sinks: EventSink) -> None:
-        self._sinks = sinks
+        self._sinks = list(sinks)
         self.wants_calls: bool = any(map(wants_calls, sinks))
         self.wants_items: bool = any(map(wants_items, sinks))
 
+    def __bool__(self) -> bool:
+        return bool(self._sinks)
+
     def __call__(self, event: Event) -> None:
-        for sink in self._sinks:
-            sink(event)
+        for sink in tuple(self._sinks):
+            try:
+                sink(event)
+            except Exception:
+                self._sinks.remove(sink)
+                logger.exception("an event sink raised and is dropped from this run")
 
 
 def wants_calls(sink: EventSink) -> bool:

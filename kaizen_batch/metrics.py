@@ -1,9 +1,10 @@
-"""Counting: a bounded histogram of latencies, and the tally of a run."""
+"""Counting: a bounded histogram of latencies, and the totals of a run."""
 
 import math
 from collections import Counter, defaultdict
 
 from kaizen_batch.events import BatchProgress
+from kaizen_batch.limits import Reservation
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemResult
 
@@ -67,9 +68,12 @@ class LatencyHistogram:
 
 
 class RunMetrics:
-    """The running totals of one run; one place counts, everyone reads."""
+    """The running totals of one run, of at most `max_concurrent` calls at once; one place counts, everyone reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_concurrent: int = 0) -> None:
+        self.max_concurrent: int = max_concurrent
+        self.calls_in_flight: dict[Reservation, int] = {}
+        self.peak_in_flight: int = 0
         self.total = 0
         self.ok: int = 0
         self.failed: int = 0
@@ -142,22 +146,27 @@ class RunMetrics:
             self.maybe_paid_twice += calls
             self.maybe_paid_twice_usd += result.unanswered_usd * calls / result.unanswered
 
-    def progress(
-        self,
-        *,
-        total: int | None,
-        elapsed_s: float,
-        in_flight: int,
-        limit: int,
-        waiting_for: str | None,
-        oldest: tuple[int, float] | None = None,
-    ) -> BatchProgress:
-        """How far the run is."""
+    @property
+    def in_flight(self) -> int:
+        """Calls under way now."""
+        return len(self.calls_in_flight)
+
+    def sent(self, call: Reservation, index: int) -> None:
+        """Book a call for this item that is sent now; whoever sent it takes it out of `calls_in_flight` at its end."""
+        self.calls += 1
+        self.calls_in_flight[call] = index
+        in_flight = len(self.calls_in_flight)
+        if in_flight > self.peak_in_flight:
+            self.peak_in_flight = in_flight
+
+    def progress(self, elapsed_s: float, now: float, limit: int, waiting_for: str | None) -> BatchProgress:
+        """How far the run is, apart from its `total`; at most `limit` calls may be under way."""
+        oldest = next(iter(tuple(self.calls_in_flight)), None)
         return BatchProgress(
             done=self.done,
             failed=self.failed + self.not_attempted,
-            total=total,
-            in_flight=in_flight,
+            total=None,
+            in_flight=self.in_flight,
             elapsed_s=elapsed_s,
             limit=limit,
             calls=self.calls,
@@ -168,16 +177,14 @@ class RunMetrics:
             cost_usd=None if self.unpriced else self.cost_usd,
             failures=dict(self.failures),
             waiting_for=waiting_for,
-            oldest_call_s=oldest[1] if oldest else None,
-            oldest_item=oldest[0] if oldest else None,
+            oldest_call_s=now - oldest.sent_at if oldest else None,
+            oldest_item=self.calls_in_flight.get(oldest) if oldest else None,
         )
 
     def summary(
         self,
-        *,
         elapsed_s: float,
-        peak_in_flight: int,
-        max_concurrent: int,
+        *,
         stopped: str | None,
         priced: bool = False,
         twice: tuple[int, float] | None = None,
@@ -209,8 +216,8 @@ class RunMetrics:
             maybe_paid_twice_usd=usd_twice if priced else None,
             elapsed_s=elapsed_s,
             items_per_s=self.done / elapsed_s if elapsed_s > 0 else 0.0,
-            peak_in_flight=peak_in_flight,
-            max_concurrent=max_concurrent,
+            peak_in_flight=self.peak_in_flight,
+            max_concurrent=self.max_concurrent,
             latency_p50_s=self.latency.quantile(0.50),
             latency_p95_s=self.latency.quantile(0.95),
             latency_p99_s=self.latency.quantile(0.99),

@@ -7,7 +7,7 @@ from kaizen_batch.agents import Agent, ProviderLike, create_agent
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import EventSink, Together
+from kaizen_batch.events import EventSink, Sinks
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
@@ -194,7 +194,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Agent) -> JobResult:
         own, given = NodeSink(self), strategy.on_event
-        tell = own if given is None else Together(own, given)
+        tell = own if given is None else Sinks(own, given)
         return await run_job(job, agent, strategy.config, on_event=tell, on_start=self.watch_run)
 
     def _start(self, strategy: ParallelBatchStrategy, agent: Agent, items: Items, **options: Any) -> BatchRun:

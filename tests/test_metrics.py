@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaizen_batch.limits import Reservation
 from kaizen_batch.metrics import LatencyHistogram, RunMetrics
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
@@ -27,8 +28,8 @@ def result(code: str | None, *, attempts: int = 1, finish_reason: str | None = "
     return ItemResult(index=0, outputs={}, error=error, attempts=attempts, finish_reason=finish_reason)
 
 
-def summary_of(tally: RunMetrics, *, elapsed_s: float = 2.0, stopped: str | None = None) -> BatchSummary:
-    return tally.summary(elapsed_s=elapsed_s, peak_in_flight=3, max_concurrent=5, stopped=stopped)
+def summary_of(metrics: RunMetrics, *, elapsed_s: float = 2.0, stopped: str | None = None) -> BatchSummary:
+    return metrics.summary(elapsed_s, stopped=stopped)
 
 
 @given(values=st.lists(DURATIONS, min_size=1), q=SHARES)
@@ -101,51 +102,51 @@ def test_memory_is_bounded_by_the_range_not_by_the_number() -> None:
 
 @given(codes=st.lists(st.sampled_from([None, "length", "refusal", "server_error", "not_attempted"])))
 def test_the_counts_add_up(codes: list[str | None]) -> None:
-    tally = RunMetrics()
+    metrics = RunMetrics()
     for code in codes:
-        tally.total += 1
-        tally.finished(result(code, attempts=0 if code == "not_attempted" else 1))
-    summary = summary_of(tally)
-    assert summary.ok + summary.failed + summary.not_attempted == summary.total == tally.done == len(codes)
+        metrics.total += 1
+        metrics.finished(result(code, attempts=0 if code == "not_attempted" else 1))
+    summary = summary_of(metrics)
+    assert summary.ok + summary.failed + summary.not_attempted == summary.total == metrics.done == len(codes)
     assert sum(summary.failures.values()) == summary.failed
     assert summary.ok == codes.count(None)
     assert summary.not_attempted == codes.count("not_attempted")
-    assert tally.attempted == len(codes) - codes.count("not_attempted")
+    assert metrics.attempted == len(codes) - codes.count("not_attempted")
 
 
 def test_failures_are_counted_by_code() -> None:
-    tally = RunMetrics()
+    metrics = RunMetrics()
     for code in ("length", "refusal", "length"):
-        tally.finished(result(code))
-    assert summary_of(tally).failures == {"length": 2, "refusal": 1}
+        metrics.finished(result(code))
+    assert summary_of(metrics).failures == {"length": 2, "refusal": 1}
 
 
 def test_a_text_that_was_cut_off_is_ok_and_counted() -> None:
-    tally = RunMetrics()
-    tally.finished(result(None, finish_reason="length"))
-    tally.finished(result("length", finish_reason="length"))
-    assert (summary_of(tally).ok, summary_of(tally).truncated) == (1, 1)
+    metrics = RunMetrics()
+    metrics.finished(result(None, finish_reason="length"))
+    metrics.finished(result("length", finish_reason="length"))
+    assert (summary_of(metrics).ok, summary_of(metrics).truncated) == (1, 1)
 
 
 def test_tokens_count_even_if_the_item_fails() -> None:
-    tally = RunMetrics()
-    tally.answered(Usage(10, 2), 0.5)
-    tally.answered(None, 0.5)
-    tally.answered(Usage(5, 1), 0.5)
-    tally.finished(result("invalid_output"))
-    summary = summary_of(tally)
+    metrics = RunMetrics()
+    metrics.answered(Usage(10, 2), 0.5)
+    metrics.answered(None, 0.5)
+    metrics.answered(Usage(5, 1), 0.5)
+    metrics.finished(result("invalid_output"))
+    summary = summary_of(metrics)
     assert (summary.input_tokens, summary.output_tokens) == (15, 3)
-    assert tally.latency.count == 3
+    assert metrics.latency.count == 3
 
 
 def test_amplification_counts_only_items_that_were_attempted() -> None:
-    tally = RunMetrics()
-    tally.calls = 6
-    tally.finished(result(None, attempts=2))
-    tally.finished(result("server_error", attempts=4))
-    tally.finished(result("invalid_input", attempts=0))
-    tally.finished(result("not_attempted", attempts=0))
-    assert summary_of(tally).amplification == 3.0
+    metrics = RunMetrics()
+    metrics.calls = 6
+    metrics.finished(result(None, attempts=2))
+    metrics.finished(result("server_error", attempts=4))
+    metrics.finished(result("invalid_input", attempts=0))
+    metrics.finished(result("not_attempted", attempts=0))
+    assert summary_of(metrics).amplification == 3.0
 
 
 def test_a_run_without_items_does_not_divide_by_zero() -> None:
@@ -154,17 +155,19 @@ def test_a_run_without_items_does_not_divide_by_zero() -> None:
 
 
 def test_the_summary_contains_what_it_is_given() -> None:
-    tally = RunMetrics()
+    metrics = RunMetrics(5)
+    for _ in range(3):
+        metrics.sent(Reservation(), 0)
     for _ in range(4):
-        tally.finished(result(None))
-    summary = summary_of(tally, elapsed_s=2.0, stopped="insufficient_quota")
+        metrics.finished(result(None))
+    summary = summary_of(metrics, elapsed_s=2.0, stopped="insufficient_quota")
     assert summary.items_per_s == 2.0
     assert (summary.elapsed_s, summary.peak_in_flight, summary.max_concurrent) == (2.0, 3, 5)
     assert summary.stopped == "insufficient_quota"
 
 
 def test_the_failures_of_the_summary_are_a_copy() -> None:
-    tally = RunMetrics()
-    summary = summary_of(tally)
-    tally.finished(result("length"))
+    metrics = RunMetrics()
+    summary = summary_of(metrics)
+    metrics.finished(result("length"))
     assert summary.failures == {}

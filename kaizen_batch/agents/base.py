@@ -1,18 +1,23 @@
 """`Agent`: what the engine runs, and what an agent may say about itself."""
 
-import asyncio
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import AgentError, InputError
+from kaizen_batch.errors import InputError
+from kaizen_batch.events import EventSink
 from kaizen_batch.journal.canonical import body_form
+from kaizen_batch.limits import AdaptiveConcurrencyLimiter, ConcurrencyLimiter, RateLimiter, UpstreamLimits
+from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 from kaizen_batch.signature import Signature
+
+_creating = threading.Lock()
 
 
 class Agent(ABC):
@@ -47,6 +52,19 @@ class Agent(ABC):
     signature: type[Signature] | None = None
     config: BatchConfig | None = None
     fallbacks: "Sequence[Agent]" = ()
+    _upstream_limits: UpstreamLimits | None = None
+
+    @property
+    def upstream_limits(self) -> UpstreamLimits:
+        """The limits that hold over all runs of this instance, and what they have learned; made on first use."""
+        with _creating:
+            if self._upstream_limits is None:
+                self._upstream_limits = limits_of(self.config)
+            return self._upstream_limits
+
+    @upstream_limits.setter
+    def upstream_limits(self, limits: UpstreamLimits) -> None:
+        self._upstream_limits = limits
 
     @abstractmethod
     def prepare(self, inputs: Any) -> Any:
@@ -86,6 +104,21 @@ class Agent(ABC):
         """Whether `complete` itself ends a call after this many seconds; if not, the engine does."""
         return False
 
+    def watch(self, metrics: RunMetrics) -> EventSink | None:
+        """A run of this agent begins and will keep these figures; returns who wants its events, None if nobody does."""
+        return None
+
+
+def limits_of(config: BatchConfig | None) -> UpstreamLimits:
+    """The limits that a config sets for all runs of its agent; without a config there are none."""
+    if config is None:
+        return UpstreamLimits()
+    limiter = AdaptiveConcurrencyLimiter if config.adaptive else ConcurrencyLimiter
+    rate = RateLimiter(requests_per_minute=config.requests_per_minute, tokens_per_minute=config.tokens_per_minute)
+    limits = UpstreamLimits(limiter(config.max_concurrent), rate)
+    limits.ceiling_is_explicit = "max_concurrent" in config.model_fields_set
+    return limits
+
 
 class AgentWrapper(Agent):
     """Another agent, except for what a subclass overrides."""
@@ -101,6 +134,7 @@ class AgentWrapper(Agent):
         self.signature: type[Signature] | None = agent.signature
         self.config: BatchConfig | None = agent.config
         self.fallbacks: Sequence[Agent] = agent.fallbacks
+        self.upstream_limits = agent.upstream_limits
 
     def prepare(self, inputs: Any) -> Any:
         """The request of one item."""
@@ -134,25 +168,6 @@ class AgentWrapper(Agent):
         """Whether `complete` ends a call by itself."""
         return self.wrapped.keeps_timeout(seconds)
 
-
-def prepared(agent: Agent, inputs: Any) -> Any:
-    """The agent's request for one item. A cancellation that `prepare` itself raises would end more than the item."""
-    try:
-        return agent.prepare(inputs)
-    except asyncio.CancelledError:
-        raise _cancelled("prepare") from None
-
-
-def parsed(agent: Agent, request: Any, completion: Completion) -> dict[str, Any]:
-    """What the agent reads from an answer; anything but a dict is its fault."""
-    try:
-        outputs: Any = agent.parse(request, completion)
-    except asyncio.CancelledError:
-        raise _cancelled("parse") from None
-    if not isinstance(outputs, dict):
-        raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
-    return outputs
-
-
-def _cancelled(step: str) -> AgentError:
-    return AgentError(f"{step} was cancelled from within", code="cancelled")
+    def watch(self, metrics: RunMetrics) -> EventSink | None:
+        """Who wants the events of the wrapped agent's runs."""
+        return self.wrapped.watch(metrics)

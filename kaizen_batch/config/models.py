@@ -95,6 +95,19 @@ class RunConfig(_Options):
 
         def __init__(self, **options: Unpack[RunOptions]) -> None: ...
 
+    def over(self, base: "RunConfig | None") -> "RunConfig":
+        """The options of `base`, except for those that were set here.
+
+        >>> RunConfig(timeout_s=5).over(BatchConfig(timeout_s=9, max_reasks=3)).max_reasks
+        3
+        """
+        explicit = self.model_fields_set & RunConfig.model_fields.keys()
+        values = {
+            name: getattr(self if base is None or name in explicit else base, name) for name in RunConfig.model_fields
+        }
+        inherited = set() if base is None else base.model_fields_set & RunConfig.model_fields.keys()
+        return RunConfig.model_construct(_fields_set=explicit | inherited, **values)
+
 
 _NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute", "tokens_per_minute", "price"} | {
     "api_key",

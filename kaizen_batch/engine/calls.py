@@ -1,16 +1,15 @@
-"""One call: let in by the limits, sent, timed, and booked, whatever its end."""
+"""One call: admitted by the limits, sent, timed and booked, however it ends."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
-from kaizen_batch.concurrency.timeouts import TimeLimits, clock_of
-from kaizen_batch.config import RunConfig
+from kaizen_batch.concurrency.timeouts import TimeLimits
 from kaizen_batch.engine.hedge import HedgeDelay, hedged
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.journaling import Record
+from kaizen_batch.engine.run_state import RunState
 from kaizen_batch.engine.source import being_cancelled
-from kaizen_batch.engine.upstream import Upstream
 from kaizen_batch.errors import (
     AgentError,
     EndpointDownError,
@@ -18,88 +17,80 @@ from kaizen_batch.errors import (
     NoAnswerError,
     as_batch_error,
 )
-from kaizen_batch.events import CallFinished, Event, Throttled
+from kaizen_batch.events import CallFinished, Throttled
 from kaizen_batch.limits import Reservation
-from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
 
+_CallEnd = Completion | KaizenBatchError
+
 
 class Calls:
-    """Makes the calls of one run, and books each one: in the tally, on its item, in the journal, with the limits.
+    """Makes the calls of one run and books each one: in the metrics, on its item, in the journal, with the limits.
 
-    Invariants: no call is sent that the limits have not let in and, with a journal, that it does not have on disk
-    as in flight; every call let in leaves its line exactly once; a call whose answer nobody saw (cancelled, torn,
+    Invariants: no call is sent that the limits have not admitted and, with a journal, that it does not have on disk as
+    in flight; every call that was admitted is released exactly once; a call whose answer nobody saw (cancelled, torn,
     timed out) is booked as unanswered, and its reservation as spent.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        metrics: RunMetrics,
-        *,
-        emit: Callable[[Event], None],
-        give_up: Callable[[Upstream, KaizenBatchError], None],
-        watched: bool,
-    ) -> None:
-        self.cut_at: float | None = None
-        self._sent_at: dict[Item, float] = {}  # the calls in flight, the oldest first
-        self._limits: TimeLimits
-        self.clock: Callable[[], float]
-        self._config = config
-        self._metrics = metrics
-        self._emit = emit
-        self._give_up = give_up
-        self._watched = watched
-        self._hedge = HedgeDelay(config.hedge_after, metrics.latency) if config.hedge_after else None
+    def __init__(self, run: RunState, time_limits: TimeLimits, clock: Callable[[], float]) -> None:
+        self._run = run
+        self._metrics = run.metrics
+        self._time_limits = time_limits
+        self._clock = clock
+        self._watched = run.sinks.wants_calls
+        self._hedge = HedgeDelay(run.config.hedge_after, run.metrics.latency) if run.config.hedge_after else None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> TimeLimits:
-        """Run on this loop; gives the time limits of the calls, to be closed at the end."""
-        self.clock = clock_of(loop)
-        self._limits = TimeLimits(loop)
-        return self._limits
-
-    @property
-    def oldest(self) -> tuple[int, float] | None:
-        """The item whose call has been in flight longest, and its age in seconds; None if no call is in flight."""
-        for item, sent_at in self._sent_at.items():
-            return item.index, self.clock() - sent_at
-        return None
-
-    def call(self, item: Item, upstream: Upstream, request: Any) -> Coroutine[Any, Any, Completion]:
-        """Wait for the limits, then make one attempt. Raises what the agent or the provider raised, as ours.
-
-        What it gives must be awaited at once: it may hold its place in the line already.
-        """
-        if item.body is None and upstream.sized:
-            item.body = upstream.agent.body(request)
-        reservation, now = upstream.reservation(request, item.body), self.clock()
-        if self._hedge is not None:
-            return self._hedged(item, upstream, request, reservation, self._hedge)
-        acquired = item.record is None and upstream.queue.try_acquire(reservation, now)
-        return self._send(item, upstream, request, reservation, now if acquired else None)
-
-    async def _hedged(
-        self, item: Item, upstream: Upstream, request: Any, reservation: Reservation, hedge: HedgeDelay
-    ) -> Completion:
-        await self._acquire(item, upstream, reservation)
-        delay_s = hedge.seconds
+    async def hedged(self, item: Item) -> Completion:
+        """Like `send`, but a call that takes long is sent a second time, and the first answer counts."""
+        assert self._hedge is not None
+        reservation = self._reservation(item)
+        await self._acquire(item, reservation)
+        delay_s = self._hedge.seconds
         if delay_s is None:
-            return await self._send(item, upstream, request, reservation, self.clock())
-        first = self._first(item, upstream, request, reservation)
-        return await hedged(first, lambda: asyncio.create_task(self._second(item, upstream, request)), delay_s)
+            return await self.send(item, reservation)
+        first = self._first(item, reservation)
+        return await hedged(first, lambda: asyncio.create_task(self._second(item)), delay_s)
 
-    async def _acquire(self, item: Item, upstream: Upstream, reservation: Reservation) -> None:
-        """Be let in, and have the call on disk as in flight.
+    def _first(self, item: Item, reservation: Reservation) -> "asyncio.Task[Completion]":
+        sent, queue = item.attempt, item.upstream.queue
+        task = asyncio.create_task(self.send(item, reservation))
 
-        Both take time, and a place in flight must not stand empty while the disk is busy: so where only places
-        are short, the disk comes first. Where a window, a pause or the budget may hold the call for long, it is
-        not in flight yet, and the disk comes last.
+        def ended(_: object) -> None:
+            if item.attempt == sent:  # cancelled before its first step, and so before its `finally`
+                _unsent(reservation)
+                queue.release(reservation)
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _second(self, item: Item) -> Completion:
+        """The hedge of a call: it takes the next slot, before calls that have not begun."""
+        reservation = self._reservation(item)
+        await item.upstream.queue.acquire(reservation, ahead=True)
+        if item.record is not None:
+            await self._begin_or_release(item.record, item, reservation)
+        self._metrics.hedges += 1
+        item.hedged = True
+        return await self.send(item, reservation)
+
+    def _reservation(self, item: Item) -> Reservation:
+        upstream = item.upstream
+        if item.body is None and upstream.sized:
+            item.body = upstream.agent.body(item.request)
+        return upstream.reservation(item.request, item.body)
+
+    async def _acquire(self, item: Item, reservation: Reservation) -> None:
+        """Be admitted, and have the call on disk as in flight.
+
+        Both take time, and a slot must not stay empty while the disk is busy: so where only slots are short, the disk
+        comes first. Where a window, a pause or the budget may hold the call for long, it is not in flight yet, and the
+        disk comes last.
         """
-        record, queue = item.record, upstream.queue
+        record, queue = item.record, item.upstream.queue
         if record is None:
             await queue.acquire(reservation)
-        elif queue.only_crowded(reservation):
+        elif queue.waits_only_for_a_slot(reservation):
             try:
                 await record.begin(reservation)
                 await queue.acquire(reservation)
@@ -108,161 +99,125 @@ class Calls:
                 raise
         else:
             await queue.acquire(reservation)
-            await self._begin_or_leave(record, upstream, reservation)
+            await self._begin_or_release(record, item, reservation)
 
-    async def _begin_or_leave(self, record: Record, upstream: Upstream, reservation: Reservation) -> None:
-        """Have a call that has been let in on disk as in flight; if that fails, it is not in any more."""
+    async def _begin_or_release(self, record: Record, item: Item, reservation: Reservation) -> None:
+        """Have a call that was admitted on disk as in flight; if that fails, it does not hold its slot any longer."""
         try:
             await record.begin(reservation)
         except BaseException:
             record.unsent()
             _unsent(reservation)
-            upstream.queue.release(reservation)
+            item.upstream.queue.release(reservation)
             raise
 
-    async def _second(self, item: Item, upstream: Upstream, request: Any) -> Completion:
-        """The hedge of a call: it takes the next place, before calls that have not begun."""
-        reservation = upstream.reservation(request, item.body)
-        await upstream.queue.acquire(reservation, ahead=True)
-        if item.record is not None:
-            await self._begin_or_leave(item.record, upstream, reservation)
-        self._metrics.hedges += 1
-        item.hedged = True
-        return await self._send(item, upstream, request, reservation, self.clock())
+    async def send(self, item: Item, reservation: Reservation | None = None) -> Completion:
+        """Wait for the limits, then make one call. Raises: what the agent or the provider raised, as an error of ours.
 
-    def _first(
-        self, item: Item, upstream: Upstream, request: Any, reservation: Reservation
-    ) -> "asyncio.Task[Completion]":
-        sent = item.calls
-        task = asyncio.create_task(self._send(item, upstream, request, reservation, self.clock()))
-
-        def ended(_: Any) -> None:
-            if item.calls == sent:  # cancelled before its first step, and so before its `finally`
-                _unsent(reservation)
-                upstream.queue.release(reservation)
-
-        task.add_done_callback(ended)
-        return task
-
-    async def _send(
-        self, item: Item, upstream: Upstream, request: Any, reservation: Reservation, sent_at: float | None
-    ) -> Completion:
-        """One call, and the books about it, let in first if it has no `sent_at`; leaves the line at its end."""
-        clock = self.clock
-        if sent_at is None:
-            await self._acquire(item, upstream, reservation)
-            sent_at = clock()
-        now = sent_at
-        item.calls = attempt = item.calls + 1
-        self._metrics.calls += 1
-        item.sent_at = self._sent_at[item] = sent_at
+        `reservation` is that of a call which was admitted already.
+        """
+        upstream, clock, metrics = item.upstream, self._clock, self._metrics
+        now = clock()
+        if reservation is None:
+            reservation = self._reservation(item)
+            if item.record is not None or not upstream.queue.try_acquire(reservation, now):
+                await self._acquire(item, reservation)
+                now = clock()
+        item.reservation, item.sent_at = reservation, now
+        reservation.sent_at = now
+        item.attempt = attempt = item.attempt + 1
+        metrics.sent(reservation, item.index)
+        release = upstream.queue.release
         try:
-            seconds = upstream.timeout_s if self.cut_at is None else self._time_left(sent_at)
+            seconds = upstream.timeout_s if self._run.cut_at is None else self._time_left(now)
             if seconds is None:
-                completion = await upstream.agent.complete(request)
+                completion = await upstream.agent.complete(item.request)
             else:
-                with self._limits.until(sent_at + seconds):
-                    completion = await upstream.agent.complete(request)
-            if not isinstance(completion, Completion):
-                raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
+                with self._time_limits.until(now + seconds):
+                    completion = await upstream.agent.complete(item.request)
             now = clock()
-            self._answered(item, upstream, reservation, completion, sent_at, now)
+            self._answered(item, reservation, completion, now)
         except asyncio.CancelledError:
             now = clock()
-            item.latency_s = now - sent_at
-            failure: KaizenBatchError = NoAnswerError("the call was cancelled", code="cancelled")
-            self._unanswered(item, reservation, failure)
-            self._notify(item, upstream, request, attempt, sent_at, failure)
-            if being_cancelled():
-                raise
-            # The agent cancelled itself. Let through, it would end this worker and lose the item.
-            raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
+            self._cancelled(item, reservation, attempt)
+            raise
+        except GeneratorExit:  # perhaps the garbage collector's, while this thread holds the lock of the limits
+            release = upstream.queue.abandon
+            raise
         except Exception as error:
             now = clock()
-            failure = self._classify(error)
-            self._notify(item, upstream, request, attempt, sent_at, failure)
-            failure = self._call_failed(item, upstream, reservation, failure, sent_at, now)
+            failure = self._failed(item, reservation, attempt, error)
             raise failure from (error if failure is not error else error.__cause__)
         finally:
-            self._sent_at.pop(item, None)
-            upstream.queue.release(reservation, now)
+            metrics.calls_in_flight.pop(reservation, None)
+            release(reservation, now)
         if self._watched:
-            self._notify(item, upstream, request, attempt, sent_at, completion, reservation.used_usd)
+            self._emit_call(item, reservation, attempt, completion)
         return completion
 
-    def _notify(
-        self,
-        item: Item,
-        upstream: Upstream,
-        request: Any,
-        attempt: int,
-        sent_at: float,
-        end: Completion | KaizenBatchError,
-        cost_usd: float | None = None,
-    ) -> None:
+    def _emit_call(self, item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
         """Tell the sinks, if any of them wants it, how a call has ended."""
         if not self._watched:
             return
+        upstream = item.upstream
         how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)
-        self._emit(
+        self._run.sinks(
             CallFinished(
                 index=item.index,
                 attempt=attempt,
                 model=upstream.name,
                 endpoint=upstream.endpoint,
-                started_at=sent_at,
-                latency_s=self.clock() - sent_at,
-                cost_usd=cost_usd,
-                request=request,
+                started_at=reservation.sent_at,
+                latency_s=self._clock() - reservation.sent_at,
+                cost_usd=None if "error" in how else reservation.used_usd,
+                request=item.request,
                 **how,
             )
         )
 
-    def _answered(
-        self,
-        item: Item,
-        upstream: Upstream,
-        reservation: Reservation,
-        completion: Completion,
-        sent_at: float,
-        now: float,
-    ) -> None:
-        usage, item.latency_s = completion.usage, now - sent_at
-        cost = upstream.answered(reservation, completion, sent_at, now)
+    def _answered(self, item: Item, reservation: Reservation, completion: Completion, now: float) -> None:
+        if not isinstance(completion, Completion):
+            raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
+        usage, item.latency_s = completion.usage, now - reservation.sent_at
+        cost = item.upstream.answered(reservation, completion, now)
         self._metrics.answered(usage, item.latency_s, cost)
-        # An answer that does not say what it took may have taken all that was reserved.
-        if cost is None and upstream.price is None:
+        if cost is None and item.upstream.price is None:
             item.call_usd = None
-        else:
+        else:  # an answer that does not say what it took may have taken all that was reserved
             item.call_usd = reservation.usd if cost is None else cost
         if cost is not None:
             item.cost_usd = (item.cost_usd or 0.0) + cost
         if usage is not None:
             item.usage = usage if item.usage is None else item.usage + usage
 
-    def _call_failed(
-        self,
-        item: Item,
-        upstream: Upstream,
-        reservation: Reservation,
-        failure: KaizenBatchError,
-        sent_at: float,
-        now: float,
-    ) -> KaizenBatchError:
-        """Book a call that failed; what that comes to is returned."""
-        item.latency_s = now - sent_at
+    def _cancelled(self, item: Item, reservation: Reservation, attempt: int) -> None:
+        """Book a call that was cancelled. Raises: AgentError if it was not the run that cancelled it."""
+        item.latency_s = self._clock() - reservation.sent_at
+        failure = NoAnswerError("the call was cancelled", code="cancelled")
+        self._unanswered(item, reservation, failure)
+        self._emit_call(item, reservation, attempt, failure)
+        if not being_cancelled():
+            # The agent cancelled itself. Let through, it would end this worker and lose the item.
+            raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
+
+    def _failed(self, item: Item, reservation: Reservation, attempt: int, error: Exception) -> KaizenBatchError:
+        """Book a call that failed; returns what that comes to."""
+        now, run = self._clock(), self._run
+        failure = self._classify(error, now)
+        item.latency_s = now - reservation.sent_at
+        self._emit_call(item, reservation, attempt, failure)
         if failure.may_be_billed:
             self._unanswered(item, reservation, failure)
         elif item.record is not None:
             item.record.ended(failure)
         try:
-            pause_s = upstream.failed(reservation, failure, item.index, sent_at, now)
+            pause_s = item.upstream.failed(reservation, failure, item.index, now)
         except EndpointDownError as down:
             failure, pause_s = down, 0.0
-        if pause_s > 0:
-            self._emit(Throttled(pause_s, ItemError.of(failure)))
+        if pause_s > 0 and run.sinks:
+            run.sinks(Throttled(pause_s, ItemError.of(failure)))
         if failure.fatal:
-            self._give_up(upstream, failure)  # now, before this call leaves its place to the next
+            run.give_up(item.upstream, failure)  # now, before this call passes its slot on
         return failure
 
     def _unanswered(self, item: Item, reservation: Reservation, failure: KaizenBatchError) -> None:
@@ -274,18 +229,18 @@ class Calls:
         if item.record is not None and not (item.hedged and failure.code == "cancelled"):
             item.record.ended(failure, may_be_billed=True)
 
-    def _classify(self, error: Exception) -> KaizenBatchError:
-        failure = as_batch_error(error)
-        late = self.cut_at is not None and self.clock() >= self.cut_at
-        if late and isinstance(failure, NoAnswerError):
+    def _classify(self, error: Exception, now: float) -> KaizenBatchError:
+        failure, cut_at = as_batch_error(error), self._run.cut_at
+        if cut_at is not None and now >= cut_at and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure
 
     def _time_left(self, now: float) -> float:
         """Seconds that a call may take."""
-        assert self.cut_at is not None
-        left = max(0.0, self.cut_at - now)
-        return left if self._config.timeout_s is None else min(left, self._config.timeout_s)
+        cut_at, timeout_s = self._run.cut_at, self._run.config.timeout_s
+        assert cut_at is not None
+        left = max(0.0, cut_at - now)
+        return left if timeout_s is None else min(left, timeout_s)
 
 
 def _answer_of(completion: Completion) -> dict[str, Any]:

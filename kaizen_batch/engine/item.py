@@ -1,32 +1,48 @@
-"""The state of one item while it is under way."""
+"""The state of one item, and of one call for it, while they are under way."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from msgspec import Struct
 
 from kaizen_batch.engine.journaling import Record
 from kaizen_batch.engine.upstream import Upstream
-from kaizen_batch.limits.retries import Attempts
+from kaizen_batch.errors import AgentError, as_batch_error
+from kaizen_batch.journal import StoredAnswer
+from kaizen_batch.limits import Reservation
+from kaizen_batch.limits.retries import AttemptCounts
 from kaizen_batch.prices import Usage
 from kaizen_batch.providers import Completion
-from kaizen_batch.results import ItemError, ItemResult
+from kaizen_batch.results import ItemError, ItemResult, Outputs
+
+_MOST = 2**63 - 1
+
+ReleaseSlot = Callable[[], AbstractContextManager[None]]
+"""Entered while an item waits for something other than its own call, so that another item takes its slot."""
 
 
 class Item(Struct, eq=False):
     """What one item has gone through so far.
 
-    `body` is its request as it goes over the wire, where anybody needs it; `used` counts what has failed on
-    the present lane, all else is of all of them. `answered_by` is the model that gave `completion`, `call_usd`
-    what the last answered call cost, or at most, None if its price is not known.
+    `body` is its request as it is sent, where anybody needs it; `used` counts what failed on the present upstream, all
+    else is of all of them. `attempt` is the number of the last call that was sent (0: none), `reservation` what it
+    reserved and when it was sent. `answered_by` is the model that gave `completion`, `call_usd` what the last answered
+    call cost, or at most, None if its price is not known.
     """
 
     index: int
+    inputs: Any
+    release_slot: ReleaseSlot
     upstream: Upstream
+    request: Any = None
     body: bytes | None = None
     record: Record | None = None
-    used: Attempts | None = None
-    calls: int = 0
+    used: AttemptCounts | None = None
+    attempt: int = 0
     sent_at: float = 0.0
+    reservation: Reservation | None = None
     latency_s: float = 0.0
     completion: Completion | None = None
     answered_by: str | None = None
@@ -37,8 +53,54 @@ class Item(Struct, eq=False):
     unanswered: int = 0
     unanswered_usd: float = 0.0
 
-    def result(self, outputs: dict[str, Any], error: ItemError | None, batch: bool, from_model: bool) -> ItemResult:
-        """What the item has come to."""
+    def prepare(self) -> None:
+        """Make the request for the present upstream. Raises: what the agent raises, never a cancellation."""
+        try:
+            self.request = self.upstream.agent.prepare(self.inputs)
+        except asyncio.CancelledError:  # let through, it would end more than this item
+            raise _cancelled("prepare") from None
+
+    def parse(self, completion: Completion) -> Outputs:
+        """Read the outputs of a completion. Raises: what the agent raises, never a cancellation."""
+        try:
+            outputs: object = self.upstream.agent.parse(self.request, completion)
+        except asyncio.CancelledError:
+            raise _cancelled("parse") from None
+        if not isinstance(outputs, dict):
+            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
+        return outputs
+
+    def accept(self, completion: Completion) -> Outputs:
+        """Keep the completion of a call and read its outputs; one that cannot be read goes to the journal as such."""
+        self.completion = completion
+        self.answered_by = self.upstream.name
+        try:
+            return self.parse(completion)
+        except Exception as error:
+            if self.record is not None:
+                self.record.unusable(as_batch_error(error), self.answer(), self.call_usd)
+            raise
+
+    def answer(self) -> StoredAnswer:
+        """The completion as the journal keeps it. Raises: AgentError for one that no file can hold."""
+        completion = self.completion
+        assert completion is not None
+        _check(completion, self.usage)
+        return StoredAnswer(
+            text=completion.text,
+            finish_reason=completion.finish_reason,
+            refusal=completion.refusal,
+            model=completion.model,
+            answered_by=self.answered_by,
+            value=completion.value,
+            usage=completion.usage,
+            latency_s=self.latency_s,
+            reasoning=completion.reasoning,
+            max_tokens=self.upstream.agent.max_output(None),
+        )
+
+    def result(self, outputs: Outputs, error: ItemError | None, batch: bool, from_model: bool) -> ItemResult:
+        """The item's outcome."""
         completion = self.completion
         text = reason = None
         if completion is not None:
@@ -50,7 +112,7 @@ class Item(Struct, eq=False):
             text,
             reason,
             self.usage,
-            self.calls,
+            self.attempt,
             self.latency_s,
             self.cost_usd,
             self.answered_by,
@@ -61,3 +123,17 @@ class Item(Struct, eq=False):
             batch,
             from_model,
         )
+
+
+def _cancelled(step: str) -> AgentError:
+    return AgentError(f"{step} was cancelled from within", code="cancelled")
+
+
+def _check(completion: Completion, usage: Usage | None) -> None:
+    """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
+    texts = (completion.text, completion.finish_reason, completion.refusal, completion.model, completion.reasoning)
+    for text in texts:
+        if text is not None and not isinstance(text, str):
+            raise AgentError("text, finish_reason, refusal, model and reasoning of a Completion must be texts or None")
+    if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
+        raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")

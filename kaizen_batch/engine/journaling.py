@@ -3,33 +3,26 @@
 import logging
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
-from kaizen_batch.errors import AgentError, JournalError, KaizenBatchError
+from kaizen_batch.errors import JournalError, KaizenBatchError
 from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
 from kaizen_batch.journal.canonical import stored_request
 from kaizen_batch.limits import Reservation
-from kaizen_batch.prices import Usage
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
 
-_MOST = 2**63 - 1
-
 logger = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from kaizen_batch.engine.item import Item
 
 
 def describe(agent: Agent, config: RunConfig) -> dict[str, Any]:
     """What the journal keeps of a run: its options, without any secret."""
-    own = agent.config or config
-    return {
-        "endpoint": agent.endpoint,
-        "config": own.model_dump(mode="json", exclude={"provider_options"}),
-    }
+    options = config.model_dump(mode="json")
+    if agent.config is not None:
+        options = {**agent.config.model_dump(mode="json", exclude={"provider_options"}), **options}
+    return {"endpoint": agent.endpoint, "config": options}
 
 
 class Record:
@@ -69,14 +62,14 @@ class Record:
         with suppress(JournalError):  # a journal that broke says so to the next who awaits it
             self._journal.end_call(self.key, ItemError.of(error), spent_usd=spent_usd, may_be_billed=may_be_billed)
 
-    def unusable(self, error: KaizenBatchError, item: "Item") -> None:
+    def unusable(self, error: KaizenBatchError, answer: StoredAnswer, spent_usd: float | None) -> None:
         """A call was answered and paid, and its answer cannot be used; it is kept all the same."""
         with suppress(JournalError):
-            self._journal.end_call(self.key, ItemError.of(error), answer=_answer(item), spent_usd=item.call_usd)
+            self._journal.end_call(self.key, ItemError.of(error), answer=answer, spent_usd=spent_usd)
 
-    def done(self, item: "Item") -> Awaitable[None]:
+    def done(self, answer: StoredAnswer, spent_usd: float | None) -> Awaitable[None]:
         """The item has its answer, which is on the disk once this was awaited."""
-        return self._journal.done(self.key, _answer(item), spent_usd=item.call_usd)
+        return self._journal.done(self.key, answer, spent_usd=spent_usd)
 
     def refused_in_this_run(self, entry: Entry) -> ItemError | None:
         """Why the same request was refused for good a while ago; earlier runs' refusals are asked again."""
@@ -87,34 +80,6 @@ class Record:
     def failed(self, error: KaizenBatchError) -> Awaitable[None]:
         """The item has failed for good; its calls have been told before."""
         return self._journal.failed(self.key, ItemError.of(error))
-
-
-def _answer(item: "Item") -> StoredAnswer:
-    completion = item.completion
-    assert completion is not None
-    _check(completion, item.usage)
-    return StoredAnswer(
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        refusal=completion.refusal,
-        model=completion.model,
-        answered_by=item.answered_by,
-        value=completion.value,
-        usage=completion.usage,
-        latency_s=item.latency_s,
-        reasoning=completion.reasoning,
-        max_tokens=item.upstream.agent.max_output(None),
-    )
-
-
-def _check(completion: Completion, usage: Usage | None) -> None:
-    """Raise AgentError for an answer of a foreign agent that no file can hold: it must not end the run."""
-    texts = (completion.text, completion.finish_reason, completion.refusal, completion.model, completion.reasoning)
-    for text in texts:
-        if text is not None and not isinstance(text, str):
-            raise AgentError("text, finish_reason, refusal, model and reasoning of a Completion must be texts or None")
-    if usage is not None and max(usage.input_tokens, usage.output_tokens, usage.cached_tokens) > _MOST:
-        raise AgentError(f"the counts of a Usage must not be above {_MOST:,}")
 
 
 def may_be_longer(agent: Agent, answer: StoredAnswer) -> bool:

@@ -23,25 +23,25 @@ class ReorderBuffer:
         self._slots = Slots(size)
         self.try_acquire: Callable[[], bool] = self._slots.try_acquire
         self._ordered = ordered
-        # By their places in the reader's order: their indices, or the numbers in which they came.
+        # By their position in the reader's order: their index, or the order of their completion.
         self._waiting: dict[int, ItemResult] = {}
         self._came = 0
         self._next = 0
 
     async def acquire(self) -> None:
-        """Take a place, or wait until the reader has freed one."""
+        """Take a slot, or wait until the reader has freed one."""
         await self._slots.acquire()
 
     def release(self) -> None:
-        """Give a place back that no item needs."""
+        """Give a slot back that no item needs."""
         self._slots.release()
 
     def put(self, result: ItemResult) -> None:
         """Hand in the result of a pulled item."""
-        place = result.index if self._ordered else self._came
+        position = result.index if self._ordered else self._came
         self._came += 1
-        self._waiting[place] = result
-        if place == self._next:
+        self._waiting[position] = result
+        if position == self._next:
             self.wake()
 
     @property
@@ -64,7 +64,7 @@ class ReorderBuffer:
             if not reader.done():
                 reader.set_result(None)
 
-    def reserve(self) -> ItemResult | None:
+    def take(self) -> ItemResult | None:
         """The next result, or None as long as it is not there."""
         result = self._waiting.pop(self._next, None)
         if result is not None:

@@ -21,13 +21,14 @@ class Source:
     Raises: ConfigError for what is no collection of items, a single text or dict included.
     """
 
-    def __init__(self, items: Any) -> None:
+    def __init__(self, items: Any, *, is_batch: bool = True) -> None:
         if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable | AsyncIterable):
             raise ConfigError(
                 "a batch is a list, a generator or an async generator of items, each a dict or a text; "
                 f"given: a {type(items).__name__}"
             )
         self.size: int | None = len(items) if isinstance(items, Sized) else None
+        self.is_batch: bool = is_batch
         self.exhausted: bool = False
         self.error: Exception | None = None
         self._lock = asyncio.Lock()

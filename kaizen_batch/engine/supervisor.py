@@ -1,63 +1,46 @@
-"""The machinery of one batch: workers that pull, a bounded window, and a clean end however it comes."""
+"""The supervisor of a run: it opens what the run needs, starts the workers, and ends the run however that comes."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, suppress
 
-from kaizen_batch.agents import Agent
+from kaizen_batch.concurrency.timeouts import TimeLimits, clock_of
+from kaizen_batch.engine.calls import Calls
+from kaizen_batch.engine.journaling import describe
 from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
+from kaizen_batch.engine.run_state import RunState
 from kaizen_batch.engine.signals import on_stop
-from kaizen_batch.engine.source import EXHAUSTED, Source
-from kaizen_batch.errors import JournalError, StoppedError
+from kaizen_batch.engine.workers import Workers
+from kaizen_batch.errors import DeadlineError, JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
-from kaizen_batch.journal import Journal, JournalWriter, Totals
+from kaizen_batch.journal import Journal, JournalWriter
 from kaizen_batch.results import BatchSummary, Result
 
 PROGRESS_INTERVAL_S = 0.5
-_WORKERS_PER_PLACE = 2
 
 logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The machinery behind a BatchRun: `max_concurrent` workers pull items and carry each through the pipeline.
+    """The machinery behind a BatchRun.
 
-    Invariants: every item pulled gives exactly one result; at most `window` items are pulled and not yet read;
-    at most `max_concurrent` calls are in flight; when `results` has ended, no worker is left.
+    How a run ends: the input is exhausted; the reader leaves (`end`); the deadline, the budget or a fatal error stops
+    it, and every further item is `not_attempted`; or a signal stops it. In all cases no further call is started. With a
+    journal, calls in flight have the grace period to finish and be saved; then they are cancelled.
+
+    Invariants: every item pulled gives exactly one result; at most as many items as the buffer holds are pulled and not
+    yet read; when `results` has ended, no worker is left.
     """
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        source: Source,
-        *,
-        agent: Agent,
-        buffer: ReorderBuffer,
-        journal: Path | None = None,
-        deadline_s: float | None = None,
-        grace_s: float = 0.0,
-    ) -> None:
-        self._pipeline = pipeline
-        self._source = source
-        self._agent = agent
-        self._journal = journal
-        self._deadline_s = deadline_s
-        self._grace_s = grace_s
-        self._max_concurrent = pipeline.limiter.max_concurrent
-        # While one item's row is on its way to the disk, the place of its call should not stand empty.
-        self._workers = self._max_concurrent * (_WORKERS_PER_PLACE if journal else 1)
+    def __init__(self, run: RunState, buffer: ReorderBuffer) -> None:
+        self._run = run
         self._buffer = buffer
-        self._active = 0
-        self._idle: asyncio.Event | None = None
-        self._group: asyncio.TaskGroup | None = None
-        self.reading = False
+        self.reading: bool = False
         self._task: asyncio.Task[None] | None = None
         self._started_at: float | None = None
         self._ended_at: float | None = None
-        self._totals: Totals | None = None
         self._end_with: BaseException | None = None
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -65,7 +48,7 @@ class Supervisor:
     @property
     def in_flight(self) -> int:
         """Calls under way now."""
-        return self._pipeline.limiter.in_flight
+        return self._run.metrics.in_flight
 
     def unread(self) -> list[Result]:
         """Results that were never read: they came after the reader had left, or behind one that is missing."""
@@ -73,35 +56,20 @@ class Supervisor:
 
     def summary(self) -> BatchSummary:
         """The totals so far."""
-        reason, totals = self._pipeline.reason, self._totals
-        return self._pipeline.metrics.summary(
-            elapsed_s=self._elapsed_s(),
-            peak_in_flight=self._pipeline.limiter.peak,
-            max_concurrent=self._max_concurrent,
-            stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
-            priced=self._pipeline.priced,
-            twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
-        )
-
-    def _how_to_resume(self) -> str:
-        done = self._pipeline.metrics.ok
-        where = (
-            f"; {done} items of this run are done and saved: run the same batch with journal='{self._journal}' to go on"
-        )
-        return where if self._journal else ""
+        return self._run.summary(self._elapsed_s())
 
     async def results(self) -> AsyncGenerator[Result, None]:
         """Start the workers and yield what they finish; whatever ends this ends them."""
+        run, buffer = self._run, self._buffer
         self._started_at = asyncio.get_running_loop().time()
-        self._pipeline.sinks.emit(BatchStarted(self._source.size, self._max_concurrent))
+        run.sinks(BatchStarted(run.source.size, run.limits.max_concurrent))
         # The workers live in a task of their own: a TaskGroup must not be entered across a yield, where it
         # would cancel whatever the reader is doing.
         self._task = task = asyncio.create_task(self._supervise())
-        buffer = self._buffer
         task.add_done_callback(lambda _: buffer.wake())
         try:
             while True:
-                while self._end_with is None and (result := buffer.reserve()) is not None:
+                while self._end_with is None and (result := buffer.take()) is not None:
                     yield result.to_dict()
                 if task.done() or self._end_with is not None:
                     break
@@ -123,8 +91,8 @@ class Supervisor:
     async def end(self) -> None:
         """End the workers and wait until they are gone, even if this is cancelled meanwhile.
 
-        With a journal the calls in flight have the grace period to come home and be saved; a second cancellation
-        ends them at once.
+        With a journal the calls in flight have the grace period to finish and be saved; a second cancellation ends them
+        at once.
         """
         task, interrupted = self._task, False
         if task is None:
@@ -134,7 +102,7 @@ class Supervisor:
         except asyncio.CancelledError:
             interrupted = True
         if not self._closing:  # else the workers are gone, and their connections are being closed
-            self._halt()
+            self._run.halt()
             task.cancel()
         while not task.done():
             try:
@@ -148,7 +116,7 @@ class Supervisor:
             raise asyncio.CancelledError
 
     def _stop(self, end_with: BaseException) -> None:
-        """A signal: end now, whatever the reader is doing; the next time it asks, that is raised. A second: at once."""
+        """A signal: end now, whatever the reader is doing, and raise this when it asks again. A second: at once."""
         if self._end_with is not None and self._task is not None:
             self._task.cancel()
             return
@@ -157,121 +125,86 @@ class Supervisor:
         self._ending = asyncio.create_task(self.end())
 
     async def _drain(self, task: "asyncio.Task[None]") -> None:
-        """Start nothing more, and let what is in flight come home; without a journal nobody would keep it."""
-        if task.done() or self._journal is None or self._grace_s == 0:
+        """Start nothing more, and let the calls in flight finish; without a journal nobody would keep their answers."""
+        run = self._run
+        if task.done() or run.config.journal is None or run.config.grace_s == 0:
             return
-        self._source.exhausted = True
-        self._pipeline.drain(StoppedError("the run was ended before its last item"))
-        if self._pipeline.metrics.under_way:
-            self._idle = asyncio.Event()
-            idle = asyncio.ensure_future(self._idle.wait())
+        run.drain(StoppedError("the run was ended before its last item"))
+        if run.metrics.under_way:
+            idle = asyncio.ensure_future(run.idle.wait())
             try:
-                await asyncio.wait({idle, task}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({idle, task}, timeout=run.config.grace_s, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 idle.cancel()
 
-    def _halt(self) -> None:
-        # An agent may keep its cancellation to itself: then its worker goes on, and must find nothing to do.
-        self._source.exhausted = True
-        self._pipeline.halt()
-
     async def _supervise(self) -> None:
+        run, loop = self._run, asyncio.get_running_loop()
         try:
             async with AsyncExitStack() as stack:
-                stack.callback(self._pipeline.start(asyncio.get_running_loop()).close)
-                if self._journal is not None:
-                    await self._open(Journal(self._journal), stack)
+                time_limits = TimeLimits(loop)
+                stack.callback(time_limits.close)
+                if run.config.journal is not None:
+                    await self._open(Journal(run.config.journal), stack)
                     stack.enter_context(on_stop(self._stop))
-                await stack.enter_async_context(self._agent.session())
+                await stack.enter_async_context(run.agent.session())
                 stack.callback(setattr, self, "_closing", True)
                 self._arm_deadline(stack)
                 self._arm_progress(stack)
-                self._group = await stack.enter_async_context(asyncio.TaskGroup())
-                size = self._source.size
-                for _ in range(self._workers if size is None else min(size, self._workers)):
-                    self._start_worker()
-        except BaseExceptionGroup as group:
+                group = await stack.enter_async_context(asyncio.TaskGroup())
+                pipeline = Pipeline(run, Calls(run, time_limits, clock_of(loop)))
+                Workers(run, pipeline, self._buffer, group).start()
+        except BaseExceptionGroup as errors:
             # One cause ended the others; the reader wants it as it was raised.
-            raise group.exceptions[0] from group.exceptions[0].__cause__
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
         finally:
-            await self._source.aclose()
-        if self._source.error is not None:
-            raise self._source.error
+            await run.source.aclose()
+        if run.source.error is not None:
+            raise run.source.error
 
     async def _open(self, journal: Journal, stack: AsyncExitStack) -> None:
+        run = self._run
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
-        self._pipeline.attach(writer, await asyncio.to_thread(journal.totals))
-        writer.begin_run({"total": self._source.size, **self._pipeline.description})
+        run.attach(writer, await asyncio.to_thread(journal.totals))
+        writer.begin_run({"total": run.source.size, **describe(run.agent, run.config)})
         stack.callback(self._end_run, writer)
 
     def _end_run(self, writer: JournalWriter) -> None:
-        self._report(last=True)
+        self._run.sample(self._run.progress(self._elapsed_s(), self._buffer.waiting_for), last=True)
         with suppress(JournalError):
             writer.end_run(self.summary().to_dict())
 
     async def _count_up(self, journal: Journal) -> None:
         with suppress(JournalError):
-            self._totals = await asyncio.to_thread(journal.totals)
+            self._run.totals = await asyncio.to_thread(journal.totals)
 
     def _arm_deadline(self, stack: AsyncExitStack) -> None:
-        if self._deadline_s is not None:
-            stack.callback(self._pipeline.end_in(self._deadline_s).cancel)
-
-    def _start_worker(self) -> None:
-        assert self._group is not None
-        self._active += 1
-        self._group.create_task(self._worker())
-
-    async def _worker(self) -> None:
-        buffer, source, pipeline, release_slot = self._buffer, self._source, self._pipeline, self._release_slot
-        metrics = pipeline.metrics
-        pull_ready = None if source.is_async else source.pull_ready
-        try:
-            while self._active <= self._workers and not source.exhausted:
-                if not buffer.try_acquire():
-                    await buffer.acquire()
-                pulled = pull_ready() if pull_ready is not None else await source.pull()
-                if pulled is EXHAUSTED:
-                    buffer.release()
-                    return
-                index, inputs = pulled
-                metrics.total += 1
-                buffer.put(await pipeline.process(index, inputs, release_slot))
-                if self._idle is not None and not metrics.under_way:
-                    self._idle.set()
-        except BaseException:
-            self._halt()
-            raise
-        finally:
-            self._active -= 1
-
-    @contextmanager
-    def _release_slot(self) -> Iterator[None]:
-        # While an item waits for its next attempt another worker takes its place, so that a few bad calls do
-        # not slow the rest. The limiter still bounds the calls, the window the items.
-        self._active -= 1
-        if self._active < self._workers and not self._source.exhausted:
-            self._start_worker()
-        try:
-            yield
-        finally:
-            self._active += 1
+        """End the run when its time is over; calls that are in flight then have the grace period left."""
+        run, loop = self._run, asyncio.get_running_loop()
+        seconds = run.config.deadline_s
+        if seconds is not None:
+            run.cut_at = loop.time() + seconds + run.config.grace_s
+            over = DeadlineError(f"the {seconds:g} s of the batch are over")
+            stack.callback(loop.call_later(seconds, run.stop, over).cancel)
 
     def _arm_progress(self, stack: AsyncExitStack) -> None:
-        """Tell of the progress from now on, also while no item gets done."""
-        loop = asyncio.get_running_loop()
+        """Report the progress from now on, also while no item finishes."""
+        loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
 
         def tick() -> None:
-            self._ticker = loop.call_later(PROGRESS_INTERVAL_S, tick)
+            timers[:] = [loop.call_later(PROGRESS_INTERVAL_S, tick)]
             self._report()
 
-        self._ticker = loop.call_later(PROGRESS_INTERVAL_S, tick)
-        stack.callback(lambda: self._ticker.cancel())
+        timers.append(loop.call_later(PROGRESS_INTERVAL_S, tick))
+        stack.callback(lambda: timers[0].cancel())
 
-    def _report(self, *, last: bool = False) -> None:
-        waiting_for = self._buffer.waiting_for if self._ended_at is None else None
-        self._pipeline.report(self._source.size, self._elapsed_s(), waiting_for=waiting_for, last=last)
+    def _report(self) -> None:
+        run = self._run
+        if run.sinks or run.journal is not None:
+            waiting_for = self._buffer.waiting_for if self._ended_at is None else None
+            progress = run.progress(self._elapsed_s(), waiting_for)
+            run.sample(progress)
+            run.sinks(progress)
 
     def _close(self) -> None:
         self._ended_at = asyncio.get_running_loop().time()
@@ -279,7 +212,7 @@ class Supervisor:
         summary = self.summary()
         if summary.stopped:
             logger.warning("the run has ended early: %s", summary.stopped)
-        self._pipeline.sinks.emit(BatchFinished(summary))
+        self._run.sinks(BatchFinished(summary))
 
     def _elapsed_s(self) -> float:
         if self._started_at is None:

@@ -1,10 +1,10 @@
-"""One endpoint of a run: its agent, the line in front of it, what its calls cost, and whether it still serves."""
+"""One endpoint of a run: its agent, the queue in front of it, what its calls cost, and whether it still serves."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
+from kaizen_batch.engine.run_limits import RunLimits
 from kaizen_batch.errors import (
     BadRequestError,
     ConfigError,
@@ -17,12 +17,10 @@ from kaizen_batch.errors import (
     ThrottledError,
 )
 from kaizen_batch.limits import (
-    Admission,
-    CircuitBreaker,
-    ConcurrencyLimiter,
+    AdaptiveConcurrencyLimiter,
     RateLimiter,
     Reservation,
-    TokenEstimate,
+    UpstreamLimits,
     WaitQueue,
     read_rate_limit_headers,
 )
@@ -31,133 +29,143 @@ from kaizen_batch.providers import Completion
 
 
 class Upstream:
-    """Sends calls to one endpoint and tells its limits what came of them.
+    """One endpoint as one run sees it: it lets calls through a queue and teaches the limits what became of them.
 
-    `name` is the model that answers here. `error` says why the endpoint serves no longer, or is None; `sized` whether a
-    ticket needs the size of its request; `timeout_s` what a call may last, None if nothing bounds it or the agent
-    sees to it itself. A run has one lane for its agent, and one for each fallback; `concurrency` is shared by all.
+    `limits` are those of the agent, over all its runs. `name` is the model that answers here. `error` says why the
+    endpoint no longer serves this run, or is None. `sized` says whether a reservation needs the size of its request,
+    `timeout_s` how long a call may last: None if nothing bounds it or the agent sees to it itself.
     """
 
-    def __init__(
-        self,
-        agent: Agent,
-        config: RunConfig,
-        admission: Admission,
-        concurrency: ConcurrencyLimiter,
-        *,
-        is_fallback: bool = False,
-    ) -> None:
+    def __init__(self, agent: Agent, config: RunConfig, run_limits: RunLimits, *, is_fallback: bool = False) -> None:
         self.agent = agent
         self.name: str | None = agent.name
         self.is_fallback = is_fallback
         self.error: KaizenBatchError | None = None
-        self.price: Price | None = config.price or agent.price
-        self._budgeted = config.budget_usd is not None
-        self._bounded = self._budgeted or (config.journal is not None and self.price is not None)
-        self._concurrency = concurrency
-        self._adapts = config.adaptive
-        self._breaker = CircuitBreaker(config.max_concurrent)
-        self._rate = RateLimiter(
-            requests_per_minute=config.requests_per_minute, tokens_per_minute=config.tokens_per_minute
-        )
-        self._estimate = TokenEstimate()
-        # The gate joins with the first trouble, the rate limiter perhaps with the first announcement.
-        self.queue: WaitQueue = admission.queue([self._rate] if self._rate.active else [])
-        self._troubled = False
-        self.sized: bool = self._bounded or self._rate.counts_tokens
-        self.timeout_s: float | None = None if agent.keeps_timeout(config.timeout_s) else config.timeout_s
-        if self._budgeted:
+        self.price: Price | None = agent.price if is_fallback else config.price or agent.price
+        self.limits: UpstreamLimits = agent.upstream_limits
+        self.limits.breaker.ceiling = max(self.limits.breaker.ceiling, run_limits.max_concurrent)
+        self._bounded = config.budget_usd is not None or (config.journal is not None and self.price is not None)
+        self._slots = run_limits.slots
+        self._adaptive = any(isinstance(slots, AdaptiveConcurrencyLimiter) for slots in self._slots)
+        own_rate = () if is_fallback or run_limits.rate is None else (run_limits.rate,)
+        self._rates = self._rates_with(own_rate, run_limits)
+        self.queue: WaitQueue = self.limits.queue((*own_rate, *run_limits.for_all))
+        self.may_probe: bool = self.limits.breaker.is_open
+        self.sized: bool = self._is_sized()
+        timeout_s = agent.config.timeout_s if is_fallback and agent.config is not None else config.timeout_s
+        self.timeout_s: float | None = None if agent.keeps_timeout(timeout_s) else timeout_s
+        if config.budget_usd is not None:
             _check_budget(self.price, agent)
+
+    def _rates_with(self, own: tuple[RateLimiter, ...], run_limits: RunLimits) -> tuple[RateLimiter, ...]:
+        shared = (self.limits.shared, run_limits.shared)
+        return (self.limits.rate, *own, *(limits.rate for limits in shared if limits is not None))
+
+    def _is_sized(self) -> bool:
+        return self._bounded or any(rate.counts_tokens for rate in self._rates)
 
     @property
     def endpoint(self) -> str | None:
         """Where the calls go."""
         return self.agent.endpoint
 
-    def reservation(self, request: Any, body: bytes | None) -> Reservation:
-        """What a call can take at most; `body` is the request as it goes over the wire, if `sized`."""
+    def reservation(self, request: object, body: bytes | None) -> Reservation:
+        """What a call can take at most; `body` is the request as it is sent, if `sized`."""
+        probe, self.may_probe = self.may_probe, False
         if body is None or not self.sized:
-            return Reservation()
+            return Reservation(probe=probe)
         size, output = len(body), self.agent.max_output(request) or 0
         # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
         usd = self.price.at_most(size, output) if self._bounded and self.price else 0.0
-        return Reservation(self._tokens(size, output), usd, body_bytes=size)
+        return Reservation(self._tokens(size, output), usd, None, None, size, None, probe)
 
     def _tokens(self, body_bytes: int, output: int) -> int:
-        bound, limit = self._estimate.tokens(body_bytes, output), self._rate.token_limit
-        if limit is not None and bound > limit >= self._estimate.likely(body_bytes, output):
-            return limit  # the bound errs on the safe side, and must not fail a call that will fit a whole window
+        estimate = self.limits.estimate
+        bound = estimate.tokens(body_bytes, output)
+        for rate in self._rates:
+            limit = rate.token_limit
+            if limit is not None and bound > limit >= estimate.likely(body_bytes, output):
+                bound = limit  # the bound errs on the safe side, and must not fail a call that will fit a whole window
         return bound
 
-    def answered(self, reservation: Reservation, completion: Completion, sent_at: float, now: float) -> float | None:
+    def answered(self, reservation: Reservation, completion: Completion, now: float) -> float | None:
         """Book an answer; its cost in USD, or None if it cannot be known."""
-        usage = completion.usage
-        if self._troubled:
-            self._breaker.succeeded()
-        if self._adapts:
-            self._concurrency.answered(now - sent_at, usage.output_tokens if usage is not None else 0, now)
-        if completion.headers:
-            self._observe_headers(completion.headers, reservation, sent_at, now)
+        usage, limits = completion.usage, self.limits
+        if limits.troubled or self._adaptive or reservation.body_bytes or completion.headers:
+            with limits.lock:
+                self._learn(reservation, completion, now)
         if usage is None:
             return None
         reservation.used_tokens = usage.total_tokens
-        if reservation.body_bytes:
-            self._estimate.learn(reservation.body_bytes, usage.input_tokens)
         reservation.used_usd = usd = self.price.cost(usage) if self.price is not None else None
         return usd
 
-    def failed(self, reservation: Reservation, error: KaizenBatchError, item: int, sent_at: float, now: float) -> float:
+    def _learn(self, reservation: Reservation, completion: Completion, now: float) -> None:
+        usage, limits = completion.usage, self.limits
+        if limits.troubled:
+            limits.breaker.succeeded(reservation)
+        if self._adaptive:
+            for slots in self._slots:
+                slots.answered(now - reservation.sent_at, usage.output_tokens if usage is not None else 0, now)
+        if completion.headers:
+            self._observe_headers(completion.headers, reservation, now)
+        if usage is not None and reservation.body_bytes:
+            limits.estimate.learn(reservation.body_bytes, usage.input_tokens)
+
+    def failed(self, reservation: Reservation, error: KaizenBatchError, index: int, now: float) -> float:
         """Book a call that ended without an answer; seconds of the pause that this starts, 0.0 if none.
 
         Raises: EndpointDownError when the endpoint has failed for too long.
         """
         if not error.may_be_billed:
             reservation.used_usd = 0.0
-        if isinstance(error, ProviderError):
-            self._observe_headers(error.headers, reservation, sent_at, now)
-        if isinstance(error, ThrottledError | OverloadedError):
-            self._concurrency.throttled(now)
-        if isinstance(error, ThrottledError):
-            self._breaker.cause = _cause(error, self.endpoint)
-            # At once, before this call leaves its place to the next; the retry policy may make it longer.
-            self.pause(error.retry_after_s or 0.0, sent_at, now)
-        if isinstance(error, BadRequestError):
-            self._breaker.succeeded()
-        if not isinstance(error, ServerError | NoAnswerError):
-            return 0.0
-        self._watch_out()
-        self._breaker.cause = _cause(error, self.endpoint)
-        pause_s = self._breaker.failed(item, sent_at, now)
+        with self.limits.lock:
+            pause_s = self._learn_failure(reservation, error, index, now)
         if pause_s is None:
             raise EndpointDownError(
-                f"the endpoint failed every call, the probes included; the last time: {error.message}; run the same "
-                "batch again when it is back: with a journal, only what is missing is asked"
+                f"the endpoint failed every call, the probes included; the last error: {error.message}; run the same "
+                "batch again when it is back: with a journal, only the missing items are asked"
             ) from error
         return pause_s
 
-    def pause(self, seconds: float, sent_at: float, now: float) -> None:
-        """Let nobody through for so long: the endpoint asked for it."""
-        self._watch_out()
-        self._breaker.pause(seconds, sent_at, now)
+    def _learn_failure(self, reservation: Reservation, error: KaizenBatchError, index: int, now: float) -> float | None:
+        limits = self.limits
+        if isinstance(error, ProviderError):
+            self._observe_headers(error.headers, reservation, now)
+        if isinstance(error, ThrottledError | OverloadedError):
+            for slots in self._slots:
+                slots.throttled(now)
+        if isinstance(error, ThrottledError):
+            # At once, before this call passes its slot on; the retry policy may make it longer.
+            limits.watch_out()
+            limits.breaker.cause = _cause(error, self.endpoint)
+            limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now)
+        if isinstance(error, BadRequestError):
+            limits.breaker.succeeded(reservation)
+        if not isinstance(error, ServerError | NoAnswerError):
+            return 0.0
+        limits.watch_out()
+        limits.breaker.cause = _cause(error, self.endpoint)
+        return limits.breaker.failed(index, reservation.sent_at, now)
 
-    def _watch_out(self) -> None:
-        self._troubled = True
-        self.queue.activate(self._breaker)
+    def pause(self, seconds: float, sent_at: float, now: float) -> None:
+        """Let no call through for so long: the endpoint asked for it."""
+        with self.limits.lock:
+            self.limits.watch_out()
+            self.limits.breaker.pause(seconds, sent_at, now)
 
     def close(self, error: KaizenBatchError) -> None:
-        """Serve no more: this endpoint fails every item alike."""
+        """Serve this run no more: the endpoint fails every item alike."""
         self.error = self.error or error
         if not self.queue.closed:  # else the run is over, and that is what the others are told
             self.queue.close(error)
 
-    def _observe_headers(
-        self, headers: Mapping[str, str], reservation: Reservation, sent_at: float, now: float
-    ) -> None:
+    def _observe_headers(self, headers: Mapping[str, str], reservation: Reservation, now: float) -> None:
         announced = read_rate_limit_headers(headers) if headers else None
         if announced is not None:
-            self.queue.activate(self._rate)
-            self._rate.observe(announced, sent_at, now, reservation=reservation)
-            self.sized = self._bounded or self._rate.counts_tokens
+            self.limits.activate(self.limits.rate)
+            self.limits.rate.observe(announced, reservation.sent_at, now, reservation=reservation)
+            self.sized = self._is_sized()
 
 
 def _cause(error: KaizenBatchError, endpoint: str | None) -> str:

@@ -4,7 +4,7 @@ import logging
 from types import TracebackType
 from typing import Self
 
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Together, wants_calls, wants_items
+from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Sinks, wants_calls, wants_items
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -13,7 +13,7 @@ class DeferredEvents:
     """Holds back the events that say all is done until the output is in place; after an error, only the end is sent."""
 
     def __init__(self, sink: EventSink | None) -> None:
-        self._emit = Together() if sink is None else sink
+        self._emit = Sinks() if sink is None else sink
         self.wants_calls: bool = wants_calls(self._emit)
         self.wants_items: bool = wants_items(self._emit)
         self.complete: bool = False

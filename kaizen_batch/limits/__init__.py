@@ -5,23 +5,29 @@ from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
 from kaizen_batch.limits.budget import Budget
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
-from kaizen_batch.limits.queue import Admission, WaitQueue
+from kaizen_batch.limits.queue import ADMISSION, Admission, WaitQueue
 from kaizen_batch.limits.rate import RateLimiter
 from kaizen_batch.limits.rate_limit_headers import read_rate_limit_headers
-from kaizen_batch.limits.reservation import Limit, Reservation
+from kaizen_batch.limits.rate_limits import RateLimits
+from kaizen_batch.limits.reservation import InFlight, Limit, Reservation
 from kaizen_batch.limits.token_estimate import TokenEstimate
+from kaizen_batch.limits.upstream_limits import UpstreamLimits
 
 __all__ = [
+    "ADMISSION",
     "AdaptiveConcurrencyLimiter",
     "Admission",
     "Budget",
     "CircuitBreaker",
     "ConcurrencyLimiter",
+    "InFlight",
     "Limit",
     "RateLimiter",
+    "RateLimits",
     "Reservation",
     "Slots",
     "TokenEstimate",
+    "UpstreamLimits",
     "WaitQueue",
     "read_rate_limit_headers",
 ]

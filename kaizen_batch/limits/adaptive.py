@@ -52,6 +52,11 @@ class _Climber:
         self._rest, self._rests = 0, 1
         self._want = self._most = _FEW_START
 
+    def resize(self, ceiling: int) -> None:
+        """Stay at or below this number from now on."""
+        self._ceiling = ceiling
+        self.limit, self.home = min(self.limit, ceiling), min(self.home, ceiling)
+
     def sent(self, in_flight: int) -> None:
         """A call was sent; so many are under way."""
         if in_flight > self._now.reached:
@@ -178,6 +183,13 @@ class _Roof:
         self.limit = self._plateau = float(ceiling)
         self._rounds = self._to_plateau = 0.0
 
+    def resize(self, ceiling: int) -> None:
+        """Stay at or below this number from now on; a roof that nothing has lowered rises with it."""
+        whole = self.limit >= self._ceiling
+        self._ceiling = ceiling
+        self.limit = float(ceiling) if whole else min(self.limit, ceiling)
+        self._plateau = float(ceiling) if whole else min(self._plateau, ceiling)
+
     def cut(self, limit: int) -> None:
         """Come down from a limit that was throttled; the plateau to return to is one below it."""
         self.limit = max(1.0, _CUT * limit)
@@ -206,8 +218,15 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self._held, self._full, self._level = False, 0, 0
         self._cut_at = -math.inf
 
+    def resize(self, max_concurrent: int) -> None:
+        """Allow so many at most from now on; what was learned stays."""
+        self.max_concurrent = max_concurrent
+        self._climber.resize(max_concurrent)
+        self._roof.resize(max_concurrent)
+        self.limit = min(self._climber.limit, int(self._roof.limit))
+
     def reserve(self, reservation: Reservation, now: float) -> None:
-        """Occupy a place."""
+        """Take a slot."""
         super().reserve(reservation, now)
         if self.in_flight >= self.limit:
             self._full = self.limit

@@ -26,13 +26,18 @@ class CircuitBreaker:
     def __init__(self, ceiling: int, *, pause_s: float = _PAUSE_INITIAL_S) -> None:
         self.in_flight: int = 0
         self.cause: str = ""
-        self._ceiling = ceiling
+        self.ceiling: int = ceiling
         self._pause_s = pause_s
         self._allowed: int | None = None
         self._until = 0.0
         self._closed_at = -math.inf
         self._failing: set[int] = set()
         self._openings = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether failures have opened the circuit, and no call has succeeded since."""
+        return self._openings > 0
 
     @property
     def name(self) -> str:
@@ -49,6 +54,8 @@ class CircuitBreaker:
 
     def delay(self, reservation: Reservation, now: float) -> float:
         """Seconds until the gate opens; inf while as many calls are in flight as may be."""
+        if reservation.probe:
+            return 0.0
         if now < self._until:
             return self._until - now
         return math.inf if self._allowed is not None and self.in_flight >= self._allowed else 0.0
@@ -69,13 +76,15 @@ class CircuitBreaker:
             self._closed_at = now
         self._until = max(self._until, now + seconds)
 
-    def succeeded(self) -> None:
-        """A call was answered, be it with a refusal of its item: the endpoint lives."""
+    def succeeded(self, reservation: Reservation) -> None:
+        """A call was answered, be it with a refusal of its item: the endpoint works."""
+        if reservation.probe and self._openings:
+            self._until = 0.0
         if self._failing:
             self._failing.clear()
         self._openings = 0
         if self._allowed is not None:
-            self._allowed = self._allowed + 1 if self._allowed < self._ceiling else None
+            self._allowed = self._allowed + 1 if self._allowed < self.ceiling else None
 
     def failed(self, item: int, sent_at: float, now: float) -> float | None:
         """A call failed through the endpoint's fault. Seconds of the pause that this starts; 0.0 if it starts none.

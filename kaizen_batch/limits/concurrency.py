@@ -1,4 +1,4 @@
-"""How many calls at once: a fixed number, or one that adapts to what the endpoint bears."""
+"""How many calls at once: a fixed number, or one that adapts to what the endpoint sustains."""
 
 import math
 
@@ -8,29 +8,30 @@ from kaizen_batch.limits.reservation import Reservation
 class ConcurrencyLimiter:
     """At most `max_concurrent` calls at once.
 
-    `in_flight` is how many are under way now, `peak` the most there ever were, `limit` how many may be.
+    `in_flight` is how many are under way now, `limit` how many may be.
     """
 
-    name = "a free place"
+    name = "a free slot"
 
     def __init__(self, max_concurrent: int) -> None:
         self.max_concurrent = max_concurrent
         self.limit: int = max_concurrent
         self.in_flight: int = 0
-        self.peak: int = 0
+
+    def resize(self, max_concurrent: int) -> None:
+        """Allow so many from now on; calls in flight go on."""
+        self.max_concurrent = self.limit = max_concurrent
 
     def check(self, reservation: Reservation) -> None:
         """Every call fits."""
 
     def delay(self, reservation: Reservation, now: float) -> float:
-        """0.0 while a place is free; the next end of a call frees one."""
+        """0.0 while a slot is free; the next end of a call frees one."""
         return 0.0 if self.in_flight < self.limit else math.inf
 
     def reserve(self, reservation: Reservation, now: float) -> None:
-        """Occupy a place."""
+        """Take a slot."""
         self.in_flight += 1
-        if self.in_flight > self.peak:
-            self.peak = self.in_flight
 
     def commit(self, reservation: Reservation, now: float) -> None:
         """Free it."""

@@ -1,182 +1,299 @@
-"""The one door in front of the endpoints: calls wait in line until every limit lets them through."""
+"""Admission: calls wait in queues until every limit lets them through.
+
+A run has one `WaitQueue` for each endpoint it calls. A queue obeys several limits, and a limit may belong to one run
+(a budget), to one endpoint (its rate windows and its circuit breaker), to one agent (its slots) or to several agents.
+Runs may be on different event loops and threads, so all queues of a process share one `Admission`: one lock, and one
+ring of the queues in which somebody waits.
+
+Invariants:
+
+- A call goes only when every limit of its queue says 0.0, and all of them reserve in the same instant, so that nobody
+  holds one resource while waiting for another. Every call that was let in is released exactly once.
+- Within a queue: first come, first served, except for calls that are let `ahead`.
+- Between queues: in turns. A queue that waits for a limit bars every queue behind it in the ring that obeys the same
+  limit, so that many small calls cannot starve a large one; queues that share no limit do not affect each other.
+- Waking is by event: the end of a call, a timer set for the moment the limits name, or a queue's closing. The thread
+  that frees a resource reserves it for the next call and then completes that call's future on its own loop; nobody
+  polls.
+
+The lock is held for microseconds and is not reentrant. The garbage collector may close a coroutine, and so end a call,
+while this very thread holds the lock; such an end goes through `abandon`, which takes no lock.
+"""
 
 import asyncio
 import math
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
-from kaizen_batch.limits.reservation import JoiningLimit, Limit, Reservation
+from kaizen_batch.limits.reservation import InFlight, JoiningLimit, Limit, Reservation
 
 
 class Admission:
-    """The lines of one run, one for each endpoint, and the limits that all of them share.
+    """The wait queues of a process and the lock that guards them and their limits.
 
-    >>> admission = Admission([ConcurrencyLimiter(10)])
-    >>> line = admission.line([RateLimiter(requests_per_minute=500)])
-    >>> await line.enter(ticket)
+    >>> queue = ADMISSION.queue([RateLimiter(requests_per_minute=500), ConcurrencyLimiter(10)])
+    >>> await queue.acquire(reservation)
     >>> try: ...
-    ... finally: line.leave(ticket)
-
-    Invariants: a call goes only when every limit of its line says 0.0, and all of them book it in the same
-    instant, so that nobody holds one permit while it waits for another; within a line first come, first served, but
-    for those that are let `ahead`; what was entered is left exactly once, also when the waiting task is cancelled.
-    One timer wakes a line; nobody polls.
+    ... finally: queue.release(reservation)
     """
 
-    def __init__(self, shared: Sequence[Limit]) -> None:
-        self.clock: Callable[[], float] = _running_time  # a run puts its own loop's here, which is quicker
-        self._shared = tuple(shared)
-        self._lines: list[WaitQueue] = []
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ring: dict[WaitQueue, None] = {}  # in the order in which they have their turns
+        self._abandoned: deque[tuple[WaitQueue, Callable[[float], None]]] = deque()
 
-    def queue(self, own: Sequence[Limit] = ()) -> "WaitQueue":
-        """A line that obeys its own limits and the shared ones."""
-        queue = WaitQueue(self, (*own, *self._shared))
-        self._lines.append(queue)
-        return queue
+    def queue(self, limits: Iterable[Limit], in_flight: InFlight | None = None) -> "WaitQueue":
+        """A queue that obeys these limits; `in_flight` counts the calls of its endpoint, over all its queues."""
+        return WaitQueue(self, tuple(limits), in_flight or InFlight())
 
-    def wake(self) -> None:
-        """Let through whatever may go now."""
-        for queue in self._lines:
-            if queue.waiters:
-                queue.wake()
+    def wake(self, origin: "WaitQueue", now: float) -> None:
+        """Let through whoever may go, now that something changed for the limits of `origin`. The lock is held."""
+        changed = origin.obeys
+        while self._abandoned:
+            queue, end = self._abandoned.popleft()
+            end(now)
+            changed = changed | queue.obeys
+        barred: dict[Limit, float] = {}
+        turns = deque(self.ring)
+        while turns:
+            queue = turns.popleft()
+            if changed.isdisjoint(queue.obeys):
+                barred.update(queue.waits_for)
+            elif queue.serve(barred, now):
+                del self.ring[queue]
+                self.ring[queue] = None
+                turns.append(queue)
 
-    def close(self, error: KaizenBatchError) -> None:
-        """Let nobody through any more; see Line.close."""
-        for queue in self._lines:
-            queue.close(error)
-
-    @property
-    def waiting_for(self) -> str | None:
-        """What the first call in a line waits for, with the seconds if they are known; None if nobody waits."""
-        return next((text for queue in self._lines if (text := queue.waiting_for)), None)
+    def abandon(self, queue: "WaitQueue", end: Callable[[float], None]) -> None:
+        """Have somebody who may take the lock call `end(now)`."""
+        self._abandoned.append((queue, end))
+        for other in tuple(self.ring):
+            other.nudge()
 
 
-def _running_time() -> float:
-    return asyncio.get_running_loop().time()
+ADMISSION = Admission()
+"""The one of this process."""
+
+
+class _Waiter:
+    """A call in a queue; `admitted` once its limits have reserved, `gone` once it does not wait any more."""
+
+    __slots__ = ("admitted", "gone", "reservation", "turn")
+
+    def __init__(self, reservation: Reservation, turn: "asyncio.Future[None]") -> None:
+        self.reservation = reservation
+        self.turn = turn
+        self.admitted = self.gone = False
+
+    def hand_over(self, error: Exception | None = None) -> bool:
+        """Complete its future on its own loop; False if that loop is closed."""
+        self.gone = True
+        loop = self.turn.get_loop()
+        if loop is asyncio._get_running_loop():
+            _complete(self.turn, error)
+            return True
+        try:
+            loop.call_soon_threadsafe(_complete, self.turn, error)
+        except RuntimeError:
+            return False
+        return True
+
+
+def _complete(turn: "asyncio.Future[None]", error: Exception | None) -> None:
+    if turn.done():
+        return
+    if error is None:
+        turn.set_result(None)
+    else:
+        turn.set_exception(error)
 
 
 class WaitQueue:
-    """One line of waiting calls; made by Admission."""
+    """The calls of one run to one endpoint, waiting for their turn; made by Admission.
 
-    def __init__(self, admission: Admission, limits: tuple[Limit, ...]) -> None:
+    `obeys` is the set of its limits, `waits_for` those that hold its first call back, each with the moment until which
+    it does (inf: until a call ends).
+    """
+
+    def __init__(self, admission: Admission, limits: tuple[Limit, ...], in_flight: InFlight) -> None:
         self._admission = admission
-        self._obey(limits)
-        self._in_flight = 0
-        self._tokens = 0
-        self.waiters: deque[tuple[asyncio.Future[None], Reservation]] = deque()
+        self._ring = admission.ring
+        self._lock, self._unlock = admission.lock.acquire, admission.lock.release
+        self.in_flight = in_flight
+        self.waits_for: dict[Limit, float] = {}
+        self._waiters: deque[_Waiter] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = math.inf
         self._error: KaizenBatchError | None = None
-        self._blocked_by: Limit | None = None
+        self._obey(limits)
 
     def _obey(self, limits: tuple[Limit, ...]) -> None:
         self._limits = limits
-        # Bound once: this is on every item's way.
+        self.obeys = frozenset(limits)
+        # Bound once: every item needs them.
         self._delays = tuple(limit.delay for limit in limits)
         self._lasting = tuple(limit.delay for limit in limits if not isinstance(limit, ConcurrencyLimiter))
         self._reserves = tuple(limit.reserve for limit in limits)
         self._commits = tuple(limit.commit for limit in limits)
 
     def activate(self, limit: JoiningLimit) -> None:
-        """Obey one more limit from now on; it is told how much is in flight."""
-        if limit not in self._limits:
-            limit.join(self._in_flight, self._tokens)
+        """Obey one more limit from now on. The lock is held."""
+        if limit not in self.obeys:
             self._obey((limit, *self._limits))
+
+    def try_acquire(self, reservation: Reservation, now: float | None = None) -> bool:
+        """Go now or not at all: False if a limit holds the call back, or somebody who waits for one of its limits.
+
+        Raises: what `close` was given, and what `acquire` raises.
+        """
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
+        if now is None:
+            now = asyncio.get_running_loop().time()
+        self._lock()
+        try:
+            if self._ring and any(not self.obeys.isdisjoint(other.waits_for) for other in self._ring):
+                return False
+            for delay in self._delays:
+                if delay(reservation, now) > 0:
+                    return False
+            self._reserve(reservation, now)
+            return True
+        except KaizenBatchError:
+            for limit in self._limits:
+                limit.check(reservation)  # that a call can never fit matters more than what it met first
+            raise
+        finally:
+            self._unlock()
 
     async def acquire(self, reservation: Reservation, *, ahead: bool = False) -> None:
         """Wait for this call's turn, `ahead` of those who wait already.
 
-        Raises: ItemTooLargeError at once for a call that no limit would ever let through,
-        BudgetExhaustedError when its turn has come and cannot be paid, and what `close` was given."""
-        if self.try_acquire(reservation):
+        Raises: ItemTooLargeError at once for a call that no limit would ever let through, BudgetExhaustedError when
+        its turn has come and cannot be paid, and what `close` was given.
+        """
+        self._loop = loop = asyncio.get_running_loop()
+        if self.try_acquire(reservation, loop.time()):
             return
-        self._check(reservation)
-        turn = asyncio.get_running_loop().create_future()
-        if ahead:
-            self.waiters.appendleft((turn, reservation))
-        else:
-            self.waiters.append((turn, reservation))
-        self.wake()
+        waiter = _Waiter(reservation, loop.create_future())
+        with self._admission.lock:
+            for limit in self._limits:
+                limit.check(reservation)
+            self._waiters.insert(0 if ahead else len(self._waiters), waiter)
+            self._ring.setdefault(self)
+            self._admission.wake(self, loop.time())
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                reservation.used_tokens, reservation.used_usd = 0, 0.0
-                self.release(reservation)  # its turn had come in the same instant
-            else:
-                self._admission.wake()  # the one behind may be smaller
+            await waiter.turn
+        except GeneratorExit:
+            self._admission.abandon(self, partial(self._withdraw, waiter))
+            raise
+        except BaseException:
+            with self._admission.lock:
+                now = loop.time()
+                self._withdraw(waiter, now)
+                self._admission.wake(self, now)
             raise
 
-    def _check(self, reservation: Reservation) -> None:
-        for limit in self._limits:
-            limit.check(reservation)
-
-    def try_acquire(self, reservation: Reservation, now: float | None = None) -> bool:
-        """Go now or not at all: False if anybody waits or any limit holds. `now` saves looking at the clock."""
-        if self._error is not None:
-            raise self._error.with_traceback(None)  # one instance for all: else its traceback grows with each
-        if self.waiters:
-            return False
-        if now is None:
-            now = self._admission.clock()
-        try:
-            for delay in self._delays:
-                if delay(reservation, now) > 0:
-                    return False
-        except KaizenBatchError:
-            self._check(reservation)  # that a call can never fit is worth more than what it has met first
-            raise
-        self._reserve(reservation, now)
-        return True
-
-    def only_crowded(self, reservation: Reservation) -> bool:
+    def waits_only_for_a_slot(self, reservation: Reservation) -> bool:
         """Whether nothing but the number of calls at once can hold this call back, so that its turn comes soon."""
-        now = self._admission.clock()
-        try:
-            return not any(delay(reservation, now) for delay in self._lasting)
-        except KaizenBatchError:
-            return False
+        now = asyncio.get_running_loop().time()
+        with self._admission.lock:
+            try:
+                return not any(delay(reservation, now) for delay in self._lasting)
+            except KaizenBatchError:
+                return False
 
     def release(self, reservation: Reservation, now: float | None = None) -> None:
-        """The call is over; what it used is on the ticket. `now` saves looking at the clock."""
+        """The call is over; the reservation says what it used."""
         if now is None:
-            now = self._admission.clock()
-        self._in_flight -= 1
-        self._tokens -= reservation.tokens
+            now = asyncio.get_running_loop().time()
+        self._lock()
+        try:
+            self._end(reservation, now)
+            if self._ring:
+                self._admission.wake(self, now)
+        finally:
+            self._unlock()
+
+    def abandon(self, reservation: Reservation, now: float | None = None) -> None:
+        """The call is over because its coroutine was closed by the garbage collector or by hand."""
+        self._admission.abandon(self, partial(self._end, reservation))
+
+    def _end(self, reservation: Reservation, now: float) -> None:
+        in_flight = self.in_flight
+        in_flight.calls -= 1
+        in_flight.tokens -= reservation.tokens
         for commit in self._commits:
             commit(reservation, now)
-        self._admission.wake()
 
-    def wake(self) -> None:
-        """Let through from the front whoever may go now, and set the timer for the next."""
-        waiters = self.waiters
-        if not waiters:
-            return
-        now = self._admission.clock()
-        while waiters:
-            turn, reservation = waiters[0]
-            if not turn.done():
-                try:
-                    delay = self._delay(reservation, now)
-                except Exception as error:  # whatever it is, it is this call's, and not that of whoever has left
-                    turn.set_exception(error)
-                else:
-                    if delay > 0:
-                        self._wake_in(delay)
-                        return
-                    self._reserve(reservation, now)
-                    turn.set_result(None)
+    def _withdraw(self, waiter: _Waiter, now: float) -> None:
+        """This call does not wait any more; if its turn had just come, that passes on."""
+        if waiter.admitted:
+            waiter.admitted = False
+            waiter.reservation.used_tokens, waiter.reservation.used_usd = 0, 0.0
+            self._end(waiter.reservation, now)
+        waiter.gone = True
+
+    def _reserve(self, reservation: Reservation, now: float) -> None:
+        in_flight = self.in_flight
+        in_flight.calls += 1
+        in_flight.tokens += reservation.tokens
+        for reserve in self._reserves:
+            reserve(reservation, now)
+
+    def serve(self, barred: dict[Limit, float], now: float) -> bool:
+        """Let one call through, or send it away with its error; False if none may go. The lock is held.
+
+        `barred` are the limits that queues before this one wait for; those that this one waits for are added.
+        """
+        waiters = self._waiters
+        while waiters and waiters[0].gone:
             waiters.popleft()
+        if not waiters:
+            self.waits_for = {}
+            self._ring.pop(self, None)
+            return False
+        first = waiters[0]
+        try:
+            self.waits_for = self._held_by(first.reservation, barred, now)
+        except Exception as error:  # whatever it is, it is this call's and not that of whoever has just left
+            waiters.popleft().hand_over(error)
+            return True
+        if self.waits_for:
+            barred.update(self.waits_for)
+            self._look(max(self.waits_for.values()))
+            return False
+        waiters.popleft()
+        self._reserve(first.reservation, now)
+        first.admitted = True
+        if not first.hand_over():
+            self._withdraw(first, now)
+            waiters.clear()  # their loop is closed
+        return True
+
+    def _held_by(self, reservation: Reservation, barred: dict[Limit, float], now: float) -> dict[Limit, float]:
+        held = {limit: barred[limit] for limit in self._limits if limit in barred}
+        if held:
+            return held
+        delays = ((limit, limit.delay(reservation, now)) for limit in self._limits)
+        return {limit: now + delay for limit, delay in delays if delay > 0}
 
     def close(self, error: KaizenBatchError) -> None:
         """Send everyone who waits, and whoever comes later, away with this error; calls in flight go on."""
-        self._error = error
-        self._wake_in(math.inf)
-        while self.waiters:
-            turn, _ = self.waiters.popleft()
-            if not turn.done():
-                turn.set_exception(error)
+        with self._admission.lock:
+            self._error = error
+            while self._waiters:
+                waiter = self._waiters.popleft()
+                if not waiter.gone:
+                    waiter.hand_over(error)
+            self._disarm()
+            if self._loop is not None:
+                self._admission.wake(self, self._loop.time())  # it may have barred others
 
     @property
     def closed(self) -> bool:
@@ -185,31 +302,54 @@ class WaitQueue:
 
     @property
     def waiting_for(self) -> str | None:
-        """What the first in line waits for, such as "the token window, 12 s"; None if nobody waits."""
-        if not self.waiters or self._blocked_by is None:
+        """What the first call waits for, such as "the token window, 12 s"; None if nobody waits."""
+        waits_for = self.waits_for
+        if not waits_for or self._loop is None:
             return None
-        if self._timer is None:
-            return self._blocked_by.name
-        seconds = max(0.0, self._timer.when() - self._admission.clock())
-        return f"{self._blocked_by.name}, {seconds:.0f} s"
+        limit = max(waits_for, key=lambda limit: waits_for[limit])
+        seconds = waits_for[limit] - self._loop.time()
+        return limit.name if seconds == math.inf else f"{limit.name}, {max(0.0, seconds):.0f} s"
 
-    def _delay(self, reservation: Reservation, now: float) -> float:
-        longest = 0.0
-        for limit in self._limits:
-            delay = limit.delay(reservation, now)
-            if delay > longest:
-                longest, self._blocked_by = delay, limit
-        return longest
+    def nudge(self) -> None:
+        """Have this queue's loop look again."""
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:
+                return  # closed
 
-    def _reserve(self, reservation: Reservation, now: float) -> None:
-        self._in_flight += 1
-        self._tokens += reservation.tokens
-        for reserve in self._reserves:
-            reserve(reservation, now)
+    def _look(self, at: float) -> None:
+        """Look again then, unless a look before is planned already; that one plans the next."""
+        if at >= self._looks_at or self._loop is None:
+            return
+        self._looks_at = at
+        if self._loop is asyncio._get_running_loop():
+            self._arm(self._loop, at)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._arm_locked, self._loop, at)
+        except RuntimeError:
+            self._waiters.clear()  # their loop is closed
 
-    def _wake_in(self, delay: float) -> None:
+    def _arm_locked(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        with self._admission.lock:
+            self._arm(loop, at)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        if self._error is not None or (self._timer is not None and self._timer.when() <= at):
+            return
+        self._disarm()
+        self._looks_at = at
+        self._timer = loop.call_at(at, self._wake)
+
+    def _disarm(self) -> None:
+        self._looks_at = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if delay < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(delay, self.wake)
+
+    def _wake(self) -> None:
+        assert self._loop is not None
+        with self._admission.lock:
+            self._disarm()
+            self._admission.wake(self, self._loop.time())

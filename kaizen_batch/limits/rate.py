@@ -154,7 +154,8 @@ class RateLimiter:
         _check_option("tokens_per_minute", tokens_per_minute, tokens_per_minute is None or tokens_per_minute >= 1)
         _check_option("window_s", window_s, 0 < window_s < math.inf)
         self.name: str = "the request window"
-        self._tokens_per_minute = tokens_per_minute
+        self.requests_per_minute: int | None = requests_per_minute
+        self.tokens_per_minute: int | None = tokens_per_minute
         self._requests = SlidingWindow(requests_per_minute, window_s)
         self._tokens = SlidingWindow(tokens_per_minute, window_s)
         self.token_limit = self._tokens.limit
@@ -180,7 +181,7 @@ class RateLimiter:
         limit = self._tokens.limit
         if limit is None or reservation.tokens <= limit:
             return
-        configured = limit == self._tokens_per_minute
+        configured = limit == self.tokens_per_minute
         source = "tokens_per_minute" if configured else "announced by the endpoint"
         mend = "raise tokens_per_minute" if configured else "have the limit of the account raised"
         raise ItemTooLargeError(

@@ -5,12 +5,13 @@ from typing import Protocol
 from msgspec import Struct
 
 
-class Reservation(Struct, gc=False):
+class Reservation(Struct, eq=False, gc=False):
     """What one call asks of the limits before it is sent, and what it took in the end.
 
     `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
-    `used_tokens` and `used_usd` are filled in before the ticket is settled; None means that nobody knows, and then
-    what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit.
+    `used_tokens` and `used_usd` are filled in before the call is released; None means that nobody knows, and then
+    what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit. A `probe` is let through an
+    open circuit. `sent_at` is when the call was sent, on the loop's clock.
     """
 
     tokens: int = 0
@@ -19,6 +20,18 @@ class Reservation(Struct, gc=False):
     used_usd: float | None = None
     body_bytes: int = 0
     usd_pico: int | None = None
+    probe: bool = False
+    sent_at: float = 0.0
+
+
+class InFlight:
+    """The calls to one endpoint that are under way, and the tokens they have reserved."""
+
+    __slots__ = ("calls", "tokens")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.tokens = 0
 
 
 class Limit(Protocol):
@@ -42,7 +55,7 @@ class Limit(Protocol):
 
 
 class JoiningLimit(Limit, Protocol):
-    """A limit that a line need not obey, nor spend time on, before something happens."""
+    """A limit that a queue need not obey, nor spend time on, before something happens."""
 
     def join(self, in_flight: int, tokens: int) -> None:
         """Count from now on: so many calls, of so many tokens, are in flight."""

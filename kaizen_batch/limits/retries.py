@@ -46,7 +46,7 @@ ABORT_RUN = AbortRun()
 
 
 @dataclass(slots=True)
-class Attempts:
+class AttemptCounts:
     """What one item has used up so far: calls, how those that did not end well ended, and its share of the budget."""
 
     failures: int = 0
@@ -104,7 +104,7 @@ class RetryPolicy(BaseModel):
     retry_after_max: float = Field(default=600.0, ge=0)
     budget: int = Field(default=500, ge=0)
 
-    def __call__(self, error: KaizenBatchError, used: Attempts, max_reasks: int = 0) -> Decision:
+    def __call__(self, error: KaizenBatchError, used: AttemptCounts, max_reasks: int = 0) -> Decision:
         """What follows from this error; `used` counts it already."""
         if error.fatal:
             return ABORT_RUN
@@ -116,7 +116,7 @@ class RetryPolicy(BaseModel):
             return RetryAfter(0.0) if used.reasks <= max_reasks else FAIL_ITEM
         return self._again(error, used)
 
-    def _again(self, error: KaizenBatchError, used: Attempts) -> Decision:
+    def _again(self, error: KaizenBatchError, used: AttemptCounts) -> Decision:
         asked = error.retry_after_s if isinstance(error, ProviderError) else None
         throttled = isinstance(error, ThrottledError)
         count, limit = (used.throttles, self.throttles + 1) if throttled else (used.failures, self.attempts)
@@ -150,7 +150,7 @@ class RetryBudget:
         self._capacity = capacity
         self.left: int = capacity
 
-    def spend(self, error: KaizenBatchError, used: Attempts) -> bool:
+    def spend(self, error: KaizenBatchError, used: AttemptCounts) -> bool:
         """Pay for one more attempt after this error; False, and nothing spent, if the rest does not cover it."""
         if isinstance(error, OutputError | ThrottledError | UnsupportedParameterError):
             return True
@@ -161,7 +161,7 @@ class RetryBudget:
         used.spent += cost
         return True
 
-    def earn(self, used: Attempts | None) -> None:
+    def earn(self, used: AttemptCounts | None) -> None:
         """Book a success of an item; `used` is None if nothing had failed before."""
         if used is not None and used.spent:
             self.left = min(self._capacity, self.left + used.spent)

@@ -1,17 +1,18 @@
 """ParallelBatchStrategy: many items at once, results in order. The main path."""
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Self, Unpack, cast
+from typing import Self, Unpack
 
 from kaizen_batch.agents import AgentLike, as_agent
 from kaizen_batch.agents.kaizen import execute_once, is_kaizen_agent
 from kaizen_batch.config import RunConfig, StrategyOptions
-from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
+from kaizen_batch.engine.run_state import RunPlan, RunState
 from kaizen_batch.engine.source import Source
 from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
+from kaizen_batch.limits import RateLimits
 from kaizen_batch.results import BatchResult, Result
 from kaizen_batch.strategies.run import BatchRun
 from kaizen_batch.texts.renamed import renamed
@@ -36,24 +37,34 @@ class ParallelBatchStrategy:
     """
 
     def __init__(
-        self, max_concurrent: int = 10, *, on_event: EventSink | None = None, **options: Unpack[StrategyOptions]
+        self,
+        max_concurrent: int = 10,
+        *,
+        on_event: EventSink | None = None,
+        limits: RateLimits | None = None,
+        **options: Unpack[StrategyOptions],
     ) -> None:
         if on_event is not None and not callable(on_event):
             raise ConfigError(f"on_event must be a function of one event; given: {on_event!r}")
         self.config: RunConfig = RunConfig(max_concurrent=max_concurrent, **options)
-        self.max_concurrent = max_concurrent
         self.on_event = on_event
+        self.limits = limits
 
     @classmethod
     def from_config(cls, config: RunConfig, *, on_event: EventSink | None = None) -> Self:
-        """The strategy that a BatchConfig describes."""
-        options = {name: getattr(config, name) for name in StrategyOptions.__annotations__}
-        return cls(config.max_concurrent, on_event=on_event, **cast(StrategyOptions, options))
+        """The strategy that a config describes."""
+        strategy = cls(config.max_concurrent, on_event=on_event)
+        strategy.config = RunConfig(max_concurrent=config.max_concurrent).over(config)
+        return strategy
 
     @property
-    def window(self) -> int:
-        """Results at most held back for order or a slow reader."""
-        return self.config.window or max(_WINDOW_FACTOR * self.max_concurrent, _WINDOW_LEAST)
+    def max_concurrent(self) -> int:
+        """Calls at once, for each run; an agent's own ceiling may be lower. Assign it to change it for later runs."""
+        return self.config.max_concurrent
+
+    @max_concurrent.setter
+    def max_concurrent(self, value: int) -> None:
+        self.config = RunConfig(max_concurrent=value).over(self.config)
 
     def stream(
         self,
@@ -72,21 +83,14 @@ class ParallelBatchStrategy:
         `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what
         the results say of themselves.
         """
-        adapted, config = as_agent(agent), self.config
+        adapted = as_agent(agent)
+        config = self.config.over(adapted.config)
         if config.journal is not None and adapted.endpoint is None:
             raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
         sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
-        pipeline = Pipeline(adapted, config, sinks=sinks, batch=batch)
-        supervisor = Supervisor(
-            pipeline,
-            Source(items),
-            agent=adapted,
-            buffer=ReorderBuffer(self.window, ordered=ordered),
-            journal=config.journal,
-            deadline_s=config.deadline_s,
-            grace_s=config.grace_s,
-        )
-        return BatchRun(supervisor)
+        run = RunState(RunPlan(adapted, config, Source(items, is_batch=batch), sinks, self.limits))
+        window = config.window or max(_WINDOW_FACTOR * run.limits.max_concurrent, _WINDOW_LEAST)
+        return BatchRun(Supervisor(run, ReorderBuffer(window, ordered=ordered)))
 
     async def run_batch(self, agent: AgentLike, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
         """All results in order, and the summary."""

@@ -22,7 +22,7 @@ from kaizen_batch import (
     Usage,
 )
 from kaizen_batch.agents import create_agent
-from kaizen_batch.events import Together
+from kaizen_batch.events import Sinks
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -148,8 +148,8 @@ async def test_events_that_no_sink_wants_are_not_made(wish: str, event: type[Eve
 
     alone, paired, asked = Frugal(), Frugal(), Frugal()
     await ParallelBatchStrategy(on_event=alone).run_batch(work, [1])
-    await ParallelBatchStrategy(on_event=Together(paired, Frugal())).run_batch(work, [1])
-    await ParallelBatchStrategy(on_event=Together(asked, lambda event: None)).run_batch(work, [1])
+    await ParallelBatchStrategy(on_event=Sinks(paired, Frugal())).run_batch(work, [1])
+    await ParallelBatchStrategy(on_event=Sinks(asked, lambda event: None)).run_batch(work, [1])
     assert event not in alone.seen + paired.seen
     assert alone.seen == paired.seen and BatchFinished in alone.seen
     assert event in asked.seen

@@ -17,7 +17,7 @@ def result(index: int) -> ItemResult:
 def taken(buffer: ReorderBuffer) -> list[int]:
     """Everything that can be read now."""
     indices = []
-    while (got := buffer.reserve()) is not None:
+    while (got := buffer.take()) is not None:
         indices.append(got.index)
     return indices
 
@@ -59,7 +59,7 @@ async def test_a_gap_holds_back_what_comes_after_it() -> None:
         buffer.put(result(index))
         await asyncio.sleep(0)
         assert not reader.done()
-        assert buffer.reserve() is None
+        assert buffer.take() is None
     buffer.put(result(0))
     await reader
     assert taken(buffer) == [0, 1, 2, 3]
@@ -72,7 +72,7 @@ async def test_a_slot_is_free_again_only_when_its_result_was_read(ordered: bool)
     for index in range(3):
         buffer.put(result(index))
     assert await acquire(buffer) == 0
-    assert buffer.reserve() == result(0)
+    assert buffer.take() == result(0)
     assert await acquire(buffer, 2) == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_slot_is_free_again_only_when_its_result_was_read(ordered: bool)
 async def test_a_read_without_a_result_frees_no_slot(ordered: bool) -> None:
     buffer = ReorderBuffer(1, ordered=ordered)
     assert await acquire(buffer) == 1
-    assert [buffer.reserve() for _ in range(3)] == [None] * 3
+    assert [buffer.take() for _ in range(3)] == [None] * 3
     assert await acquire(buffer) == 0
 
 
@@ -104,7 +104,7 @@ class Reader:
 
     async def read(self) -> None:
         while len(self.seen) < self.items:
-            while (got := self.buffer.reserve()) is not None:
+            while (got := self.buffer.take()) is not None:
                 self.seen.append(got.index)
                 await steps(self.pauses[got.index])
             if len(self.seen) < self.items:

@@ -59,7 +59,7 @@ def test_a_throttle_closes_the_gate_for_its_seconds_whatever_ends_meanwhile() ->
     held.pause(30.0, 5.0, 10.0)
     assert held.delay(CALL, 10.0) == 30.0
     held.commit(CALL, 20.0)
-    held.succeeded()
+    held.succeeded(CALL)
     assert held.delay(CALL, 20.0) == 20.0
     assert held.name == "the pause that the endpoint asked for"
 
@@ -125,7 +125,7 @@ def test_each_success_lets_one_more_in_until_none_is_held_back() -> None:
     rooms = []
     for _ in range(5):
         rooms.append(room(held, 1.0))
-        held.succeeded()
+        held.succeeded(CALL)
     assert rooms == [5, 6, 7, 8, 50]
 
 
@@ -149,7 +149,7 @@ def test_a_success_between_starts_the_count_anew() -> None:
     shaky = breaker()
     for _ in range(3):
         assert [shaky.failed(item, 1.0, 2.0) for item in range(4)] == [0.0] * 4
-        shaky.succeeded()
+        shaky.succeeded(CALL)
     assert shaky.delay(CALL, 2.0) == 0.0
 
 
@@ -202,7 +202,7 @@ def test_pauses_double_up_to_a_minute_and_after_eight_the_endpoint_is_given_up()
 @pytest.mark.parametrize("times", [1, 3, 8])
 def test_a_probe_that_succeeds_starts_all_over(times: int) -> None:
     tripped, now = opened(times=times)
-    tripped.succeeded()
+    tripped.succeeded(CALL)
     assert room(tripped, now) == 2
     assert [tripped.failed(item, now, now) for item in range(5)] == [0.0, 0.0, 0.0, 0.0, 1.0]
 
@@ -255,7 +255,7 @@ def test_no_story_leaves_the_gate_closed_for_good_or_pauses_for_more_than_asked(
             sent_at = flying.pop(which % len(flying))
             story.commit(CALL, now)
             if what == "ok":
-                story.succeeded()
+                story.succeeded(CALL)
             elif what == "fail":
                 latest = max(latest, now + (story.failed(item, sent_at, now) or 0.0))
             elif what == "throttle":
@@ -274,7 +274,7 @@ def test_the_circuit_opens_at_five_items_in_a_row_and_never_before(calls: list[t
     watched, failing = breaker(), set[int]()
     for item, well in calls:
         if well:
-            watched.succeeded()
+            watched.succeeded(CALL)
             failing.clear()
             continue
         failing.add(item)

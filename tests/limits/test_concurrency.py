@@ -10,7 +10,7 @@ from kaizen_batch.limits import ConcurrencyLimiter, Limit, Reservation
 def test_it_is_a_limit() -> None:
     limit: Limit = ConcurrencyLimiter(3)
     limit.check(Reservation(tokens=10**9, usd=1e9))
-    assert limit.name == "a free place"
+    assert limit.name == "a free slot"
 
 
 @pytest.mark.parametrize("places", [1, 2, 10])
@@ -24,14 +24,15 @@ def test_a_call_waits_for_the_end_of_another_when_all_places_are_taken(places: i
     assert limiter.delay(Reservation(), 1.0) == 0.0
 
 
-def test_the_peak_is_the_most_there_ever_were() -> None:
-    limiter = ConcurrencyLimiter(5)
+def test_a_smaller_size_lets_calls_in_flight_end_and_a_larger_one_lets_more_in() -> None:
+    limiter = ConcurrencyLimiter(3)
     for _ in range(3):
         limiter.reserve(Reservation(), 0.0)
-    for _ in range(3):
-        limiter.commit(Reservation(), 0.0)
-    limiter.reserve(Reservation(), 0.0)
-    assert (limiter.in_flight, limiter.peak, limiter.limit) == (1, 3, 5)
+    limiter.resize(2)
+    limiter.commit(Reservation(), 0.0)
+    assert limiter.delay(Reservation(), 0.0) == math.inf
+    limiter.resize(4)
+    assert (limiter.delay(Reservation(), 0.0), limiter.in_flight, limiter.max_concurrent) == (0.0, 2, 4)
 
 
 def test_a_fixed_limit_learns_nothing() -> None:

@@ -39,17 +39,6 @@ class Open:
         return len(self.acquired) - len(self.left)
 
 
-class Joining(Open):
-    """A limit that a line may take in later."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.joined: list[tuple[int, int]] = []
-
-    def join(self, in_flight: int, tokens: int) -> None:
-        self.joined.append((in_flight, tokens))
-
-
 class Every(Open):
     """One call in so many seconds: the wait is known."""
 
@@ -108,7 +97,7 @@ async def goes(*calls: "asyncio.Task[None]") -> None:
 
 async def test_who_fits_goes_at_once_and_the_others_in_the_order_in_which_they_came() -> None:
     limiter = ConcurrencyLimiter(2)
-    queue = Admission([limiter]).queue([])
+    queue = Admission().queue([limiter])
     calls = [acquire(queue) for _ in range(6)]
     for gone in range(2, 6):
         await steps()
@@ -117,11 +106,10 @@ async def test_who_fits_goes_at_once_and_the_others_in_the_order_in_which_they_c
         assert limiter.in_flight == 2  # the turn is handed on in the same instant
     await steps()
     assert calls[-1].done()
-    assert limiter.peak == 2
 
 
 async def test_a_small_call_does_not_overtake_a_large_one() -> None:
-    queue = Admission([Room(10)]).queue([])
+    queue = Admission().queue([Room(10)])
     inside = Reservation(tokens=5)
     await queue.acquire(inside)
     large, small = acquire(queue, 6), acquire(queue, 1)
@@ -132,7 +120,7 @@ async def test_a_small_call_does_not_overtake_a_large_one() -> None:
 
 
 async def test_the_one_behind_a_cancelled_call_goes_if_it_is_smaller() -> None:
-    queue = Admission([Room(10)]).queue([])
+    queue = Admission().queue([Room(10)])
     await queue.acquire(Reservation(tokens=5))
     large, small = acquire(queue, 6), acquire(queue, 5)
     await steps()
@@ -143,7 +131,7 @@ async def test_the_one_behind_a_cancelled_call_goes_if_it_is_smaller() -> None:
 @pytest.mark.parametrize("order", ["turn first", "cancellation first"])
 async def test_a_call_cancelled_in_the_instant_of_its_turn_passes_it_on(order: str) -> None:
     limiter, books = ConcurrencyLimiter(1), Open()
-    queue = Admission([limiter, books]).queue([])
+    queue = Admission().queue([limiter, books])
     inside = Reservation()
     await queue.acquire(inside)
     unlucky, following = acquire(queue), acquire(queue)
@@ -156,12 +144,12 @@ async def test_a_call_cancelled_in_the_instant_of_its_turn_passes_it_on(order: s
     await asyncio.wait([unlucky])
     assert unlucky.cancelled()
     await goes(following)
-    assert (limiter.in_flight, books.inside, limiter.peak) == (1, 1, 1)
+    assert (limiter.in_flight, books.inside) == (1, 1)
 
 
 async def test_a_call_cancelled_in_the_instant_of_its_turn_was_not_sent_and_costs_nothing() -> None:
     budget = Budget(1.0)
-    queue = Admission([budget]).queue([])
+    queue = Admission().queue([budget])
     inside = Reservation(usd=0.75)
     await queue.acquire(inside)
     unlucky = asyncio.create_task(queue.acquire(Reservation(usd=0.5)))
@@ -175,8 +163,8 @@ async def test_a_call_cancelled_in_the_instant_of_its_turn_was_not_sent_and_cost
 
 async def test_nobody_holds_one_permit_while_it_waits_for_another() -> None:
     place = ConcurrencyLimiter(1)
-    admission = Admission([place])
-    slow, fast = admission.queue([Every(10)]), admission.queue([])
+    admission = Admission()
+    slow, fast = admission.queue([Every(10), place]), admission.queue([place])
     await slow.acquire(Reservation())
     slow.release(Reservation())
     waiting = acquire(slow)
@@ -191,8 +179,8 @@ async def test_nobody_holds_one_permit_while_it_waits_for_another() -> None:
 
 @pytest.mark.parametrize("how", ["leave", "cancel"])
 async def test_what_ends_in_one_line_lets_the_other_line_go_on(how: str) -> None:
-    admission = Admission([ConcurrencyLimiter(1)])
-    one, other = admission.queue([]), admission.queue([])
+    admission, slots = Admission(), ConcurrencyLimiter(1)
+    one, other = admission.queue([slots]), admission.queue([slots])
     await one.acquire(Reservation())
     turn, waiting = acquire(one), acquire(other)
     await steps()
@@ -206,7 +194,7 @@ async def test_what_ends_in_one_line_lets_the_other_line_go_on(how: str) -> None
 
 
 async def test_a_call_that_never_fits_is_told_so_at_once_and_joins_no_line() -> None:
-    queue = Admission([Room(10)]).queue([])
+    queue = Admission().queue([Room(10)])
     await queue.acquire(Reservation(tokens=10))
     waiting = acquire(queue, 5)
     await steps()
@@ -218,7 +206,7 @@ async def test_a_call_that_never_fits_is_told_so_at_once_and_joins_no_line() -> 
 
 async def test_a_call_refused_when_its_turn_comes_holds_nobody_up() -> None:
     room = Room(10)
-    queue = Admission([room]).queue([])
+    queue = Admission().queue([room])
     with pytest.raises(BudgetExhaustedError):
         await queue.acquire(Reservation(tokens=0))
     await queue.acquire(Reservation(tokens=10))
@@ -241,7 +229,7 @@ async def test_a_limit_that_breaks_harms_only_the_call_that_it_was_asked_about()
                 raise ZeroDivisionError
             return super().delay(reservation, now)
 
-    queue = Admission([Broken(10)]).queue([])
+    queue = Admission().queue([Broken(10)])
     await queue.acquire(Reservation(tokens=5))
     unlucky, following = acquire(queue, 9), acquire(queue, 2)
     await steps()
@@ -253,16 +241,17 @@ async def test_a_limit_that_breaks_harms_only_the_call_that_it_was_asked_about()
 
 async def test_close_sends_away_who_waits_and_who_comes_later_and_lets_calls_end() -> None:
     limiter, error = ConcurrencyLimiter(1), NotAttemptedError("over")
-    admission = Admission([limiter])
-    queue, other = admission.queue([]), admission.queue([Every(60)])
+    admission = Admission()
+    queue, other = admission.queue([limiter]), admission.queue([Every(60), limiter])
     await queue.acquire(Reservation())
     waiting = [acquire(one) for one in (queue, other, queue, other)]
     await steps()
     waiting[0].cancel()  # in the same instant
-    admission.close(error)
+    queue.close(error)
+    other.close(error)
     await asyncio.wait(waiting)
     assert [call.cancelled() or call.exception() for call in waiting] == [True, error, error, error]
-    assert (queue.closed, other.closed, admission.waiting_for) == (True, True, None)
+    assert (queue.closed, other.closed, queue.waiting_for, list(admission.ring)) == (True, True, None, [])
     assert other._timer is None
     with pytest.raises(NotAttemptedError, match="over"):
         other.try_acquire(Reservation())
@@ -274,7 +263,7 @@ async def test_close_sends_away_who_waits_and_who_comes_later_and_lets_calls_end
 
 async def test_the_one_error_of_a_closed_line_does_not_grow_with_each_that_it_meets() -> None:
     error = NotAttemptedError("over")
-    queue = Admission([ConcurrencyLimiter(1)]).queue([])
+    queue = Admission().queue([ConcurrencyLimiter(1)])
     await queue.acquire(Reservation())
     waiting = [acquire(queue) for _ in range(50)]
     await steps()
@@ -290,33 +279,16 @@ async def test_the_one_error_of_a_closed_line_does_not_grow_with_each_that_it_me
 
 
 async def test_it_says_what_the_first_in_line_waits_for() -> None:
-    admission = Admission([Room(1)])
-    queue = admission.queue([Every(12)])
-    assert admission.waiting_for is None
+    queue = Admission().queue([Every(12), Room(1)])
+    assert queue.waiting_for is None
     await queue.acquire(Reservation(tokens=1))
     waiting = acquire(queue)
     await steps()
-    assert admission.waiting_for == "room"
+    assert queue.waiting_for == "room"
     queue.release(Reservation(tokens=1))
-    assert admission.waiting_for == "the clock, 12 s"
+    assert queue.waiting_for == "the clock, 12 s"
     await asyncio.sleep(5.0)
     assert queue.waiting_for == "the clock, 7 s"
     waiting.cancel()
     await steps()
-    assert admission.waiting_for is None
-
-
-async def test_a_limit_that_joins_later_knows_what_is_in_flight_and_sees_it_end() -> None:
-    queue, limit, calls = (
-        Admission([]).queue(),
-        Joining(),
-        [Reservation(tokens=3), Reservation(tokens=4), Reservation(tokens=5)],
-    )
-    for call in calls[:2]:
-        await queue.acquire(call)
-    queue.activate(limit)
-    queue.activate(limit)
-    await queue.acquire(calls[2])
-    for call in calls:
-        queue.release(call)
-    assert (limit.joined, limit.acquired, limit.left) == ([(2, 7)], [calls[2]], calls)
+    assert queue.waiting_for is None

@@ -24,7 +24,7 @@ from kaizen_batch.errors import (
     TruncatedOutputError,
     UnsupportedParameterError,
 )
-from kaizen_batch.limits.retries import ABORT_RUN, FAIL_ITEM, Attempts, Decision, RetryAfter, RetryPolicy
+from kaizen_batch.limits.retries import ABORT_RUN, FAIL_ITEM, AttemptCounts, Decision, RetryAfter, RetryPolicy
 
 PLAIN = RetryPolicy(attempts=3, throttles=2, wait_initial=1.0, wait_max=60.0, wait_jitter=False, retry_after_max=100.0)
 SECONDS = st.floats(min_value=0, max_value=3600)
@@ -34,62 +34,62 @@ SECONDS = st.floats(min_value=0, max_value=3600)
     ("error", "used", "decision"),
     [
         # own failures: exponential, bounded by attempts
-        (ServerError("x"), Attempts(failures=1), RetryAfter(1.0)),
-        (ServerError("x"), Attempts(failures=2), RetryAfter(2.0)),
-        (ServerError("x"), Attempts(failures=3), FAIL_ITEM),
-        (NoAnswerError("x"), Attempts(failures=1), RetryAfter(1.0)),
-        (NoAnswerError("x"), Attempts(failures=3), FAIL_ITEM),
-        (AgentError("x", retryable=True), Attempts(failures=1), RetryAfter(1.0)),
-        (BadRequestError("x", retryable=True), Attempts(failures=1), RetryAfter(1.0)),
+        (ServerError("x"), AttemptCounts(failures=1), RetryAfter(1.0)),
+        (ServerError("x"), AttemptCounts(failures=2), RetryAfter(2.0)),
+        (ServerError("x"), AttemptCounts(failures=3), FAIL_ITEM),
+        (NoAnswerError("x"), AttemptCounts(failures=1), RetryAfter(1.0)),
+        (NoAnswerError("x"), AttemptCounts(failures=3), FAIL_ITEM),
+        (AgentError("x", retryable=True), AttemptCounts(failures=1), RetryAfter(1.0)),
+        (BadRequestError("x", retryable=True), AttemptCounts(failures=1), RetryAfter(1.0)),
         # an overloaded server waits three doublings longer
-        (OverloadedError("x"), Attempts(failures=1), RetryAfter(8.0)),
-        (OverloadedError("x"), Attempts(failures=3), FAIL_ITEM),
+        (OverloadedError("x"), AttemptCounts(failures=1), RetryAfter(8.0)),
+        (OverloadedError("x"), AttemptCounts(failures=3), FAIL_ITEM),
         # throttles: counted apart, and everyone waits
-        (ThrottledError("x"), Attempts(throttles=1), RetryAfter(1.0, everyone=True)),
-        (ThrottledError("x"), Attempts(throttles=2), RetryAfter(2.0, everyone=True)),
-        (ThrottledError("x"), Attempts(throttles=3), FAIL_ITEM),
-        (ThrottledError("x"), Attempts(failures=99, throttles=1), RetryAfter(1.0, everyone=True)),
-        (ServerError("x"), Attempts(failures=1, throttles=99), RetryAfter(1.0)),
-        (ThrottledError("x", retryable=False), Attempts(throttles=1), FAIL_ITEM),
+        (ThrottledError("x"), AttemptCounts(throttles=1), RetryAfter(1.0, everyone=True)),
+        (ThrottledError("x"), AttemptCounts(throttles=2), RetryAfter(2.0, everyone=True)),
+        (ThrottledError("x"), AttemptCounts(throttles=3), FAIL_ITEM),
+        (ThrottledError("x"), AttemptCounts(failures=99, throttles=1), RetryAfter(1.0, everyone=True)),
+        (ServerError("x"), AttemptCounts(failures=1, throttles=99), RetryAfter(1.0)),
+        (ThrottledError("x", retryable=False), AttemptCounts(throttles=1), FAIL_ITEM),
         # what the endpoint asks for comes on top
-        (ThrottledError("x", retry_after_s=5.0), Attempts(throttles=1), RetryAfter(6.0, everyone=True)),
-        (ServerError("x", retry_after_s=5.0), Attempts(failures=1), RetryAfter(6.0)),
-        (ThrottledError("x", retry_after_s=100.0), Attempts(throttles=1), RetryAfter(101.0, everyone=True)),
-        (ThrottledError("x", retry_after_s=100.1), Attempts(throttles=1), ABORT_RUN),
-        (ServerError("x", retry_after_s=101.0), Attempts(failures=1), ABORT_RUN),
+        (ThrottledError("x", retry_after_s=5.0), AttemptCounts(throttles=1), RetryAfter(6.0, everyone=True)),
+        (ServerError("x", retry_after_s=5.0), AttemptCounts(failures=1), RetryAfter(6.0)),
+        (ThrottledError("x", retry_after_s=100.0), AttemptCounts(throttles=1), RetryAfter(101.0, everyone=True)),
+        (ThrottledError("x", retry_after_s=100.1), AttemptCounts(throttles=1), ABORT_RUN),
+        (ServerError("x", retry_after_s=101.0), AttemptCounts(failures=1), ABORT_RUN),
         # not to be repeated
-        (ServerError("x", retryable=False), Attempts(failures=1), FAIL_ITEM),
-        (BadRequestError("x"), Attempts(failures=1), FAIL_ITEM),
-        (BadRequestError("x", retry_after_s=101.0), Attempts(failures=1), FAIL_ITEM),
-        (AgentError("x"), Attempts(failures=1), FAIL_ITEM),
-        (InputError("x"), Attempts(), FAIL_ITEM),
-        (ConfigError("x"), Attempts(), FAIL_ITEM),
-        (RefusedOutputError("x"), Attempts(reasks=1), FAIL_ITEM),
-        (TruncatedOutputError("x"), Attempts(reasks=1), FAIL_ITEM),
+        (ServerError("x", retryable=False), AttemptCounts(failures=1), FAIL_ITEM),
+        (BadRequestError("x"), AttemptCounts(failures=1), FAIL_ITEM),
+        (BadRequestError("x", retry_after_s=101.0), AttemptCounts(failures=1), FAIL_ITEM),
+        (AgentError("x"), AttemptCounts(failures=1), FAIL_ITEM),
+        (InputError("x"), AttemptCounts(), FAIL_ITEM),
+        (ConfigError("x"), AttemptCounts(), FAIL_ITEM),
+        (RefusedOutputError("x"), AttemptCounts(reasks=1), FAIL_ITEM),
+        (TruncatedOutputError("x"), AttemptCounts(reasks=1), FAIL_ITEM),
         # learned, so again at once, however often it failed before
-        (UnsupportedParameterError("x"), Attempts(), RetryAfter(0.0)),
-        (UnsupportedParameterError("x"), Attempts(adaptations=9), FAIL_ITEM),
-        (UnsupportedParameterError("x"), Attempts(failures=99, throttles=99, reasks=99), RetryAfter(0.0)),
+        (UnsupportedParameterError("x"), AttemptCounts(), RetryAfter(0.0)),
+        (UnsupportedParameterError("x"), AttemptCounts(adaptations=9), FAIL_ITEM),
+        (UnsupportedParameterError("x"), AttemptCounts(failures=99, throttles=99, reasks=99), RetryAfter(0.0)),
         # the run is over
-        (AuthenticationError("x"), Attempts(failures=1), ABORT_RUN),
-        (ModelNotFoundError("x"), Attempts(failures=1), ABORT_RUN),
-        (QuotaExhaustedError("x"), Attempts(failures=1), ABORT_RUN),
-        (QuotaExhaustedError("x", retryable=True), Attempts(failures=1), ABORT_RUN),
+        (AuthenticationError("x"), AttemptCounts(failures=1), ABORT_RUN),
+        (ModelNotFoundError("x"), AttemptCounts(failures=1), ABORT_RUN),
+        (QuotaExhaustedError("x"), AttemptCounts(failures=1), ABORT_RUN),
+        (QuotaExhaustedError("x", retryable=True), AttemptCounts(failures=1), ABORT_RUN),
     ],
 )
-def test_what_follows_from_an_error(error: KaizenBatchError, used: Attempts, decision: Decision) -> None:
+def test_what_follows_from_an_error(error: KaizenBatchError, used: AttemptCounts, decision: Decision) -> None:
     assert PLAIN(error, used, max_reasks=1) == decision
 
 
 @pytest.mark.parametrize("max_reasks", [0, 1, 2, 5])
 def test_an_answer_that_does_not_fit_is_asked_again_max_reasks_times_at_once(max_reasks: int) -> None:
-    decisions = [PLAIN(InvalidOutputError("x"), Attempts(reasks=n), max_reasks) for n in range(1, max_reasks + 2)]
+    decisions = [PLAIN(InvalidOutputError("x"), AttemptCounts(reasks=n), max_reasks) for n in range(1, max_reasks + 2)]
     assert decisions == [RetryAfter(0.0)] * max_reasks + [FAIL_ITEM]
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
 def test_an_item_that_always_fails_is_called_as_often_as_attempts_says(attempts: int) -> None:
-    policy, used, calls = RetryPolicy(attempts=attempts), Attempts(), 0
+    policy, used, calls = RetryPolicy(attempts=attempts), AttemptCounts(), 0
     decision: Decision = RetryAfter(0.0)
     while isinstance(decision, RetryAfter):
         calls += 1
@@ -100,7 +100,7 @@ def test_an_item_that_always_fails_is_called_as_often_as_attempts_says(attempts:
 
 @pytest.mark.parametrize("throttles", [0, 1, 4])
 def test_an_item_that_is_always_throttled_is_repeated_as_often_as_throttles_says(throttles: int) -> None:
-    policy, used, repeats = RetryPolicy(throttles=throttles), Attempts(), -1
+    policy, used, repeats = RetryPolicy(throttles=throttles), AttemptCounts(), -1
     decision: Decision = RetryAfter(0.0)
     while isinstance(decision, RetryAfter):
         repeats += 1
@@ -112,20 +112,20 @@ def test_an_item_that_is_always_throttled_is_repeated_as_often_as_throttles_says
 @pytest.mark.parametrize(
     ("error", "counted"),
     [
-        (ServerError("x"), Attempts(failures=1)),
-        (OverloadedError("x"), Attempts(failures=1)),
-        (NoAnswerError("x"), Attempts(failures=1)),
-        (BadRequestError("x"), Attempts(failures=1)),
-        (AgentError("x"), Attempts(failures=1)),
-        (AuthenticationError("x"), Attempts(failures=1)),
-        (ThrottledError("x"), Attempts(throttles=1)),
-        (InvalidOutputError("x"), Attempts(reasks=1)),
-        (TruncatedOutputError("x"), Attempts(reasks=1)),
-        (UnsupportedParameterError("x"), Attempts(adaptations=1)),
+        (ServerError("x"), AttemptCounts(failures=1)),
+        (OverloadedError("x"), AttemptCounts(failures=1)),
+        (NoAnswerError("x"), AttemptCounts(failures=1)),
+        (BadRequestError("x"), AttemptCounts(failures=1)),
+        (AgentError("x"), AttemptCounts(failures=1)),
+        (AuthenticationError("x"), AttemptCounts(failures=1)),
+        (ThrottledError("x"), AttemptCounts(throttles=1)),
+        (InvalidOutputError("x"), AttemptCounts(reasks=1)),
+        (TruncatedOutputError("x"), AttemptCounts(reasks=1)),
+        (UnsupportedParameterError("x"), AttemptCounts(adaptations=1)),
     ],
 )
-def test_each_error_is_counted_in_its_own_place(error: KaizenBatchError, counted: Attempts) -> None:
-    used = Attempts()
+def test_each_error_is_counted_in_its_own_place(error: KaizenBatchError, counted: AttemptCounts) -> None:
+    used = AttemptCounts()
     used.count(error)
     assert used == counted
 
@@ -158,7 +158,7 @@ def test_the_jitter_spreads_the_waits() -> None:
 def test_no_wait_is_shorter_than_what_the_endpoint_asks_for(
     asked: float, kind: type[ServerError] | type[ThrottledError], count: int, jitter: bool
 ) -> None:
-    used = Attempts(failures=count, throttles=count)
+    used = AttemptCounts(failures=count, throttles=count)
     decision = RetryPolicy(wait_jitter=jitter)(kind("x", retry_after_s=asked), used)
     assert isinstance(decision, RetryAfter)
     assert decision.wait_s >= asked
@@ -166,17 +166,17 @@ def test_no_wait_is_shorter_than_what_the_endpoint_asks_for(
 
 @given(asked=st.floats(min_value=0, exclude_min=True), limit=SECONDS)
 def test_a_wait_beyond_retry_after_max_ends_the_run(asked: float, limit: float) -> None:
-    decision = RetryPolicy(retry_after_max=limit)(ThrottledError("x", retry_after_s=asked), Attempts(throttles=1))
+    decision = RetryPolicy(retry_after_max=limit)(ThrottledError("x", retry_after_s=asked), AttemptCounts(throttles=1))
     assert (decision == ABORT_RUN) is (asked > limit)
 
 
 @given(
     error=st.sampled_from([ServerError, ThrottledError, BadRequestError, InvalidOutputError, NotAttemptedError]),
-    used=st.builds(Attempts, *[st.integers(0, 200)] * 4),
+    used=st.builds(AttemptCounts, *[st.integers(0, 200)] * 4),
     max_reasks=st.integers(0, 20),
 )
 def test_every_decision_is_one_of_three_and_no_wait_is_negative(
-    error: type[KaizenBatchError], used: Attempts, max_reasks: int
+    error: type[KaizenBatchError], used: AttemptCounts, max_reasks: int
 ) -> None:
     decision = RetryPolicy()(error("x"), used, max_reasks)
     assert decision in (FAIL_ITEM, ABORT_RUN) or (isinstance(decision, RetryAfter) and decision.wait_s >= 0)

@@ -14,7 +14,7 @@ from kaizen_batch.errors import (
     ThrottledError,
     UnsupportedParameterError,
 )
-from kaizen_batch.limits.retries import Attempts, RetryBudget
+from kaizen_batch.limits.retries import AttemptCounts, RetryBudget
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from kaizen_batch.limits.retries import Attempts, RetryBudget
     ],
 )
 def test_what_one_more_attempt_costs(error: KaizenBatchError, cost: int) -> None:
-    budget, used = RetryBudget(500), Attempts()
+    budget, used = RetryBudget(500), AttemptCounts()
     assert budget.spend(error, used)
     assert (500 - budget.left, used.spent) == (cost, cost)
 
@@ -51,18 +51,18 @@ def test_a_dead_endpoint_costs_a_bounded_number_of_retries(
     capacity: int, error: KaizenBatchError, retries: int
 ) -> None:
     budget = RetryBudget(capacity)
-    assert sum(budget.spend(error, Attempts()) for _ in range(10_000)) == retries
+    assert sum(budget.spend(error, AttemptCounts()) for _ in range(10_000)) == retries
 
 
 def test_an_empty_budget_still_lets_throttles_and_re_asks_through() -> None:
-    budget, used = RetryBudget(0), Attempts()
+    budget, used = RetryBudget(0), AttemptCounts()
     for error in (ThrottledError("x"), InvalidOutputError("x"), UnsupportedParameterError("x")):
         assert all(budget.spend(error, used) for _ in range(100))
     assert (budget.left, used.spent) == (0, 0)
 
 
 def test_what_the_rest_does_not_cover_is_not_spent() -> None:
-    budget, used = RetryBudget(9), Attempts()
+    budget, used = RetryBudget(9), AttemptCounts()
     assert not budget.spend(NoAnswerError("x"), used)
     assert (budget.left, used.spent) == (9, 0)
     assert budget.spend(ServerError("x"), used)
@@ -70,7 +70,7 @@ def test_what_the_rest_does_not_cover_is_not_spent() -> None:
 
 
 def test_a_success_pays_back_what_its_item_spent_and_no_more() -> None:
-    budget, lucky, lost = RetryBudget(100), Attempts(), Attempts()
+    budget, lucky, lost = RetryBudget(100), AttemptCounts(), AttemptCounts()
     for used in (lucky, lucky, lost):
         budget.spend(NoAnswerError("x"), used)
     assert budget.left == 70
@@ -82,9 +82,9 @@ def test_a_success_pays_back_what_its_item_spent_and_no_more() -> None:
 
 def test_a_success_at_the_first_attempt_pays_back_1_up_to_the_capacity() -> None:
     budget = RetryBudget(10)
-    budget.spend(ServerError("x"), Attempts())
+    budget.spend(ServerError("x"), AttemptCounts())
     for left in (6, 7, 8, 9, 10, 10):
-        budget.earn(Attempts())
+        budget.earn(AttemptCounts())
         assert budget.left == left
 
 
@@ -95,7 +95,7 @@ ERRORS = [ServerError("x"), NoAnswerError("x"), ThrottledError("x"), InvalidOutp
 def test_whatever_happens_the_rest_is_between_0_and_the_capacity(
     capacity: int, story: list[tuple[int, KaizenBatchError | None]]
 ) -> None:
-    budget, items = RetryBudget(capacity), [Attempts() for _ in range(5)]
+    budget, items = RetryBudget(capacity), [AttemptCounts() for _ in range(5)]
     paid = back = 0
     for item, error in story:
         used, left = items[item], budget.left

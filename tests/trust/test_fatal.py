@@ -36,7 +36,7 @@ async def test_after_the_cause_is_fixed_a_journal_resumes_with_each_item_billed_
         broken = await ask(simulator, ITEMS, journal=journal, max_concurrent=20)
         assert statuses(simulator.ledger, down_for_good.status) - 1 <= 20
         assert broken.summary.from_journal == broken.summary.ok == 40
-        assert f"run the same batch with journal='{journal}' to go on" in broken.summary.stopped
+        assert f"run the same batch with journal='{journal}' to resume" in broken.summary.stopped
         simulator._endpoint.scripted.clear()
         mended = await ask(simulator, ITEMS, journal=journal, max_concurrent=20)
     assert_right(mended, ITEMS)

@@ -26,7 +26,7 @@ class Mock:
 
     def __init__(self, journal: Path, latency_s: float, **options: Any) -> None:
         self.provider = MockProvider(latency_s=latency_s)
-        self.agent = create_agent(BatchConfig(llm_provider="mock"), None, self.provider)
+        self.agent = create_agent(BatchConfig(llm_provider="mock", timeout_s=None), None, self.provider)
         self.strategy = ParallelBatchStrategy(max_concurrent=5, journal=journal, **options)
 
     def stream(self) -> BatchRun:

@@ -1,0 +1,100 @@
+"""What follows when an item's first attempt failed: further attempts, re-asks, fallbacks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from kaizen_batch.engine.item import Item
+from kaizen_batch.engine.run_state import RunState
+from kaizen_batch.errors import (
+    ItemTooLargeError,
+    JournalError,
+    KaizenBatchError,
+    NotAttemptedError,
+    StoppedError,
+    as_batch_error,
+)
+from kaizen_batch.events import RetryScheduled, Throttled
+from kaizen_batch.limits.retries import AbortRun, AttemptCounts, FailItem
+from kaizen_batch.providers import Completion
+from kaizen_batch.results import ItemError, Outputs
+
+
+class Attempts:
+    """Carries an item on after a failure, as the retry policy of the run decides."""
+
+    def __init__(self, run: RunState, send: Callable[[Item], Awaitable[Completion]]) -> None:
+        self._run = run
+        self._send = send
+
+    async def recover(self, item: Item, error: Exception) -> Outputs:
+        """The outputs after all, of an item whose first attempt ended with this error. Raises: the last error."""
+        try:
+            return await self._repeat(item, error)
+        except (NotAttemptedError, StoppedError, JournalError):
+            raise
+        except Exception as last:
+            return await self._fall_back(item, as_batch_error(last))
+
+    async def _fall_back(self, item: Item, failure: KaizenBatchError) -> Outputs:
+        """The outputs from the next endpoint that can serve this item; raises the last failure if none can."""
+        run = self._run
+        for upstream in run.upstreams[1:]:
+            if upstream.error is not None and run.reason is None:
+                continue
+            try:
+                item.upstream, item.used, item.body = upstream, None, None
+                item.prepare()
+                return await self._repeat(item)
+            except (NotAttemptedError, StoppedError, JournalError):
+                raise failure from None
+            except Exception as error:
+                failure = as_batch_error(error)
+        raise failure
+
+    async def _repeat(self, item: Item, failed: Exception | None = None) -> Outputs:
+        """Attempt after attempt on one endpoint; `failed` is how one ended that was made already."""
+        upstream, failure = item.upstream, None
+        while True:
+            try:
+                if failed is not None:
+                    raise failed
+                return item.accept(await self._send(item))
+            except NotAttemptedError as error:
+                raise failure or error from None
+            except (StoppedError, JournalError, ItemTooLargeError):
+                raise
+            except Exception as error:
+                failure, failed = as_batch_error(error), None
+            if failure is upstream.error:
+                raise failure  # it has closed the endpoint's queue, or was sent away from there
+            wait_s = self._wait_s(item, failure)
+            if wait_s is None:
+                raise failure
+            if wait_s > 0:
+                with item.release_slot():
+                    await self._sleep(wait_s)
+
+    def _wait_s(self, item: Item, error: KaizenBatchError) -> float | None:
+        """Seconds until the next attempt, or None if there is none."""
+        run, upstream = self._run, item.upstream
+        used = item.used = item.used or AttemptCounts()
+        used.count(error)
+        decision = run.config.retry(error, used, run.config.max_reasks)
+        if isinstance(decision, AbortRun):
+            run.give_up(upstream, error)
+            return None
+        if isinstance(decision, FailItem) or run.reason is not None or not run.retries.spend(error, used):
+            return None
+        if decision.everyone:
+            upstream.pause(decision.wait_s, item.sent_at, asyncio.get_running_loop().time())
+            run.metrics.throttles += 1
+            run.sinks(Throttled(decision.wait_s, ItemError.of(error)))
+        run.sinks(RetryScheduled(item.index, item.attempt, decision.wait_s, ItemError.of(error)))
+        return 0.0 if decision.everyone else decision.wait_s
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait out a delay, or less if the run ends meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._run.stopped.wait()

@@ -1,0 +1,139 @@
+"""What the parts of one run share."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import NamedTuple
+
+from kaizen_batch.agents import Agent
+from kaizen_batch.config import RunConfig
+from kaizen_batch.engine.journaling import announce
+from kaizen_batch.engine.run_limits import RunLimits
+from kaizen_batch.engine.source import Source
+from kaizen_batch.engine.upstream import Upstream
+from kaizen_batch.errors import JournalError, KaizenBatchError, NotAttemptedError
+from kaizen_batch.events import BatchProgress, EventSink, Sinks
+from kaizen_batch.journal import JournalWriter, Totals
+from kaizen_batch.limits import RateLimits
+from kaizen_batch.limits.retries import RetryBudget
+from kaizen_batch.metrics import RunMetrics
+from kaizen_batch.results import BatchSummary
+
+
+class RunPlan(NamedTuple):
+    """What a strategy asks for; `limits` are those that it shares with others."""
+
+    agent: Agent
+    config: RunConfig
+    source: Source
+    sinks: Sequence[EventSink] = ()
+    limits: RateLimits | None = None
+
+
+class RunState:
+    """One run: its agent and options, where its items come from, what it counts, may spend and tells, and why it ended.
+
+    `upstreams` are the endpoint of the agent and those of its fallbacks. `journal` is open or None. `reason` says why
+    the run ended before its last item, None if it has not; `stopped` is set with it. `idle` is set when a run that is
+    ending has no item under way. `cut_at` is when calls in flight are cut off, on the loop's clock.
+    """
+
+    def __init__(self, plan: RunPlan) -> None:
+        agent, config = plan.agent, plan.config
+        self.agent: Agent = agent
+        self.config: RunConfig = config
+        self.source: Source = plan.source
+        self.limits: RunLimits = RunLimits(agent.upstream_limits, config, plan.limits)
+        self.metrics: RunMetrics = RunMetrics(self.limits.max_concurrent)
+        watcher = agent.watch(self.metrics)
+        self.sinks: Sinks = Sinks(*plan.sinks, *((watcher,) if watcher is not None else ()))
+        self.upstreams: list[Upstream] = [Upstream(agent, config, self.limits)]
+        self.upstreams += [Upstream(other, config, self.limits, is_fallback=True) for other in agent.fallbacks]
+        self.retries: RetryBudget = RetryBudget(config.retry.budget)
+        self.journal: JournalWriter | None = None
+        self.totals: Totals | None = None
+        self.raises: bool = config.on_error == "raise"
+        self.reason: KaizenBatchError | None = None
+        self.stopped: asyncio.Event = asyncio.Event()
+        self.idle: asyncio.Event = asyncio.Event()
+        self.ending: bool = False
+        self.cut_at: float | None = None
+
+    @property
+    def priced(self) -> bool:
+        """Whether it is known what calls cost."""
+        return all(upstream.price is not None for upstream in self.upstreams)
+
+    def attach(self, journal: JournalWriter, totals: Totals) -> None:
+        """Keep this journal; what it has spent, or may have, counts against the budget."""
+        self.journal = journal
+        announce(journal, self.agent)
+        if self.limits.budget is not None:
+            self.limits.budget.book(totals.committed_usd)
+
+    def stop(self, reason: KaizenBatchError) -> None:
+        """End the run: no further call is started; those in flight may finish."""
+        if self.reason is None:
+            self.reason = reason
+            self._close()
+
+    def drain(self, reason: KaizenBatchError) -> None:
+        """End the run from outside: answers that still come are saved, and failures no longer raise."""
+        self.source.exhausted = self.ending = True
+        self.raises = False
+        self.stop(reason)
+
+    def halt(self) -> None:
+        """Tear the run down: no further item and no further call is started, and nobody reads why."""
+        # An agent may keep its cancellation to itself: then its worker goes on, and must find nothing to do.
+        self.source.exhausted = True
+        self._close()
+
+    def _close(self) -> None:
+        self.stopped.set()
+        error = self.not_attempted()
+        for upstream in self.upstreams:
+            upstream.queue.close(error)
+
+    def give_up(self, upstream: Upstream, error: KaizenBatchError) -> None:
+        """This endpoint serves no more; with the last of them the run ends."""
+        if all(other.error is not None for other in self.upstreams if other is not upstream):
+            self.stop(error)
+        upstream.close(error)
+
+    def not_attempted(self) -> NotAttemptedError:
+        """The error of an item whose turn does not come."""
+        why = self.reason.message if self.reason else "no endpoint is left"
+        return NotAttemptedError(f"the run ended before this item's turn: {why}")
+
+    def progress(self, elapsed_s: float, waiting_for: str | None = None) -> BatchProgress:
+        """How far the run is; `waiting_for` is what holds it up outside of its limits."""
+        waiting = (text for upstream in self.upstreams if (text := upstream.queue.waiting_for))
+        now = asyncio.get_running_loop().time()
+        progress = self.metrics.progress(elapsed_s, now, self.limits.limit, waiting_for or next(waiting, None))
+        return replace(progress, total=self.source.size)
+
+    def sample(self, progress: BatchProgress, *, last: bool = False) -> None:
+        """Have the journal keep this progress; the `last` of a run must come before the journal closes."""
+        if self.journal is not None:
+            with suppress(JournalError):  # a journal that broke says so to the next who awaits it
+                self.journal.sample(asdict(progress), progress.elapsed_s, last=last)
+
+    def summary(self, elapsed_s: float) -> BatchSummary:
+        """The totals so far."""
+        reason, totals = self.reason, self.totals
+        return self.metrics.summary(
+            elapsed_s,
+            stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
+            priced=self.priced,
+            twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
+        )
+
+    def _how_to_resume(self) -> str:
+        if self.config.journal is None:
+            return ""
+        return (
+            f"; {self.metrics.ok} items of this run are done and saved: "
+            f"run the same batch with journal='{self.config.journal}' to resume"
+        )

@@ -1,0 +1,61 @@
+"""What holds for one endpoint over all runs of an agent."""
+
+from collections.abc import Iterable
+from weakref import WeakSet
+
+from kaizen_batch.limits.circuit_breaker import CircuitBreaker
+from kaizen_batch.limits.concurrency import ConcurrencyLimiter
+from kaizen_batch.limits.queue import ADMISSION, WaitQueue
+from kaizen_batch.limits.rate import RateLimiter
+from kaizen_batch.limits.rate_limits import RateLimits
+from kaizen_batch.limits.reservation import InFlight, JoiningLimit, Limit
+from kaizen_batch.limits.token_estimate import TokenEstimate
+
+
+class UpstreamLimits:
+    """The ceilings of one agent for its endpoint, and what its calls have taught about that endpoint.
+
+    They belong to the agent and hold over all its runs, one after the other or at the same time, on any event loop and
+    thread. `slots` bounds the calls at once, None if the agent sets no ceiling; `ceiling_is_explicit` says whether the
+    user set it. `rate` has the configured and the announced windows, `breaker` the state of the endpoint, `estimate`
+    the tokens of a call, `shared` the limits that other agents keep too.
+
+    Everything but `queue` needs `lock`.
+    """
+
+    def __init__(self, slots: ConcurrencyLimiter | None = None, rate: RateLimiter | None = None) -> None:
+        self.slots = slots
+        self.ceiling_is_explicit: bool = False
+        self.rate: RateLimiter = rate or RateLimiter()
+        self.breaker: CircuitBreaker = CircuitBreaker(slots.max_concurrent if slots is not None else 1)
+        self.estimate: TokenEstimate = TokenEstimate()
+        self.shared: RateLimits | None = None
+        self.lock = ADMISSION.lock
+        self.troubled: bool = False
+        self._in_flight = InFlight()
+        self._active: list[JoiningLimit] = [self.rate] if self.rate.active else []
+        self._queues: WeakSet[WaitQueue] = WeakSet()
+
+    def queue(self, run_limits: Iterable[Limit]) -> WaitQueue:
+        """The wait queue of one run, which obeys the run's limits too."""
+        with self.lock:
+            # The breaker joins with the first trouble, and the rate limiter, unless configured, with the first
+            # announcement: until then no call spends time on them.
+            shared = self.shared.limits if self.shared is not None else ()
+            queue = ADMISSION.queue((*self._active, *shared, *run_limits), self._in_flight)
+            self._queues.add(queue)
+        return queue
+
+    def activate(self, limit: JoiningLimit) -> None:
+        """Have every queue obey this limit from now on."""
+        if limit in self._active:
+            return
+        self._active.append(limit)
+        limit.join(self._in_flight.calls, self._in_flight.tokens)
+        for queue in self._queues:
+            queue.activate(limit)
+
+    def watch_out(self) -> None:
+        """Something went wrong: the breaker counts from now on."""
+        self.troubled = True
+        self.activate(self.breaker)
