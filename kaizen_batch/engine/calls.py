@@ -38,7 +38,7 @@ class Calls:
         self._metrics = run.metrics
         self._time_limits = time_limits
         self._clock = clock
-        self._watched = run.sinks.wants_calls
+        self._report = self._emit_call if run.sinks.wants_calls else _ignore
         self._hedge = HedgeDelay(run.config.hedge_after, run.metrics.latency) if run.config.hedge_after else None
 
     async def hedged(self, item: Item) -> Completion:
@@ -151,14 +151,11 @@ class Calls:
         finally:
             metrics.calls_in_flight.pop(reservation, None)
             release(reservation, now)
-        if self._watched:
-            self._emit_call(item, reservation, attempt, completion)
+        self._report(item, reservation, attempt, completion)
         return completion
 
     def _emit_call(self, item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
-        """Tell the sinks, if any of them wants it, how a call has ended."""
-        if not self._watched:
-            return
+        """Tell the sinks how a call has ended."""
         upstream = item.upstream
         how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)
         self._run.sinks(
@@ -195,7 +192,7 @@ class Calls:
         item.latency_s = self._clock() - reservation.sent_at
         failure = NoAnswerError("the call was cancelled", code="cancelled")
         self._unanswered(item, reservation, failure)
-        self._emit_call(item, reservation, attempt, failure)
+        self._report(item, reservation, attempt, failure)
         if not being_cancelled():
             # The agent cancelled itself. Let through, it would end this worker and lose the item.
             raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
@@ -205,7 +202,7 @@ class Calls:
         now, run = self._clock(), self._run
         failure = self._classify(error, now)
         item.latency_s = now - reservation.sent_at
-        self._emit_call(item, reservation, attempt, failure)
+        self._report(item, reservation, attempt, failure)
         if failure.may_be_billed:
             self._unanswered(item, reservation, failure)
         elif item.record is not None:
@@ -241,6 +238,10 @@ class Calls:
         assert cut_at is not None
         left = max(0.0, cut_at - now)
         return left if timeout_s is None else min(left, timeout_s)
+
+
+def _ignore(item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
+    """What nobody wants to know need not be told."""
 
 
 def _answer_of(completion: Completion) -> dict[str, Any]:

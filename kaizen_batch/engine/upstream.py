@@ -52,8 +52,7 @@ class Upstream:
         self.queue: WaitQueue = self.limits.queue((*own_rate, *run_limits.for_all))
         self.may_probe: bool = self.limits.breaker.is_open
         self.sized: bool = self._is_sized()
-        timeout_s = agent.config.timeout_s if is_fallback and agent.config is not None else config.timeout_s
-        self.timeout_s: float | None = None if agent.keeps_timeout(timeout_s) else timeout_s
+        self.timeout_s: float | None = _timeout_s(agent, config, is_fallback)
         if config.budget_usd is not None:
             _check_budget(self.price, agent)
 
@@ -166,6 +165,11 @@ class Upstream:
             self.limits.activate(self.limits.rate)
             self.limits.rate.observe(announced, reservation.sent_at, now, reservation=reservation)
             self.sized = self._is_sized()
+
+
+def _timeout_s(agent: Agent, config: RunConfig, is_fallback: bool) -> float | None:
+    seconds = agent.config.timeout_s if is_fallback and agent.config is not None else config.timeout_s
+    return None if agent.keeps_timeout(seconds) else seconds
 
 
 def _cause(error: KaizenBatchError, endpoint: str | None) -> str:

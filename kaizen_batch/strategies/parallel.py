@@ -1,7 +1,7 @@
 """ParallelBatchStrategy: many items at once, results in order. The main path."""
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 from kaizen_batch.agents import AgentLike, as_agent
 from kaizen_batch.agents.kaizen import execute_once, is_kaizen_agent
