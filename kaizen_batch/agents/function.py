@@ -115,14 +115,16 @@ class FunctionAgent(Agent):
         elif self._takes_one:
             return (inputs,), {}
         try:
-            if isinstance(inputs, dict):
-                bound = self._parameters.bind(**self._taken(inputs))
-            else:
-                bound = self._parameters.bind(prompt=inputs) if self._named else self._parameters.bind(inputs)
+            bound = self._bound(inputs)
             return bound.args, bound.kwargs
         except TypeError as error:
             given = f"a dict with {', '.join(map(repr, inputs))}" if isinstance(inputs, dict) else type(inputs).__name__
             raise InputError(f"the item does not fit the function: {error}; given: {given}") from None
+
+    def _bound(self, inputs: object) -> inspect.BoundArguments:
+        if isinstance(inputs, dict):
+            return self._parameters.bind(**self._taken(inputs))
+        return self._parameters.bind(prompt=inputs) if self._named else self._parameters.bind(inputs)
 
     async def complete(self, request: Arguments) -> Completion:
         """Call the function."""
