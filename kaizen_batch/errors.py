@@ -38,7 +38,7 @@ import errno
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import ClassVar
 
 _NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
@@ -100,7 +100,7 @@ class IncompleteRunError(KaizenBatchError):
 
     default_code = "run_incomplete"
 
-    def __init__(self, message: str, *, results: Sequence[Mapping[str, Any]], summary: Any) -> None:
+    def __init__(self, message: str, *, results: Sequence[Mapping[str, object]], summary: object) -> None:
         super().__init__(message)
         self.results = results
         self.summary = summary
@@ -195,11 +195,11 @@ class AgentError(KaizenBatchError):
         *,
         code: str | None = None,
         retryable: bool = False,
-        outputs: dict[str, Any] | None = None,
+        outputs: dict[str, object] | None = None,
     ) -> None:
         super().__init__(message, code=code)
         self.retryable = retryable
-        self.outputs: dict[str, Any] = outputs or {}
+        self.outputs: dict[str, object] = outputs or {}
 
 
 class OutputError(KaizenBatchError):

@@ -22,7 +22,7 @@ _RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
 class _InputField:
     """The marker that InputField leaves in a signature's class body."""
 
-    def __init__(self, description: str, default: Any) -> None:
+    def __init__(self, description: str, default: object) -> None:
         self.description = description
         self.default = default
 
@@ -102,7 +102,7 @@ class Signature:
         return _text_field(cls.output_model) is not None
 
     @classmethod
-    def bind(cls, item: Any) -> dict[str, Any]:
+    def bind(cls, item: object) -> dict[str, object]:
         """The inputs of one item: from a dict (other keys are ignored), or from a text if there is only one input.
 
         Raises: InputError that names the missing input and the keys of the item.
@@ -114,7 +114,7 @@ class Signature:
         return {name: _bound(cls, name, mark, item) for name, mark in cls.inputs.items()}
 
     @classmethod
-    def messages(cls, item: Any, system_prompt: str | None = None) -> list[dict[str, str]]:
+    def messages(cls, item: object, system_prompt: str | None = None) -> list[dict[str, str]]:
         """The chat messages of one item.
 
         A single text input is sent unchanged; several inputs are sent as `name: value` blocks.
@@ -129,12 +129,12 @@ class Signature:
         return [{"role": "system", "content": system}, asked] if system else [asked]
 
     @classmethod
-    def json_schema(cls) -> dict[str, Any] | None:
+    def json_schema(cls) -> dict[str, object] | None:
         """The strict JSON schema of the outputs, or None if the answer is plain text."""
         return None if cls.is_text() else _strict_schema(cls.output_model)
 
     @classmethod
-    def parse(cls, text: str) -> dict[str, Any]:
+    def parse(cls, text: str) -> dict[str, object]:
         """The outputs in an answer, as JSON-serializable values.
 
         Raises: InvalidOutputError that says what does not fit, without quoting the answer.
@@ -193,7 +193,7 @@ def _marked(cls: type) -> dict[str, _InputField | _OutputField]:
     }
 
 
-def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseModel]:
+def _output_model(cls: type[Signature], marked: Mapping[str, object]) -> type[BaseModel]:
     try:
         hints = get_type_hints(cls, include_extras=True)
     except NameError as error:
@@ -212,7 +212,7 @@ def _output_model(cls: type[Signature], marked: Mapping[str, Any]) -> type[BaseM
         raise SignatureError(f"{cls.__name__}: an output cannot be built: {error}") from error
 
 
-def _check_names(name: str, marked: Mapping[str, Any]) -> None:
+def _check_names(name: str, marked: Mapping[str, object]) -> None:
     taken = sorted(marked.keys() & set(dir(Signature)))
     if taken:
         raise SignatureError(
@@ -254,7 +254,7 @@ def _system_text(cls: type[Signature], system_prompt: str | None) -> str:
 
 
 @cache
-def _strict_schema(model: type[BaseModel]) -> dict[str, Any]:
+def _strict_schema(model: type[BaseModel]) -> dict[str, object]:
     # The SDK's own conversion, so that the schema is what the API's documentation requires.
     import openai
 
@@ -267,13 +267,13 @@ def _wanted(cls: type[Signature]) -> str:
     return f"a text or {keys}" if len(cls.inputs) == 1 else keys
 
 
-def _described(item: Any) -> str:
+def _described(item: object) -> str:
     if isinstance(item, Mapping):
         return f"a dict with {', '.join(repr(key) for key in list(item)[:10]) or 'no keys'}"
     return f"an object of type {type(item).__name__}"
 
 
-def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, Any]) -> Any:
+def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, object]) -> object:
     value = item.get(name)
     if value is not None:
         return value
@@ -284,7 +284,7 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 
-def _only_text(cls: type[Signature], item: Any) -> str:
+def _only_text(cls: type[Signature], item: object) -> str:
     [name] = cls.inputs
     if type(item) is dict:  # the common case: a dict with the input as a text
         value = item.get(name)
@@ -293,7 +293,7 @@ def _only_text(cls: type[Signature], item: Any) -> str:
     return _rendered(cls.bind(item)[name])
 
 
-def _rendered(value: Any) -> str:
+def _rendered(value: object) -> str:
     if isinstance(value, str):
         return value
     try:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.texts.numbers import duration
@@ -26,7 +26,7 @@ class Check:
     detail: str
     fix: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The same as a JSON-able dict; `said` and `mend` are the names of 0.1, to be removed in 0.3."""
         return {**asdict(self), "said": self.detail, "mend": self.fix}
 

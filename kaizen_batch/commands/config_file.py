@@ -3,14 +3,13 @@
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 
-def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = ()) -> dict[str, object]:
     """The options in a TOML file, by the names of the command's parameters.
 
     `max-concurrent` and `max_concurrent` mean the same. `also` are keys of other commands, which share the file, and
@@ -25,7 +24,7 @@ def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = 
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -60,7 +59,7 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
     raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}known are {', '.join(names)}")
 
 
-def _value(key: str, value: Any, path: Path) -> Any:
+def _value(key: str, value: object, path: Path) -> object:
     if isinstance(value, dict):
         raise ConfigError(f"the config file {str(path)!r} has a table [{key}]: options belong at the top level")
     return value

@@ -35,7 +35,7 @@ def show_prompts(options: dict[str, Any], template: PromptTemplate | None) -> No
     )
 
 
-def _messages(agent: RowAgent, row: dict[str, Any]) -> list[dict[str, str]]:
+def _messages(agent: RowAgent, row: dict[str, object]) -> list[dict[str, str]]:
     try:
         request = agent.prepare(row)
     except InputError as error:

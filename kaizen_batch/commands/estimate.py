@@ -76,7 +76,7 @@ class _Estimate:
         self._agent = RowAgent(agent, self._template)
         self._limits = RowLimits(config, self._agent)
         self.sizes = Sizes()
-        self._chosen: list[dict[str, Any]] = []
+        self._chosen: list[dict[str, object]] = []
         self._batch: BatchResult | None = None
 
     def read(self, canary: int) -> None:
@@ -93,7 +93,7 @@ class _Estimate:
                     self._chosen[place] = row
         self.sizes.only(self._options["sample"])
 
-    def _measure(self, number: int, row: dict[str, Any]) -> bool:
+    def _measure(self, number: int, row: dict[str, object]) -> bool:
         try:
             sent_bytes = self._bytes_of(row)
         except InputError:
@@ -104,7 +104,7 @@ class _Estimate:
             self.sizes.never_fit.setdefault(reason, []).append(number)
         return True
 
-    def _bytes_of(self, row: dict[str, Any]) -> int:
+    def _bytes_of(self, row: dict[str, object]) -> int:
         return len(self._agent.body(self._agent.prepare(row)))
 
     def offline(self) -> Forecast:
@@ -131,11 +131,11 @@ class _Estimate:
     def _most_output(self) -> int:
         return self._config.max_tokens or _MOST_OUTPUT
 
-    def _call(self, row: dict[str, Any], result: dict[str, Any]) -> Call:
+    def _call(self, row: dict[str, object], result: dict[str, Any]) -> Call:
         usage = result["usage"]
         return Call(self._bytes_of(row), usage["input_tokens"], usage["output_tokens"], result["latency_s"])
 
-    def spent(self) -> dict[str, Any] | None:
+    def spent(self) -> dict[str, object] | None:
         """What the sample took, or None without one."""
         if self._batch is None:
             return None

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean, stdev
-from typing import Any
 
 from kaizen_batch.prices import Price, Usage
 
@@ -83,7 +82,7 @@ class Forecast:
     cost_usd: Range | None
     seconds: Range | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The same as a JSON-able dict."""
         return asdict(self)
 

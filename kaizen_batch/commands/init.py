@@ -3,7 +3,6 @@
 import json
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -90,7 +89,7 @@ def _toml(input: Path, output: Path, schema: Path, columns: dict[str, str]) -> s
     longest = max(columns, key=lambda name: (len(columns[name]), not _names_rows(name)))
     identity = next(filter(_names_rows, columns), None)
     suffix = "".join(input.suffixes[-2:]) if input.suffix in (".gz", ".bz2", ".xz", ".zst") else input.suffix
-    texts: dict[str, Any] = {
+    texts: dict[str, object] = {
         "name": output,
         "input": _quoted(str(input)),
         "output": _quoted(f"{stem_of(str(input))}.labels{suffix}"),

@@ -143,7 +143,7 @@ async def _one_call(config: BatchConfig) -> tuple[Completion, float]:
         return await _timed(agent, request)
 
 
-async def _timed(agent: Any, request: Any) -> tuple[Completion, float]:
+async def _timed(agent: Any, request: object) -> tuple[Completion, float]:
     began = perf_counter()
     return await agent.complete(request), perf_counter() - began
 

@@ -34,7 +34,7 @@ _STOP_STARTS_S = 0.1
 @click.option("--dry-run", is_flag=True, help="Show three prompts and make no call; needs no key.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that this journal's runs did not write.")
 @click.pass_context
-def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: Any) -> None:
+def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: object) -> None:
     """Ask a model about each row of INPUT, and write the rows with the answers to --output.
 
     \b
@@ -76,12 +76,12 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: Any) 
     ctx.exit(_exit_code(result))
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check(options: dict[str, object]) -> None:
     if options["as_json"] and options["output"] == STANDARD:
         raise click.UsageError("--json and --output - both want standard output: give --output a file")
 
 
-def _notify(options: dict[str, Any], config: BatchConfig) -> None:
+def _notify(options: dict[str, object], config: BatchConfig) -> None:
     for warning in warnings_of(config, schema=options["schema"] is not None):
         show_lines([Line("warning", warning)])
     if options["budget"] and options["max_tokens"] is None:
@@ -100,7 +100,7 @@ class _Run:
         self._summary: BatchSummary | None = None
         self._result: JobResult | None = None
 
-    def execute(self, job: FileJob, agent: Any) -> tuple[JobResult, list[str]]:
+    def execute(self, job: FileJob, agent: object) -> tuple[JobResult, list[str]]:
         """Run the job to its end. An interruption, or an item that fails it, ends the command."""
         try:
             display = display_of(self._options["progress"])
@@ -119,7 +119,7 @@ class _Run:
         show_lines(lines)
         return result, self._ending.texts(lines)
 
-    async def _until_done(self, job: FileJob, agent: Any, progress: EventSink) -> JobResult:
+    async def _until_done(self, job: FileJob, agent: object, progress: EventSink) -> JobResult:
         def on_event(event: Event) -> None:
             if isinstance(event, BatchFinished):
                 self._summary = event.summary
@@ -166,7 +166,7 @@ def _exit_code(result: JobResult) -> Exit:
     return Exit.SOME_FAILED if result.rows_failed else Exit.OK
 
 
-def _as_dict(result: JobResult, lines: list[str]) -> dict[str, Any]:
+def _as_dict(result: JobResult, lines: list[str]) -> dict[str, object]:
     return {
         "rows_read": result.rows_read,
         "rows_written": result.rows_written,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 
-_SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+_SCALARS: dict[str, object] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 _TYPES = (*_SCALARS, "array", "object")
 # JSON schema's name of each constraint -> pydantic's, by type.
 _NUMBER = {
@@ -60,7 +60,7 @@ def read_schema(path: Path) -> type[BaseModel]:
         raise ConfigError(f"the schema file {str(path)!r}: {error}") from None
 
 
-def model_of(schema: Any, *, name: str = "Outputs") -> type[BaseModel]:
+def model_of(schema: object, *, name: str = "Outputs") -> type[BaseModel]:
     """The pydantic model of an object schema. Raises: ConfigError.
 
     >>> list(model_of({"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}).model_fields)
@@ -77,7 +77,7 @@ def model_of(schema: Any, *, name: str = "Outputs") -> type[BaseModel]:
 class _Reader:
     """Turns schemas into types; `_open` are the references being resolved, so that a loop is detected."""
 
-    def __init__(self, definitions: Mapping[str, Any]) -> None:
+    def __init__(self, definitions: Mapping[str, object]) -> None:
         self._definitions = definitions
         self._open: list[str] = []
 
@@ -100,7 +100,7 @@ class _Reader:
                 name, __config__=ConfigDict(extra="forbid"), __doc__=str(schema.get("description") or ""), **fields
             )
 
-    def _field(self, schema: Any, *, required: bool, name: str, place: str) -> tuple[Any, Any]:
+    def _field(self, schema: Any, *, required: bool, name: str, place: str) -> tuple[object, object]:
         if name.startswith("_"):
             raise ConfigError(f"{_at(place)}a name cannot begin with an underscore; choose another")
         kind = self._type(schema, name, place)
@@ -109,7 +109,7 @@ class _Reader:
             return kind, Field(description=described)
         return Union[kind, None], Field(default=None, description=described)  # noqa: UP007 - made at run time
 
-    def _type(self, schema: Any, name: str, place: str) -> Any:
+    def _type(self, schema: object, name: str, place: str) -> object:
         if not isinstance(schema, dict):
             raise ConfigError(f'{_at(place)}a schema is an object such as {{"type": "string"}}; given: {schema!r:.40}')
         _check_words(schema, place)
@@ -125,7 +125,7 @@ class _Reader:
             return _union((self._one({**schema, "type": kind}, name, place) for kind in kinds), place)
         return self._one(schema, name, place)
 
-    def _one(self, schema: dict[str, Any], name: str, place: str) -> Any:
+    def _one(self, schema: dict[str, object], name: str, place: str) -> object:
         kind = schema.get("type", "object" if "properties" in schema else None)
         if not isinstance(kind, str) or kind not in _TYPES:
             hint = did_you_mean(kind, _TYPES) if isinstance(kind, str) else ""
@@ -135,12 +135,12 @@ class _Reader:
                 raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can follow them")
             return self.model(schema, name.title().replace("_", "") or "Inner", place)
         if kind == "array":
-            inner: Any = list[self._type(schema.get("items"), name, f"{place}[]")]  # type: ignore[misc] # at run time
+            inner: object = list[self._type(schema.get("items"), name, f"{place}[]")]  # type: ignore[misc] # at run time
         else:
             inner = _SCALARS[kind]
         return _constrained(inner, kind, schema)
 
-    def _referred(self, reference: Any, name: str, place: str) -> Any:
+    def _referred(self, reference: object, name: str, place: str) -> Any:
         key = str(reference).removeprefix("#/$defs/").removeprefix("#/definitions/")
         if key not in self._definitions:
             raise ConfigError(f"{_at(place)}$ref {reference!r} does not exist: name one of this file's $defs")
@@ -153,29 +153,29 @@ class _Reader:
             self._open.pop()
 
 
-def _constrained(kind: Any, name: str, schema: dict[str, Any]) -> Any:
+def _constrained(kind: Any, name: str, schema: dict[str, Any]) -> object:
     given = {ours: schema[theirs] for theirs, ours in _CONSTRAINTS.get(name, {}).items() if theirs in schema}
     return Annotated[kind, Field(**given)] if given else kind
 
 
-def _literal(values: Any, place: str) -> Any:
+def _literal(values: object, place: str) -> object:
     if not isinstance(values, list) or not values or not all(_fits_a_literal(value) for value in values):
         raise ConfigError(f"{_at(place)}enum is a list of texts, whole numbers, true, false or null; given: {values!r}")
     return Literal[tuple(values)]
 
 
-def _fits_a_literal(value: Any) -> bool:
+def _fits_a_literal(value: object) -> bool:
     return value is None or isinstance(value, str | int)
 
 
-def _union(kinds: Iterable[Any], place: str) -> Any:
+def _union(kinds: Iterable[object], place: str) -> object:
     options = tuple(kinds)
     if not options:
         raise ConfigError(f"{_at(place)}a choice of types needs at least one")
     return Union[options]  # noqa: UP007 - made at run time
 
 
-def _check_words(schema: dict[str, Any], place: str) -> None:
+def _check_words(schema: dict[str, object], place: str) -> None:
     for word in schema:
         if word not in _KNOWN:
             hint = did_you_mean(word, _KNOWN)
@@ -184,7 +184,7 @@ def _check_words(schema: dict[str, Any], place: str) -> None:
             )
 
 
-def _check_required(required: Any, properties: dict[str, Any], place: str) -> None:
+def _check_required(required: object, properties: dict[str, object], place: str) -> None:
     if not isinstance(required, list):
         raise ConfigError(f"{_at(place)}required is a list of names; given: {required!r}")
     for name in required:
@@ -195,7 +195,7 @@ def _check_required(required: Any, properties: dict[str, Any], place: str) -> No
             )
 
 
-def _dict(schema: dict[str, Any], name: str) -> dict[str, Any]:
+def _dict(schema: dict[str, object], name: str) -> dict[str, object]:
     found = schema.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -20,7 +20,7 @@ from kaizen_batch.files.templates import PromptTemplate
 Options = dict[str, Any]
 """The parameters of `run` or `estimate`."""
 
-WITHOUT_CALLS: dict[str, Any] = {"api_key": "none"}
+WITHOUT_CALLS: dict[str, object] = {"api_key": "none"}
 """For `config_of`, where no call is made: no key is needed, but a provider requires one."""
 
 MAX_TOKENS_WITH_BUDGET = 2_000
@@ -163,11 +163,11 @@ def _flags(option: click.Parameter, value: Any) -> list[str]:
     return [word for each in values for word in (option.opts[0], str(each))]
 
 
-def _fallback(text: str) -> str | dict[str, Any]:
+def _fallback(text: str) -> str | dict[str, object]:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, object] = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"--fallback is not valid JSON: {error.msg} at column {error.colno}") from None
     return found

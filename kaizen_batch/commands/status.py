@@ -132,7 +132,7 @@ def _progress(sample: dict[str, Any]) -> str:
     )
 
 
-def _last(runs: list[Run], samples: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _last(runs: list[Run], samples: list[dict[str, object]]) -> dict[str, object] | None:
     if not runs:
         return None
     last = runs[-1]

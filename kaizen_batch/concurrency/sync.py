@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
         return portal.call(lambda: asyncio.get_running_loop().create_task(main(), context=context))
 
 
-def _run(main: Coroutine[Any, Any, T]) -> T:
+def _run(main: Coroutine[object, object, T]) -> T:
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
         return runner.run(main)
 

@@ -1,7 +1,6 @@
 """The columns that a job adds: to failed rows what went wrong, to answered rows what the caller asks for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.results import Result
@@ -36,14 +35,14 @@ def result_columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for name in dict.fromkeys(names) for column in _RESULT_COLUMNS[name])
 
 
-def result_cells(names: Sequence[str], result: Result) -> dict[str, Any]:
+def result_cells(names: Sequence[str], result: Result) -> dict[str, object]:
     """The cells of these columns for one result."""
     usage = result.get("usage") or {}
     cells = {**usage, **result, "model": result.get("answered_by")}
     return {column: cells.get(column) for column in result_columns(names)}
 
 
-def failure_cells(name: Any, result: Result) -> dict[str, Any]:
+def failure_cells(name: object, result: Result) -> dict[str, object]:
     """The cells of ERROR_COLUMNS for a failed result; `name` is how its row is called."""
     error, response = result["error"], result.get("response")
     assert error is not None, "only failed results come here"

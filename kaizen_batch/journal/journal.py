@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema
@@ -131,7 +131,7 @@ class Journal:
         with self._reading() as connection:
             return [run_of(row) for row in connection.execute(schema.RUNS)]
 
-    def samples(self, run: Run) -> list[dict[str, Any]]:
+    def samples(self, run: Run) -> list[dict[str, object]]:
         """How a run went on: what BatchProgress says, with its `moment` (Unix time), each half second or less often."""
         with self._reading() as connection:
             rows = connection.execute(schema.SAMPLES, (run.id,)).fetchall()

@@ -98,14 +98,14 @@ def _runs(connection: sqlite3.Connection) -> list[_Run]:
     return found
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+def _rows(connection: sqlite3.Connection) -> Iterator[dict[str, object]]:
     last, statement = 0, f"SELECT id, {', '.join(_COPIED)} FROM calls_1 WHERE id > ? ORDER BY id LIMIT ?"
     while rows := connection.execute(statement, (last, _PAGE)).fetchall():
         yield from (_named(_COPIED, row[1:]) for row in rows)
         last = rows[-1][0]
 
 
-def _named(names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
+def _named(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
     key, *others = cells
     return dict(zip(names, (key, *map(as_text, others)), strict=True))
 
@@ -148,7 +148,7 @@ def _limit_of(request: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _merged(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+def _merged(one: dict[str, Any], two: dict[str, object]) -> dict[str, object]:
     better = max(one, two, key=_worth)
     sums = {name: one[name] + two[name] for name in _SUMMED}
     return {**better, **sums, "item": min(one["item"], two["item"])}

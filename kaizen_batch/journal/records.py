@@ -70,7 +70,7 @@ class Entry:
     via: str = "live"
     batch: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The same as a flat, JSON-able dict: the key in hex, the request as the object that was sent."""
         row = {field.name: getattr(self, field.name) for field in fields(self)}
         del row["answer"]
@@ -130,7 +130,7 @@ class Totals:
         """What a budget must count as spent: known costs, and the most that doubtful calls can have cost."""
         return self.spent_usd + self.unanswered_usd + self.at_risk_usd
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The same as a JSON-able dict."""
         return asdict(self)
 
@@ -157,7 +157,7 @@ def run_of(row: Sequence[Any]) -> Run:
     return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
 
 
-def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[Any, ...]:
+def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[object, ...]:
     """An answer to a request as the values of `schema.ANSWER_COLUMNS`."""
     value = None if answer.value is None else _encode(answer.value)
     usage = answer.usage
@@ -179,7 +179,7 @@ def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[Any, ...]:
     return (*cells, checksum(key, cells))
 
 
-def checksum(key: bytes, cells: Sequence[Any]) -> int:
+def checksum(key: bytes, cells: Sequence[object]) -> int:
     """The checksum of a request's answer, as the columns but for `answer_check`; it shows damage, not malice."""
     return zlib.crc32("\x1f".join(map(str, cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
 
@@ -247,7 +247,7 @@ def _error_of(text: str | None) -> ItemError | None:
         return ItemError(**json.loads(_DAMAGED))
 
 
-def as_bytes(value: Any) -> Any:
+def as_bytes(value: object) -> object:
     """A text that UTF-8 cannot hold (half a surrogate pair, as models do send) as bytes; anything else as it is."""
     if not isinstance(value, str):
         return value
@@ -274,7 +274,7 @@ def _answer_of(cells: Sequence[Any]) -> StoredAnswer | None:
     )
 
 
-def _object(text: str) -> Any:
+def _object(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

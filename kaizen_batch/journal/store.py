@@ -167,7 +167,7 @@ def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> N
             _execute(connection, schema.ON_RUN[kind], row)
 
 
-def _execute(connection: sqlite3.Connection, statement: str, cells: Sequence[Any]) -> None:
+def _execute(connection: sqlite3.Connection, statement: str, cells: Sequence[object]) -> None:
     try:
         connection.execute(statement, cells)
     except UnicodeEncodeError:  # raised while binding, before anything was done

@@ -12,7 +12,7 @@ from typing import Any
 _DEEPEST = 100  # references with siblings that lead to themselves have no end
 
 
-def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+def strict_schema(schema: Mapping[str, object]) -> dict[str, object]:
     """The schema in its strict form; the argument is left as it is.
 
     >>> strict_schema({"type": "object", "properties": {"n": {"type": "integer", "default": None}}})
@@ -21,7 +21,7 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return _strict(schema, schema, 0)
 
 
-def _strict(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _strict(schema: Mapping[str, Any], root: Mapping[str, object], depth: int) -> dict[str, object]:
     strict = dict(schema)
     if depth > _DEEPEST:
         return strict
@@ -41,7 +41,7 @@ def _strict(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> d
     return _merged(strict, root, depth)
 
 
-def _merged(strict: dict[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _merged(strict: dict[str, Any], root: Mapping[str, object], depth: int) -> dict[str, object]:
     parts = strict.get("allOf")
     if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], Mapping):
         del strict["allOf"]
@@ -55,14 +55,14 @@ def _merged(strict: dict[str, Any], root: Mapping[str, Any], depth: int) -> dict
     return _strict({**target, **strict}, root, depth)
 
 
-def _inner(value: Any, root: Mapping[str, Any], depth: int) -> Any:
+def _inner(value: object, root: Mapping[str, object], depth: int) -> object:
     return _strict(value, root, depth) if isinstance(value, Mapping) else value
 
 
-def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _resolved(reference: str, root: Mapping[str, object]) -> Mapping[str, object] | None:
     if not reference.startswith("#/"):
         return None
-    found: Any = root
+    found: object = root
     for name in reference[2:].split("/"):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else None

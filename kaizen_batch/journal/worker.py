@@ -92,7 +92,7 @@ class Worker:
             if last is None:
                 return
 
-    def _attempt(self, action: Callable[..., object], *values: Any) -> JournalError | None:
+    def _attempt(self, action: Callable[..., object], *values: object) -> JournalError | None:
         try:
             action(*values)
         except Exception as error:  # whatever it is, the thread lives on: someone waits for it

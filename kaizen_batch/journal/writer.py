@@ -201,18 +201,18 @@ class JournalWriter:
         row = (media.sha256, len(media.content), media.media_type, name, content)
         self._note(schema.MEDIA, media.sha256, row)
 
-    def begin_run(self, description: Mapping[str, Any]) -> None:
+    def begin_run(self, description: Mapping[str, object]) -> None:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""
         self._note(schema.RUN_BEGUN, self.run, (self.run, self._clock(), json.dumps(description)))
 
-    def sample(self, figures: Mapping[str, Any], elapsed_s: float, *, last: bool = False) -> None:
+    def sample(self, figures: Mapping[str, object], elapsed_s: float, *, last: bool = False) -> None:
         """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
         if last or elapsed_s >= self._sample_at_s:
             # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
             self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
             self._note(schema.RUN_SAMPLED, self.run, (self.run, self._clock(), json.dumps(figures)))
 
-    def end_run(self, summary: Mapping[str, Any]) -> None:
+    def end_run(self, summary: Mapping[str, object]) -> None:
         """The run is over; if it listed all rows of its input, those that earlier runs have listed are dropped."""
         self._note(schema.RUN_ENDED, self.run, (self._clock(), json.dumps(summary), self.run))
         if self._lists_rows and not summary.get("stopped"):
@@ -247,7 +247,7 @@ class JournalWriter:
                 interrupted = True
         return interrupted
 
-    def _note(self, kind: int, key: bytes, row: tuple[Any, ...]) -> None:
+    def _note(self, kind: int, key: bytes, row: tuple[object, ...]) -> None:
         if self._refusal is not None:
             raise _again(self._refusal)
         self._put((kind, key, row), None)
@@ -255,7 +255,7 @@ class JournalWriter:
     def _waiting(self, operation: Operation) -> "asyncio.Future[Any]":
         if self._refusal is not None:
             raise _again(self._refusal)
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[object] = self._loop.create_future()
         self._put(operation, future)
         return future
 
@@ -289,7 +289,7 @@ class JournalWriter:
         """Called in the journal's thread once these are written, or have failed."""
         self._post(self._settle, operations, found, fault)
 
-    def _post(self, callback: Callable[..., None], *values: Any) -> None:
+    def _post(self, callback: Callable[..., None], *values: object) -> None:
         with suppress(RuntimeError):  # the loop was closed under us: nobody waits any more
             self._loop.call_soon_threadsafe(callback, *values)
 

@@ -82,7 +82,7 @@ def _item_lines(index: int, error: ItemError) -> Sequence[_Line]:
     return [(level, "item failed", fields), (logging.DEBUG, "item failed because", because)]
 
 
-def _call(event: CallFinished) -> dict[str, Any]:
+def _call(event: CallFinished) -> dict[str, object]:
     code = event.error.code if event.error else None
     return {
         "index": event.index,

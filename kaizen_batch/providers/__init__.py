@@ -48,7 +48,7 @@ def create_provider(config: BatchConfig) -> Any:
     """
     name = config.llm_provider
     check_provider_name(name)
-    found: Any = import_object(name) if ":" in name else _registered[name]
+    found: object = import_object(name) if ":" in name else _registered[name]
     if isinstance(found, type) and issubclass(found, Provider):
         return configure_provider(found, config)
     return found
@@ -74,7 +74,7 @@ def configure_provider(provider: type[Provider], config: BatchConfig) -> Provide
         raise ConfigError(f"provider_options do not fit {provider.__qualname__}: {error}; given: {given}") from None
 
 
-def import_object(path: str) -> Any:
+def import_object(path: str) -> object:
     """The object behind an import path `"package.module:name"`.
 
     Raises: ConfigError that says which half of the path cannot be resolved.
@@ -83,7 +83,7 @@ def import_object(path: str) -> Any:
     if not qualname or not module_name or module_name.startswith("."):
         raise ConfigError(f'an import path is written "package.module:name"; given: {path!r}')
     try:
-        found: Any = import_module(module_name)
+        found: object = import_module(module_name)
         for part in qualname.split("."):
             found = getattr(found, part)
     except ImportError as error:

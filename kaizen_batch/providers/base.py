@@ -23,7 +23,7 @@ class OutputSchema:
     """A strict JSON schema for the answer; `name` is sent to the endpoint with it."""
 
     name: str
-    schema: dict[str, Any]
+    schema: dict[str, object]
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -83,7 +83,7 @@ class Completion(Struct, frozen=True, gc=False):
     error: ProviderError | None = None
 
 
-def to_json(value: Any, errors: str = "strict") -> bytes:
+def to_json(value: object, errors: str = "strict") -> bytes:
     """Compact JSON in UTF-8; `errors` says how lone surrogates are encoded.
 
     Raises: UnicodeEncodeError for a lone surrogate, unless `errors` allows it.
@@ -117,7 +117,7 @@ class Provider(ABC):
     standard_body: ClassVar[bool] = True
     """Whether `body` holds nothing but the Request; False as soon as a subclass writes a `body` of its own."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         if "body" in vars(cls) and "standard_body" not in vars(cls):
             cls.standard_body = False
@@ -132,7 +132,7 @@ class Provider(ABC):
 
         Default: the request as JSON. It must contain everything that the answer depends on.
         """
-        parts: list[Any] = [request.model, request.messages, request.temperature, request.max_tokens]
+        parts: list[object] = [request.model, request.messages, request.temperature, request.max_tokens]
         if request.output is not None:
             parts += [request.output.name, request.output.schema]
         return to_json(parts, "surrogatepass")

@@ -24,7 +24,7 @@ _FORMATS = {
 _WORD = re.compile(r"\w+")
 
 
-def canned_answer(messages: Sequence[Message], schema: dict[str, Any] | None = None) -> str:
+def canned_answer(messages: Sequence[Message], schema: dict[str, object] | None = None) -> str:
     """Free text that quotes the prompt, or JSON that fits the schema.
 
     Only the last message counts. An enumeration gets the value whose words occur most often in the prompt, and a
@@ -60,7 +60,7 @@ def _value(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any],
     return _scalar(schema, prompt, name)
 
 
-def _scalar(schema: dict[str, Any], prompt: str, name: str) -> Any:
+def _scalar(schema: dict[str, Any], prompt: str, name: str) -> object:
     kind = schema.get("type")
     if kind in ("number", "integer"):
         return _number(schema, prompt + name, whole=kind == "integer")
@@ -74,7 +74,7 @@ def _scalar(schema: dict[str, Any], prompt: str, name: str) -> Any:
     return text[: schema.get("maxLength")]
 
 
-def _best(values: Sequence[Any], prompt: str) -> Any:
+def _best(values: Sequence[object], prompt: str) -> object:
     words = [word.lower() for word in _WORD.findall(prompt)]
 
     def score(value: Any) -> int:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Container
 from functools import lru_cache
-from typing import Any
 
 from kaizen_batch.providers.base import OutputSchema, Request, keep_encoded, to_json
 
@@ -43,11 +42,11 @@ def _around_messages(
     return before + empty[:-2], after
 
 
-def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, Any]:
+def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, object]:
     """The JSON object of a request, without the (model, parameter) pairs that are known to be refused."""
     model = request.model
     is_reasoning = _is_reasoning_model(model)
-    payload: dict[str, Any] = {"model": model, "messages": request.messages}
+    payload: dict[str, object] = {"model": model, "messages": request.messages}
     if request.temperature is not None and not is_reasoning and (model, "temperature") not in refused:
         payload["temperature"] = request.temperature
     if request.max_tokens is not None:

@@ -131,7 +131,7 @@ def json_of(body: bytes) -> Any:
         return _lenient_json(body)
 
 
-def _lenient_json(body: bytes) -> Any:
+def _lenient_json(body: bytes) -> object:
     try:
         # The standard library accepts what some servers send: NaN, half of a surrogate pair, UTF-16.
         return json.loads(body)
@@ -139,7 +139,7 @@ def _lenient_json(body: bytes) -> Any:
         return read_lenient_json(body)
 
 
-def refused_parameter(body: Any) -> str | None:
+def refused_parameter(body: object) -> str | None:
     """The parameter that a 400 refuses by name (`unsupported_parameter`, `unsupported_value`), or None."""
     error = body.get("error", body) if isinstance(body, dict) else None
     if isinstance(error, dict) and error.get("code") in ("unsupported_parameter", "unsupported_value"):
@@ -155,7 +155,7 @@ def _read_tolerantly(response: HttpResponse, secret: str) -> Completion:
     return completion_from_body(body, response.headers, secret)
 
 
-def completion_from_body(body: Any, headers: dict[str, str], secret: str = "") -> Completion:
+def completion_from_body(body: object, headers: dict[str, str], secret: str = "") -> Completion:
     """The completion in the parsed JSON of a 2xx response; raises ProviderError like `read_response`."""
     if isinstance(body, list) and len(body) == 1:
         body = body[0]  # Gemini wraps its errors
@@ -174,7 +174,7 @@ def completion_from_body(body: Any, headers: dict[str, str], secret: str = "") -
     return _completion(body, choice, headers, secret)
 
 
-def _completion(body: dict[str, Any], choice: dict[str, Any], headers: dict[str, str], secret: str) -> Completion:
+def _completion(body: dict[str, object], choice: dict[str, object], headers: dict[str, str], secret: str) -> Completion:
     message = _message(choice)
     if message is None:
         raise _not_a_completion(body)
@@ -193,7 +193,7 @@ def _completion(body: dict[str, Any], choice: dict[str, Any], headers: dict[str,
     return Completion(text, usage, reason, refusal, model, None, headers, thoughts, error)
 
 
-def _message(choice: dict[str, Any]) -> dict[str, Any] | None:
+def _message(choice: dict[str, object]) -> dict[str, object] | None:
     """The message of a choice, an empty one if there is none; None if there is something else."""
     message = choice.get("message") or choice.get("delta")
     if message is None:
@@ -225,7 +225,7 @@ _PARTS = {
 }
 
 
-def _sort_parts(content: Any, kind: str, texts: dict[str, list[str]], depth: int = 0) -> None:
+def _sort_parts(content: object, kind: str, texts: dict[str, list[str]], depth: int = 0) -> None:
     """Collect the texts of a content that is made of parts, by what they are; `kind` is that of the part around."""
     if isinstance(content, str):
         texts[kind].append(content)
@@ -253,7 +253,7 @@ def _standard(word: str | None) -> str | None:
     return next((standard for standard in named if standard is not None), word)
 
 
-def _generation_error(choice: dict[str, Any], headers: dict[str, str], secret: str) -> ProviderError:
+def _generation_error(choice: dict[str, object], headers: dict[str, str], secret: str) -> ProviderError:
     """The error of a choice whose generation failed."""
     inside = choice.get("error")
     if not inside:
@@ -263,7 +263,7 @@ def _generation_error(choice: dict[str, Any], headers: dict[str, str], secret: s
     return error_from_response(status_inside(body), body, headers, secret=secret)
 
 
-def _not_a_completion(body: Any) -> ServerError:
+def _not_a_completion(body: object) -> ServerError:
     """The error for a 2xx response that is no chat completion; the call may have been billed."""
     if isinstance(body, dict):
         what = f"JSON with the keys {', '.join(sorted(map(repr, body))[:8])}" if body else "an empty JSON object"
@@ -277,5 +277,5 @@ def _not_a_completion(body: Any) -> ServerError:
     return error
 
 
-def _str(value: Any) -> str | None:
+def _str(value: object) -> str | None:
     return value if isinstance(value, str) else None

@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from kaizen_batch.errors import (
     AuthenticationError,
@@ -73,7 +72,7 @@ _STATUS_OF_NAME = {
 }
 
 
-def error_from_response(status: int, body: Any, headers: Mapping[str, str], *, secret: str = "") -> ProviderError:
+def error_from_response(status: int, body: object, headers: Mapping[str, str], *, secret: str = "") -> ProviderError:
     """The error for an HTTP response other than 2xx.
 
     `body` is the parsed JSON, or the text where it is none; `headers` have lower-case names. `x-should-retry`
@@ -93,7 +92,7 @@ def error_from_response(status: int, body: Any, headers: Mapping[str, str], *, s
     return kind(text, code=code, status=status, retry_after_s=after, retryable=wanted, headers=headers)
 
 
-def status_inside(body: Any) -> int:
+def status_inside(body: object) -> int:
     """The status that a 200 with an error body stands for; 500 if neither a number nor a name says it."""
     said = read_server_message(body)
     if said.status is not None:

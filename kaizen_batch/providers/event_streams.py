@@ -13,7 +13,7 @@ _DONE = "[DONE]"
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
-def read_lenient_json(body: bytes) -> Any:
+def read_lenient_json(body: bytes) -> object:
     """The JSON of a body that is not plain JSON: an event stream, a byte-order mark, a trailing `data: [DONE]`.
 
     Raises: ValueError for anything else, and for a stream that ended early.
@@ -39,11 +39,11 @@ def _events(text: str) -> Iterator[str]:
             lines = []
 
 
-def _merge(events: Iterator[str]) -> Any:
+def _merge(events: Iterator[str]) -> object:
     """One chat completion made of the chunks of a stream."""
-    body: dict[str, Any] = {}
-    choice: dict[str, Any] = {}
-    message: dict[str, Any] = {}
+    body: dict[str, object] = {}
+    choice: dict[str, object] = {}
+    message: dict[str, object] = {}
     complete = False
     for event in events:
         if event == _DONE:
@@ -63,14 +63,14 @@ def _merge(events: Iterator[str]) -> Any:
     return body
 
 
-def _first_choices(chunk: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _first_choices(chunk: dict[str, object]) -> Iterator[dict[str, object]]:
     choices = chunk.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and choice.get("index") in (0, None):
             yield choice
 
 
-def _add(message: dict[str, Any], delta: Any) -> None:
+def _add(message: dict[str, Any], delta: object) -> None:
     """Append the texts of one chunk."""
     for key, value in delta.items() if isinstance(delta, dict) else ():
         if key in _TEXTS and isinstance(value, str):

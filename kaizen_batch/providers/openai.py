@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BadRequestError, ConfigError, UnsupportedParameterError
@@ -128,7 +128,7 @@ class OpenAIProvider(Provider):
 
         return AiohttpTransport(self._target)
 
-    def complete(self, request: Request) -> Coroutine[Any, Any, Completion]:
+    def complete(self, request: Request) -> Coroutine[object, object, Completion]:
         """One POST to `/chat/completions`."""
         try:
             client = self._clients.get(asyncio.get_running_loop())

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kaizen_batch.limits.rate_limit_headers import duration_s
 
@@ -34,7 +34,7 @@ class ServerMessage(NamedTuple):
     retry_after_s: float | None = None
 
 
-def read_server_message(body: Any, secret: str = "") -> ServerMessage:
+def read_server_message(body: object, secret: str = "") -> ServerMessage:
     """What an error body says; `body` is parsed JSON or text, and `secret` never appears in the result."""
     if isinstance(body, str):
         return ServerMessage(one_line(_page_text(body), secret, _MAX_PAGE))
@@ -62,7 +62,7 @@ def _page_text(text: str) -> str:
     return title or "an HTML page"
 
 
-def _errors(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+def _errors(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
     """The dicts of an error body, the outermost error first; JSON inside of strings is followed."""
     if depth > _MAX_DEPTH:
         return
@@ -80,7 +80,7 @@ def _errors(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
                 yield from _errors(nested, depth + 1)
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     """A string that is a JSON object or list, parsed; anything else as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
@@ -90,14 +90,14 @@ def _as_json(value: Any) -> Any:
         return value
 
 
-def _names(error: dict[str, Any]) -> Iterator[str]:
+def _names(error: dict[str, object]) -> Iterator[str]:
     for key in _NAMING:
         name = error.get(key)
         if isinstance(name, str) and _NAME.fullmatch(name):
             yield name
 
 
-def _status(error: dict[str, Any]) -> int | None:
+def _status(error: dict[str, object]) -> int | None:
     for key in _STATUS:
         given = error.get(key)
         if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) == 3:
@@ -107,13 +107,13 @@ def _status(error: dict[str, Any]) -> int | None:
     return None
 
 
-def _retry_delay_s(error: dict[str, Any]) -> float | None:
+def _retry_delay_s(error: dict[str, object]) -> float | None:
     """Google's RetryInfo: `{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "6s"}`."""
     delay = error.get("retryDelay")
     return duration_s(delay) or None if isinstance(delay, str) else None
 
 
-def _text(value: Any, depth: int = 0) -> str:
+def _text(value: object, depth: int = 0) -> str:
     """What a body says in words."""
     value = _as_json(value)
     if isinstance(value, str):
@@ -125,7 +125,7 @@ def _text(value: Any, depth: int = 0) -> str:
     return _text_of_dict(value, depth) if isinstance(value, dict) else ""
 
 
-def _text_of_dict(error: dict[str, Any], depth: int) -> str:
+def _text_of_dict(error: dict[str, object], depth: int) -> str:
     said = next((text for key in ("error", *_SAYING) if (text := _text(error.get(key), depth + 1))), "")
     where = error.get("loc")  # FastAPI: the path of the wrong field
     if said and isinstance(where, list):
@@ -136,7 +136,7 @@ def _text_of_dict(error: dict[str, Any], depth: int) -> str:
     return said or str(error.get("code") or error.get("type") or "")
 
 
-def _with_metadata(said: str, metadata: dict[str, Any], depth: int) -> str:
+def _with_metadata(said: str, metadata: dict[str, object], depth: int) -> str:
     """OpenRouter: what the provider behind it said, its name, and why a moderation flagged the prompt."""
     reasons = metadata.get("reasons")
     flagged = ", ".join(str(reason) for reason in reasons[:5]) if isinstance(reasons, list) else ""

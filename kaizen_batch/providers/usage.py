@@ -4,7 +4,7 @@ Zeros are not usage: a gateway that answers with them would make every call look
 tokens, wherever a server counts them: output tokens are at least `total_tokens - prompt_tokens`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -34,7 +34,7 @@ class ChatUsage(Struct, gc=False):
     completion_tokens_details: _CompletionDetails | None = None
 
 
-def usage_from_body(body: dict[str, Any], has_text: bool) -> Usage | None:
+def usage_from_body(body: dict[str, object], has_text: bool) -> Usage | None:
     """The usage in the parsed JSON of a response, None if it has none that makes sense."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
@@ -63,12 +63,12 @@ def usage_from_counts(given: ChatUsage, has_text: bool) -> Usage | None:
     return Usage(prompt, output, min(cached, prompt) if cached else 0, min(reasoning, output))
 
 
-def _detail(usage: dict[str, Any], group: str, name: str) -> Any:
+def _detail(usage: dict[str, object], group: str, name: str) -> object:
     details = usage.get(group)
     return details.get(name) if isinstance(details, dict) else None
 
 
-def _count(value: Any) -> int | None:
+def _count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= _MAX_TOKENS else None

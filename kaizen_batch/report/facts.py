@@ -26,7 +26,7 @@ class RunFacts:
     waiting_for: str | None
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         """The options it was given."""
         return self.run.description.get("config") or {}
 
@@ -148,7 +148,7 @@ def _status(run: Run, seen_at: float, now: float, *, last: bool) -> Status:
     return "running"
 
 
-def _figures_of(sample: Sample) -> dict[str, Any]:
+def _figures_of(sample: Sample) -> dict[str, object]:
     """What a summary would say, as far as a sample knows it."""
     done, failures = sample.get("done", 0), sample.get("failures", {})
     elapsed_s = sample.get("elapsed_s", 0.0)

@@ -5,7 +5,7 @@ import hashlib
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.report import texts
@@ -60,17 +60,17 @@ def _template() -> "Template":
     return environment.from_string(_read("page.html"))
 
 
-def options(config: dict[str, Any]) -> list[tuple[str, str]]:
+def options(config: dict[str, object]) -> list[tuple[str, str]]:
     """The options of a run that say something, as texts; its labels are shown elsewhere, and keys never."""
     hidden = ("labels", "api_key")
     return [(name, _option(value)) for name, value in config.items() if _says_something(value) and name not in hidden]
 
 
-def _says_something(value: Any) -> bool:
+def _says_something(value: object) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
 
 
-def _option(value: Any) -> str:
+def _option(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={_option(each)}" for name, each in value.items() if _says_something(each))
     if isinstance(value, list):

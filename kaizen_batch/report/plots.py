@@ -1,6 +1,6 @@
 """The plots of the page, as the data that its script draws: numbers and labels of ours, no text of a row or model."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
@@ -37,7 +37,7 @@ _OVER_TIME = (
 )
 
 
-def plots(facts: Facts) -> dict[str, Any]:
+def plots(facts: Facts) -> dict[str, object]:
     """Everything that is drawn, JSON-able."""
     line = facts.timeline
     return {
@@ -50,7 +50,7 @@ def plots(facts: Facts) -> dict[str, Any]:
     }
 
 
-def latency_plot(histogram: LatencyHistogram) -> dict[str, Any]:
+def latency_plot(histogram: LatencyHistogram) -> dict[str, object]:
     """The bars, each at its geometric middle, and the quantiles; seconds."""
     bars = histogram.bars(_BARS)
     return {
@@ -62,7 +62,7 @@ def latency_plot(histogram: LatencyHistogram) -> dict[str, Any]:
     }
 
 
-def _over_time(line: Timeline, plot: _Plot) -> dict[str, Any]:
+def _over_time(line: Timeline, plot: _Plot) -> dict[str, object]:
     series = [{"label": label, "color": color, "values": _column(line, column)} for column, label, color in plot.lines]
     says_something = any(any(each["values"]) for each in series)
     return {"id": plot.id, "title": plot.title, "unit": plot.unit, "blank": plot.blank} | {

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from kaizen_batch.journal import Entry
 
@@ -58,11 +57,11 @@ def answered(entry: Entry) -> str:
     return next((_shown(part) for part in (answer.text, answer.refusal, answer.value) if part is not None), "")
 
 
-def _content(content: Any) -> str:
+def _content(content: object) -> str:
     if isinstance(content, list):  # a message in parts, of which some may be pictures
         return "\n".join(str(part.get("text") or f"[{part.get('type')}]") for part in content if isinstance(part, dict))
     return _shown(content)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -19,7 +19,7 @@ GATEWAY_PAGE = Reply(502, _HTML.decode(), {"content-type": "text/html"})
 class Call:
     """One call: the request, when it arrived, and the answer it will get."""
 
-    body: dict[str, Any]
+    body: dict[str, object]
     at: float
     prompt_sha256: str
     model: str

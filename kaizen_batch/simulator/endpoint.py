@@ -5,7 +5,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kaizen_batch.simulator.answers import (
     GATEWAY_PAGE,
@@ -42,7 +42,7 @@ class Endpoint:
     """Decides the response to a request, records it in the ledger, and passes it to `deliver` when it is due."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        self.bodies: deque[Any] = deque(maxlen=1000)
+        self.bodies: deque[object] = deque(maxlen=1000)
         self.scripted: deque[Reply] = deque()
         self.down = False
         self.down_mode = "500"
@@ -83,13 +83,13 @@ class Endpoint:
         else:
             deliver(RawResponse(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
 
-    def _models(self, request: Request) -> dict[str, Any]:
+    def _models(self, request: Request) -> dict[str, object]:
         return {"object": "list", "data": _MODELS}
 
-    def _show(self, request: Request) -> dict[str, Any]:
+    def _show(self, request: Request) -> dict[str, object]:
         return self.ledger.to_dict(entries=b"entries=0" not in request.target)
 
-    def _reset(self, request: Request) -> dict[str, Any]:
+    def _reset(self, request: Request) -> dict[str, object]:
         self.ledger.reset()
         return self.ledger.to_dict()
 
@@ -209,7 +209,7 @@ class Endpoint:
         deliver(RawResponse(reply_bytes(reply, limits)) if reply.status else RawResponse(then="abort"))
 
 
-def _unsupported(body: dict[str, Any]) -> Reply | None:
+def _unsupported(body: dict[str, object]) -> Reply | None:
     if not str(body.get("model")).startswith(_REFUSING):
         return None
     for parameter in ("max_tokens", "temperature"):

@@ -157,7 +157,7 @@ class Simulator:
         return f"http://{self._host}:{self._port}/v1"
 
     @property
-    def bodies(self) -> deque[Any]:
+    def bodies(self) -> deque[object]:
         """The JSON of the last 1,000 requests."""
         return self._endpoint.bodies
 

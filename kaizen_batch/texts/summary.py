@@ -56,7 +56,7 @@ def asked_items(figures: Mapping[str, Any]) -> int:
     return max(0, int(figures["ok"] + figures["failed"] - figures["from_journal"]))
 
 
-def sentences(figures: Mapping[str, Any], ending: Ending | None = None) -> list[Line]:
+def sentences(figures: Mapping[str, object], ending: Ending | None = None) -> list[Line]:
     """All there is to say of a run, the headline first."""
     ending = ending or Ending()
     return [

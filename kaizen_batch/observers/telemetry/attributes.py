@@ -129,5 +129,5 @@ def _content(call: CallFinished) -> Attributes:
     return content
 
 
-def _message(role: str, text: str) -> dict[str, Any]:
+def _message(role: str, text: str) -> dict[str, object]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
