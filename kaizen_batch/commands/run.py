@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import click
 
+from kaizen_batch.agents import Agent
 from kaizen_batch.commands.capabilities import warnings_of
 from kaizen_batch.commands.command import Command, in_flags, put_json, say, show_lines, without_log_line
 from kaizen_batch.commands.dry_run import show_prompts
@@ -100,7 +101,7 @@ class _Run:
         self._summary: BatchSummary | None = None
         self._result: JobResult | None = None
 
-    def execute(self, job: FileJob, agent: object) -> tuple[JobResult, list[str]]:
+    def execute(self, job: FileJob, agent: Agent) -> tuple[JobResult, list[str]]:
         """Run the job to its end. An interruption, or an item that fails it, ends the command."""
         try:
             display = display_of(self._options["progress"])
@@ -119,7 +120,7 @@ class _Run:
         show_lines(lines)
         return result, self._ending.texts(lines)
 
-    async def _until_done(self, job: FileJob, agent: object, progress: EventSink) -> JobResult:
+    async def _until_done(self, job: FileJob, agent: Agent, progress: EventSink) -> JobResult:
         def on_event(event: Event) -> None:
             if isinstance(event, BatchFinished):
                 self._summary = event.summary
