@@ -82,7 +82,7 @@ def check_pieces(source: ColumnarSource, used: Iterable[str]) -> Iterator[int]:
         )
 
 
-def values_of(source: ColumnarSource, piece: Piece, name: str, *, shortest: bool) -> list[Any]:
+def values_of(source: ColumnarSource, piece: Piece, name: str, *, shortest: bool) -> list[object]:
     """A column of a batch as Python values. Raises: BadRow that names the column and the row."""
     from kaizen_batch.tables.arrow import to_python
 
@@ -100,7 +100,7 @@ def _located(source: ColumnarSource, piece: Piece, name: str, index: int, why: s
     return f"column {name!r}, {source.group_name} {piece.group}, row {row:,}: {why}"
 
 
-def _first_invalid(column: Any) -> int:
+def _first_invalid(column: object) -> int:
     return _first_failing(column, lambda one: one.validate(full=True))
 
 

@@ -28,7 +28,7 @@ _VALUE_BYTES = 16
 class ColumnarFormat(Protocol):
     """A file format of Arrow tables: Parquet or Arrow."""
 
-    def writer(self, stream: Any, schema: Any) -> Any:
+    def writer(self, stream: object, schema: object) -> Any:
         """An object with `write_table` and `close`."""
 
     def batches(self, path: Path, columns: list[str] | None, rows: int) -> Iterator[Any]:
@@ -43,7 +43,7 @@ class ColumnarEncoder:
         self._output = output
         self._layout = layout
         self._given = layout.arrow_types()
-        self._types: dict[str, Any] = {**dict.fromkeys(layout.columns), **self._given}
+        self._types: dict[str, object] = {**dict.fromkeys(layout.columns), **self._given}
         self._rows: list[dict[str, Any]] = []
         self._batch: ArrowBatch | None = None
         self._indices: list[int] = []
@@ -56,7 +56,7 @@ class ColumnarEncoder:
         self._thread = ThreadPoolExecutor(1, "kaizen-batch columns")
         self._writing: Future[None] | None = None
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
         if not isinstance(row, ArrowRow):
             self.write({**row.cells(), **more})
@@ -67,7 +67,7 @@ class ColumnarEncoder:
         self._indices.append(row.index)
         self._take(more)
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Take one row; every so often some are written."""
         if self._batch is not None:
             self._end_chunk()
@@ -174,7 +174,7 @@ class ColumnarEncoder:
                 _cast_all(arrays, self._types)
         return before == self._types
 
-    def _batches(self, number: int, columns: list[str] | None = None) -> Iterator[tuple[dict[str, Any], int]]:
+    def _batches(self, number: int, columns: list[str] | None = None) -> Iterator[tuple[dict[str, object], int]]:
         for batch in self._format.batches(self._output.part(number), columns, _CHUNK_ROWS):
             yield dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows
 
@@ -185,7 +185,7 @@ class _Group:
     def __init__(self) -> None:
         self.rows = 0
         self._bytes = 0
-        self._chunks: list[tuple[dict[str, Any], int]] = []
+        self._chunks: list[tuple[dict[str, object], int]] = []
 
     @property
     def is_full(self) -> bool:
@@ -198,7 +198,7 @@ class _Group:
         self.rows += rows
         self._bytes += sum(array.nbytes for array in arrays.values())
 
-    def tables(self, types: dict[str, Any], layout: Layout) -> list[Any]:
+    def tables(self, types: dict[str, object], layout: Layout) -> list[object]:
         """The table to write, in a list that is empty for no rows; types that cannot hold all become text."""
         import pyarrow as pa
 
@@ -229,7 +229,7 @@ def _picked(batch: ArrowBatch, indices: list[int]) -> dict[str, Any]:
     return {name: _taken(column, rows, indices) for name, column in batch.columns()}
 
 
-def _taken(column: Any, rows: Any, indices: Iterable[int]) -> Any:
+def _taken(column: Any, rows: object, indices: Iterable[int]) -> object:
     import pyarrow as pa
 
     try:
@@ -242,7 +242,7 @@ def _write(writer: Any, table: Any) -> None:
     writer.write_table(table.unify_dictionaries().combine_chunks())
 
 
-def _cast_all(arrays: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+def _cast_all(arrays: dict[str, object], types: dict[str, object]) -> dict[str, object]:
     import pyarrow as pa
 
     from kaizen_batch.tables.arrow import as_type
@@ -256,7 +256,7 @@ def _cast_all(arrays: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
     return cast
 
 
-def _weight(value: Any) -> int:
+def _weight(value: object) -> int:
     """About the bytes of a value."""
     if isinstance(value, str | bytes):
         return len(value) + _VALUE_BYTES
@@ -275,11 +275,11 @@ class ParquetFormat:
 
         self._library = pyarrow_parquet()
 
-    def writer(self, stream: Any, schema: Any) -> Any:
+    def writer(self, stream: object, schema: object) -> object:
         """A writer of row groups."""
         return self._library.ParquetWriter(stream, schema)
 
-    def batches(self, path: Path, columns: list[str] | None, rows: int) -> Iterator[Any]:
+    def batches(self, path: Path, columns: list[str] | None, rows: int) -> Iterator[object]:
         """The record batches of a part."""
         with self._library.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
             yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
@@ -293,7 +293,7 @@ class ArrowFormat:
 
         self._library = pyarrow_ipc()
 
-    def writer(self, stream: Any, schema: Any) -> Any:
+    def writer(self, stream: object, schema: object) -> object:
         """A writer of record batches."""
         return _ArrowWriter(self._library, stream, schema)
 
@@ -308,10 +308,10 @@ class ArrowFormat:
 class _ArrowWriter:
     """Extends the dictionaries from batch to batch: an Arrow file must not replace one."""
 
-    def __init__(self, library: Any, stream: Any, schema: Any) -> None:
+    def __init__(self, library: Any, stream: object, schema: object) -> None:
         options = library.IpcWriteOptions(emit_dictionary_deltas=True)
         self._writer = library.new_file(stream, schema, options=options)
-        self._dictionaries: dict[str, Any] = {}
+        self._dictionaries: dict[str, object] = {}
         self.close = self._writer.close
 
     def write_table(self, table: Any) -> None:

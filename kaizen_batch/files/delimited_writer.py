@@ -33,11 +33,11 @@ class DelimitedEncoder:
         self._quotes_all = self._is_tsv and not output.can_restart
         self._write: _Write
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
         self.write({**row.cells(), **more})
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Write one row. Raises: RecordError for a new column when the beginning has left our hands."""
         if not self._known.issuperset(row):
             self._add_columns(row)
@@ -58,7 +58,7 @@ class DelimitedEncoder:
     def abandon(self) -> None:
         """Nothing is held."""
 
-    def _add_columns(self, row: dict[str, Any]) -> None:
+    def _add_columns(self, row: dict[str, object]) -> None:
         new = [name for name in row if name not in self._known]
         if self._width is not None and not self._output.can_restart:
             raise RecordError(

@@ -39,7 +39,7 @@ class DocumentReader:
     def rows(self) -> Iterator[Row]:
         """A row for each document, or for each part of it."""
         for path in self._paths:
-            row: dict[str, Any] = {"path": path, "name": Path(path).name}
+            row: dict[str, object] = {"path": path, "name": Path(path).name}
             try:
                 text, pages = _extracted(Path(path))
             except Exception as error:

@@ -45,7 +45,7 @@ class ExcelReader:
         for cells in (*self._pending, *self._cells):
             yield Row(zip(self.columns, map(_value, cells), strict=True))
 
-    def _rows(self) -> Iterator[list[Any]]:
+    def _rows(self) -> Iterator[list[object]]:
         if self._sheet.start is None:
             return
         first_column = self._sheet.start[1]
@@ -75,11 +75,11 @@ class ExcelEncoder:
         for number, name in enumerate(columns):
             self._sheet.write_string(0, number, name)
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
         self.write({**row.cells(), **more})
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Write one row."""
         if not self._rows and not self._columns:
             self._columns = list(row)
@@ -107,7 +107,7 @@ class ExcelEncoder:
         """Let go of the workbook without writing it."""
         self._book.fileclosed = True
 
-    def _write_cell(self, column: int, value: Any) -> None:
+    def _write_cell(self, column: int, value: object) -> None:
         form = self._formats.get(type(value))
         if isinstance(value, bool):
             self._sheet.write_boolean(self._rows, column, value)
@@ -126,7 +126,7 @@ class ExcelEncoder:
             self._sheet.write_string(self._rows, column, text)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Whether a sheet holds the number as it is: as a finite double."""
     if isinstance(value, float):
         return math.isfinite(value)
@@ -140,7 +140,7 @@ def _has_serial_number(value: Any) -> bool:
     return isinstance(value, time) or value.year > 1900
 
 
-def _value(cell: Any) -> Any:
+def _value(cell: object) -> object:
     if cell == "" and isinstance(cell, str):
         return None
     if isinstance(cell, float) and cell.is_integer() and abs(cell) <= _WHOLE:

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 from kaizen_batch.agents import as_agent
 from kaizen_batch.config import RunConfig
@@ -27,12 +26,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 async def run_job(
     job: FileJob,
-    agent: Any,
+    agent: AgentLike,
     config: RunConfig,
     *,
     on_event: EventSink | None = None,
-    on_start: Callable[[BatchRun], Any] | None = None,
-    on_end: Callable[[JobResult], Any] | None = None,
+    on_start: Callable[[BatchRun], object] | None = None,
+    on_end: Callable[[JobResult], object] | None = None,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 

@@ -7,7 +7,7 @@ path is skipped without being parsed. Each row keeps its text, as in JSON Lines.
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.jsonl import Incomplete, JsonlEncoder, ObjectParser
@@ -189,7 +189,7 @@ def _string(text: str, start: int) -> tuple[str, int]:
         raise Incomplete(f"it is not JSON: {error.msg} at character {error.pos + 1}", error) from None
 
 
-def _all_objects(values: list[Any]) -> bool:
+def _all_objects(values: list[object]) -> bool:
     return all(isinstance(value, dict) for value in values)
 
 

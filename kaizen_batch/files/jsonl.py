@@ -8,7 +8,7 @@ has it: `NaN`, which Python's own json reads and writes, becomes null.
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
 from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.output import Output
@@ -89,14 +89,14 @@ class JsonlEncoder:
     def __init__(self, output: Output) -> None:
         self._write = output.open_text().write
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
         if not isinstance(row, JsonRow):
             self.write({**row.cells(), **more})
             return
         self._put(spliced(row.text, more))
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Write one row."""
         self._put(row.text if isinstance(row, JsonRow) else as_json(row))
 
@@ -112,7 +112,7 @@ class JsonlEncoder:
         self._write(text + "\n")
 
 
-def spliced(text: str, more: dict[str, Any]) -> str:
+def spliced(text: str, more: dict[str, object]) -> str:
     """The text of an object with more members."""
     if not more:
         return text
@@ -140,13 +140,13 @@ def joined_members(found: dict[str, str]) -> str:
     return "{" + ", ".join(f"{as_json(name)}: {value}" for name, value in found.items()) + "}"
 
 
-def as_json_text(values: dict[str, Any], source: str) -> str:
+def as_json_text(values: dict[str, object], source: str) -> str:
     """The source with null in place of NaN; all other values keep their text."""
     texts = members(source)
     return joined_members({name: _standard(values[name], text) for name, text in texts.items()})
 
 
-def _standard(value: Any, source: str) -> str:
+def _standard(value: object, source: str) -> str:
     """The text of a value if it is JSON, else new text."""
     try:
         json.loads(source, parse_constant=_refuse)
@@ -164,7 +164,7 @@ def _after_space(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -173,7 +173,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _described(value: Any) -> str:
+def _described(value: object) -> str:
     if isinstance(value, list):
         return "an array (for a JSON array of rows, name the file .json or pass input_format='json')"
     return {str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")

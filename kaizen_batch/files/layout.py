@@ -32,7 +32,7 @@ class Layout:
         texts = kept if records.format in DELIMITERS else ()
         return cls(tuple(dict.fromkeys((*kept, *more))), schema, texts)
 
-    def arrow_types(self) -> dict[str, Any]:
+    def arrow_types(self) -> dict[str, object]:
         """The types of the input's columns."""
         import pyarrow as pa
 
@@ -40,7 +40,7 @@ class Layout:
             return {column.name: column.type for column in self.schema}
         return dict.fromkeys(self.texts, pa.string())
 
-    def arrow_schema(self, types: dict[str, Any]) -> Any:
+    def arrow_schema(self, types: dict[str, object]) -> object:
         """The schema of columns with these types; those of the input keep what their schema says besides."""
         import pyarrow as pa
 
@@ -52,7 +52,7 @@ class Layout:
         return pa.schema(fields, metadata=None if self.schema is None else self.schema.metadata)
 
 
-def _narrowed(schema: Any, kept: tuple[str, ...]) -> Any:
+def _narrowed(schema: Any, kept: tuple[str, ...]) -> object:
     """The schema of some of its columns; pandas' metadata must not name others, or pandas cannot read the file."""
     import pyarrow as pa
 

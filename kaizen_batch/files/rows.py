@@ -43,7 +43,7 @@ class Row(dict[str, Any]):
 
     __slots__ = ()
 
-    def cells(self) -> dict[str, Any]:
+    def cells(self) -> dict[str, object]:
         """All columns, as Python values."""
         return self
 
@@ -57,7 +57,7 @@ class JsonRow(Row):
 
     __slots__ = ("text",)
 
-    def __init__(self, values: dict[str, Any], text: str) -> None:
+    def __init__(self, values: dict[str, object], text: str) -> None:
         super().__init__(values)
         self.text = text
 
@@ -74,12 +74,12 @@ class ArrowRow(Row):
 
     __slots__ = ("batch", "index")
 
-    def __init__(self, values: Iterable[tuple[str, Any]], batch: "ArrowBatch", index: int) -> None:
+    def __init__(self, values: Iterable[tuple[str, object]], batch: "ArrowBatch", index: int) -> None:
         super().__init__(values)
         self.batch = batch
         self.index = index
 
-    def cells(self) -> dict[str, Any]:
+    def cells(self) -> dict[str, object]:
         """All columns, as Python values; the first row of a batch that is asked converts the batch."""
         return {name: values[self.index] for name, values in self.batch.values.items()}
 
@@ -107,13 +107,13 @@ class ArrowBatch:
         self._narrowed: dict[Selection, Self] = {}
 
     @cached_property
-    def values(self) -> dict[str, list[Any]]:
+    def values(self) -> dict[str, list[object]]:
         """All columns."""
         from kaizen_batch.tables.arrow import to_python
 
         return {name: to_python(column, shortest=self._shortest) for name, column in self.columns()}
 
-    def columns(self) -> Iterator[tuple[str, Any]]:
+    def columns(self) -> Iterator[tuple[str, object]]:
         """The names and arrays."""
         return zip(self.data.schema.names, self.data.columns, strict=True)
 

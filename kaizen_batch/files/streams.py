@@ -188,7 +188,7 @@ def _decompressor(raw: BinaryIO, compression: str) -> Any:
     return _zstd(raw, "rb")
 
 
-def _zstd(stream: Any, mode: str) -> Any:
+def _zstd(stream: object, mode: str) -> object:
     """Python has zstd from 3.14 on; before that, pyarrow does it."""
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdFile
@@ -201,7 +201,7 @@ def _zstd(stream: Any, mode: str) -> Any:
     return pa.CompressedInputStream(stream, "zstd") if mode == "rb" else pa.CompressedOutputStream(stream, "zstd")
 
 
-def _peekable(stream: Any) -> BinaryIO:
+def _peekable(stream: object) -> BinaryIO:
     return cast(BinaryIO, stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, _BUFFER))
 
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from kaizen_batch.files.columnar import check_pieces
 from kaizen_batch.files.reader import Records
@@ -38,7 +37,7 @@ async def surveyed(
     *,
     limit: int | None = None,
     used: Iterable[str] = (),
-    skips: Callable[[Mapping[str, Any]], bool] | None = None,
+    skips: Callable[[Mapping[str, object]], bool] | None = None,
 ) -> Survey:
     """Read all rows, or the first ones; `used` are the columns that become Python values. Raises: RecordError."""
     if records.inputs.documents and records.total is not None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from kaizen_batch.errors import KaizenBatchError, RecordError
 from kaizen_batch.files.columns import ERROR_COLUMNS, failure_cells, result_cells, result_columns
@@ -49,7 +49,7 @@ class OutputNames:
         """The columns of several fields."""
         return tuple(map(self.of, fields))
 
-    def renamed(self, cells: dict[str, Any]) -> dict[str, Any]:
+    def renamed(self, cells: dict[str, object]) -> dict[str, object]:
         """Cells under the names of their columns."""
         return {self.of(field): value for field, value in cells.items()}
 
@@ -68,7 +68,7 @@ class Target:
         rows: JobRows,
         output_fields: Iterable[str],
         run: BatchRun,
-        on_end: Callable[[JobResult], Any] | None = None,
+        on_end: Callable[[JobResult], object] | None = None,
     ) -> None:
         self._job = job
         self._rows = rows
@@ -170,7 +170,7 @@ class Target:
     def _write_skipped(self, row: Row) -> None:
         self._add(row, dict.fromkeys(self._fields))
 
-    def _add(self, row: Row, cells: dict[str, Any]) -> None:
+    def _add(self, row: Row, cells: dict[str, object]) -> None:
         clash = next((name for name in cells if name in row and name not in self._rows.columns), None)
         if clash is not None:
             raise RecordError(

@@ -58,7 +58,7 @@ class PromptTemplate:
         found = (source_column(name, there) for name in self.columns)
         return tuple(dict.fromkeys(name for name in found if name is not None))
 
-    def render(self, row: Mapping[str, Any], *, rendering: int = RENDERING) -> str | None:
+    def render(self, row: Mapping[str, object], *, rendering: int = RENDERING) -> str | None:
         """The prompt of one row, or None if the row lacks a value that the template needs.
 
         Text goes in as it is, None and NaN as nothing, a date as ISO 8601, anything else as JSON: as in a cell of CSV.
@@ -70,16 +70,16 @@ class PromptTemplate:
             text + ("" if name is None else prompt_text(values[name], rendering)) for text, name in self._parts
         )
 
-    def is_empty(self, row: Mapping[str, Any]) -> bool:
+    def is_empty(self, row: Mapping[str, object]) -> bool:
         """Whether every placeholder is missing or blank: None, NaN, a text without a visible character."""
         return all(value is _ABSENT or is_blank(value) for value in self.values(row).values())
 
-    def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, row: Mapping[str, object]) -> dict[str, object]:
         """The value of each placeholder."""
         return {name: row[name] if name in row else _nested(row, name) for name in self.columns}
 
 
-def prompt_text(value: Any, rendering: int = RENDERING) -> str:
+def prompt_text(value: object, rendering: int = RENDERING) -> str:
     """A value as the text of a prompt."""
     return "" if rendering > 1 and is_missing(value) else as_text(value)
 
@@ -162,7 +162,7 @@ class RowAgent(AgentWrapper):
             RowAgent(fallback, template, on_missing=on_missing, rendering=rendering) for fallback in agent.fallbacks
         ]
 
-    def prepare(self, row: Any) -> Any:
+    def prepare(self, row: Any) -> object:
         """The request of one row. Raises: InputError."""
         if isinstance(row, BrokenRow):
             raise row.error

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from kaizen_batch.files import faults
 from kaizen_batch.files.delimited_writer import DelimitedEncoder
@@ -21,10 +21,10 @@ from kaizen_batch.files.rows import Row
 class Encoder(Protocol):
     """Writes rows in one format into the parts of an output."""
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Write one row."""
 
     def finish(self) -> None:
@@ -60,11 +60,11 @@ class RecordWriter:
             self._encoder = self._encoder_of(self._kind.format)
         return self
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, object]) -> None:
         """Write one row; a value that the format has no type for is written as text."""
         self.add(Row(row), {})
 
-    def add(self, row: Row, more: dict[str, Any]) -> None:
+    def add(self, row: Row, more: dict[str, object]) -> None:
         """Write a row of an input as the input stores it, with more columns, whose names it does not have."""
         assert self._encoder is not None, "rows are written inside the `with` block"
         try:

@@ -41,7 +41,7 @@ class Frame(NamedTuple):
     before: bytes
     after: bytes
 
-    def around(self, messages: Sequence[Mapping[str, Any]]) -> bytes:
+    def around(self, messages: Sequence[Mapping[str, object]]) -> bytes:
         """The canonical form of the request with these messages."""
         return b"%b%b%b" % (self.before, _messages_json(messages), self.after)
 
@@ -52,7 +52,10 @@ def key_of(form: bytes) -> bytes:
 
 
 def chat_frame(
-    endpoint_name: str, model: str, parameters: Mapping[str, Any], output: tuple[str, Mapping[str, Any]] | None = None
+    endpoint_name: str,
+    model: str,
+    parameters: Mapping[str, object],
+    output: tuple[str, Mapping[str, object]] | None = None,
 ) -> Frame:
     """The frame of requests to a model.
 
@@ -88,7 +91,7 @@ def canonical_json(value: object) -> bytes:
     return _encode(value).encode("utf-8", "surrogatepass")
 
 
-def with_references(content: object) -> tuple[Any, list[Media]]:
+def with_references(content: object) -> tuple[object, list[Media]]:
     """The content of a message with its embedded media as references, and the media.
 
     >>> with_references([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])[0]
@@ -114,7 +117,7 @@ def stored_request(body: bytes) -> tuple[str, list[Media]]:
     return (json.dumps(value, separators=(",", ":"), ensure_ascii=False), found) if found else (text, [])
 
 
-def _messages_of(value: Any) -> list[dict[str, Any]]:
+def _messages_of(value: object) -> list[dict[str, object]]:
     """The messages inside a parsed body, if it is one of a request to a model."""
     if isinstance(value, dict) and _are_messages(value.get("model"), value.get("messages")):
         return list(value["messages"])
@@ -123,7 +126,7 @@ def _messages_of(value: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _messages_json(messages: Sequence[Mapping[str, Any]]) -> bytes:
+def _messages_json(messages: Sequence[Mapping[str, object]]) -> bytes:
     for message in messages:
         for value in message.values():
             if type(value) is not str:
@@ -134,11 +137,11 @@ def _messages_json(messages: Sequence[Mapping[str, Any]]) -> bytes:
         return canonical_json(messages)
 
 
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+def _message(message: Mapping[str, object]) -> dict[str, object]:
     return {name: with_references(value)[0] if name == "content" else value for name, value in message.items()}
 
 
-def _referenced(value: object, found: list[Media], name: str = "") -> Any:
+def _referenced(value: object, found: list[Media], name: str = "") -> object:
     if isinstance(value, Mapping):
         if name == "input_audio" and isinstance(value.get("data"), str):
             return {**value, "data": _reference(value["data"], None, found) or value["data"]}
@@ -152,7 +155,7 @@ def _referenced(value: object, found: list[Media], name: str = "") -> Any:
     return value
 
 
-def _reference(data: str, media_type: str | None, found: list[Media]) -> dict[str, Any] | None:
+def _reference(data: str, media_type: str | None, found: list[Media]) -> dict[str, object] | None:
     try:
         content = b64decode(data)
     except ValueError:
@@ -163,7 +166,7 @@ def _reference(data: str, media_type: str | None, found: list[Media]) -> dict[st
     return {"media": about if media_type is None else {**about, "type": media_type}}
 
 
-def _one_number(value: Any) -> Any:
+def _one_number(value: object) -> object:
     """The value with one spelling for each number: 1.0 is 1, as in JSON they are the same; NaN is null."""
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -176,7 +179,7 @@ def _one_number(value: Any) -> Any:
     return value
 
 
-def _parsed(body: bytes | str) -> Any:
+def _parsed(body: bytes | str) -> object:
     text = body if isinstance(body, str) else body.decode("utf-8", "surrogatepass")
     try:
         return json.loads(text)
@@ -187,7 +190,7 @@ def _parsed(body: bytes | str) -> Any:
 _Chat = tuple[str, list[dict[str, Any]], dict[str, Any], tuple[str, dict[str, Any]] | None]
 
 
-def _chat_of(value: Any) -> _Chat | None:
+def _chat_of(value: object) -> _Chat | None:
     """Model, messages, parameters and output of a body in one of the two forms that requests to models have."""
     if isinstance(value, list) and len(value) in (4, 6) and _are_messages(value[0], value[1]):
         model, messages, temperature, _, *rest = value
@@ -206,7 +209,7 @@ def _are_messages(model: object, messages: object) -> bool:
     return isinstance(model, str) and isinstance(messages, list) and all(isinstance(each, dict) for each in messages)
 
 
-def _output_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:
+def _output_of(response_format: object) -> tuple[str, dict[str, object]] | None:
     if not isinstance(response_format, dict) or response_format.get("type") != "json_schema":
         return None
     about = response_format.get("json_schema")

@@ -148,7 +148,7 @@ class Run:
     begun_at: float
     ended_at: float | None
     description: dict[str, Any]
-    summary: dict[str, Any] | None
+    summary: dict[str, object] | None
 
 
 def run_of(row: Sequence[Any]) -> Run:
@@ -258,7 +258,7 @@ def as_bytes(value: object) -> object:
     return value
 
 
-def as_text(value: Any) -> Any:
+def as_text(value: object) -> Any:
     return value.decode("utf-8", "surrogatepass") if type(value) is bytes else value
 
 
