@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from kaizen_batch.agents import as_agent
+from kaizen_batch.agents import AgentLike, as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
