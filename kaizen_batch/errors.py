@@ -30,6 +30,7 @@ KaizenBatchError                    base class of everything this package raises
     └── FatalError                  the account or the setup is wrong: the whole run ends
         ├── AuthenticationError     401, 403: the key
         ├── ModelNotFoundError      404: the model, or the path of the endpoint
+        ├── TlsError                the certificate is not valid, or the server does not speak TLS
         ├── QuotaExhaustedError     429 with a code that waiting does not fix
         └── EndpointDownError       the endpoint failed every call for too long
 """
@@ -318,6 +319,16 @@ class ModelNotFoundError(FatalError):
     """404: the endpoint has no such model, or `base_url` has the wrong path."""
 
     default_code = "model_not_found"
+
+
+class TlsError(FatalError):
+    """TLS fails for good; nothing was sent.
+
+    `code` says why: `certificate_expired`, `certificate_wrong_host`, `certificate_unknown_ca`, `certificate` (another
+    fault), `not_tls` (the server speaks plain HTTP), `client_certificate` (the server asks for one).
+    """
+
+    default_code = "tls"
 
 
 class QuotaExhaustedError(FatalError):

@@ -21,8 +21,14 @@ from kaizen_batch.providers.chat_responses import (
     read_response,
     refused_parameter,
 )
-from kaizen_batch.providers.http.base import Target, Transport, TransportName, wants_fast
-from kaizen_batch.providers.http.environment import environment_proxy
+from kaizen_batch.providers.http.base import (
+    MAX_RESPONSE_BYTES,
+    Target,
+    Transport,
+    TransportName,
+    check_base_url,
+    wants_fast,
+)
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -44,6 +50,7 @@ class OpenAIProvider(Provider):
 
     - `timeout_s`: seconds for one call.
     - `max_concurrent`: the most connections kept open.
+    - `max_response_bytes`: the most bytes of a response, before and after decompression.
     - `transport`: `"fast"`, a lean client that makes the SDK's call with a fraction of its work; `"sdk"`, the
       official SDK; `"auto"`, fast unless a setting needs the SDK: an Azure endpoint, a proxy that is not plain
       HTTP, OPENAI_CUSTOM_HEADERS or OPENAI_LOG. The choice of the SDK is logged.
@@ -64,12 +71,13 @@ class OpenAIProvider(Provider):
         timeout_s: float | None = 120.0,
         max_concurrent: int = 10,
         transport: TransportName = "auto",
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         self._secret = api_key or ""
-        self._target = Target(self.endpoint, _checked_key(api_key, self._base_url), timeout_s, max_concurrent)
+        key = _checked_key(api_key, self._base_url)
+        self._target = Target(check_base_url(self.endpoint), key, timeout_s, max_concurrent, max_response_bytes)
         self._fast, reason = wants_fast(transport, self.endpoint)
-        self._proxy = environment_proxy(self.endpoint) if self._fast else None
         if reason:
             logger.info("calls go through the SDK: %s", reason)
         self._refused: set[tuple[str, str]] = set()
@@ -111,22 +119,13 @@ class OpenAIProvider(Provider):
 
     def _open(self) -> Transport:
         # Imported on first use: each client takes longer to import than the rest of the package.
-        if not self._fast:
-            from kaizen_batch.providers.http.sdk_client import SdkTransport
+        if self._fast:
+            from kaizen_batch.providers.http.pool import PoolTransport
 
-            return SdkTransport(self._target)
-        if self._proxy is not None:
-            return self._open_aiohttp()
-        from kaizen_batch.providers.http.environment import ssl_context
-        from kaizen_batch.providers.http.pool import PoolTransport
+            return PoolTransport(self._target)
+        from kaizen_batch.providers.http.sdk_client import SdkTransport
 
-        tls = ssl_context() if self.endpoint.lower().startswith("https:") else None
-        return PoolTransport(self._target, tls=tls, rare=self._open_aiohttp)
-
-    def _open_aiohttp(self) -> Transport:
-        from kaizen_batch.providers.http.aiohttp_client import AiohttpTransport
-
-        return AiohttpTransport(self._target)
+        return SdkTransport(self._target)
 
     def complete(self, request: Request) -> Coroutine[object, object, Completion]:
         """One POST to `/chat/completions`."""

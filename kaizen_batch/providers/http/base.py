@@ -1,4 +1,4 @@
-"""What carries a request to an OpenAI-compatible endpoint: several ways, the same answers, and the choice."""
+"""The clients that carry a call to an OpenAI-compatible endpoint: their interface, and the choice between them."""
 
 import math
 import os
@@ -7,31 +7,37 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from kaizen_batch.errors import ConfigError, NoAnswerError
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.environment import environment_proxy
 
 T = TypeVar("T")
 TransportName = Literal["auto", "fast", "sdk"]
+MAX_RESPONSE_BYTES = 64 * 2**20
 _CONNECT_TIMEOUT_S = 10.0
 _AZURE = (".azure.com", ".azure.us", ".azure.cn")
-# What only the SDK acts on.
+# Only the SDK honors these.
 _SDK_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "OPENAI_LOG")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go and how; `timeout_s` are the seconds of one call, `max_concurrent` connections at most."""
+    """Where requests go, and how.
+
+    `timeout_s` are the seconds for one call, `max_concurrent` the most connections, `max_response_bytes` the most bytes
+    of a response, before and after decompression.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
     timeout_s: float | None = 120.0
     max_concurrent: int = 10
+    max_response_bytes: int = MAX_RESPONSE_BYTES
 
     @property
     def host(self) -> str:
-        """The endpoint's host, without what may be secret around it."""
-        return urlsplit(self.base_url).hostname or self.base_url
+        """The endpoint's host and port, without anything secret."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
 
     @property
     def connect_timeout_s(self) -> float:
@@ -40,34 +46,62 @@ class Target:
 
 
 class Transport(Protocol):
-    """One open client. It belongs to the loop that it was made on."""
+    """One open client. It belongs to the loop that it was created on."""
 
     async def post(self, body: bytes, read: Callable[[HttpResponse, bytes], T]) -> T:
-        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer, which gets the JSON too.
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the response and of the JSON.
 
-        Raises: NoAnswerError when no answer came, and what `read` raises.
+        Raises: NoAnswerError when no response came, TlsError, and what `read` raises.
         """
+
+    def keep_idle(self, keep: bool) -> None:
+        """Whether connections are kept after a call; without, those that are idle now are closed."""
 
     async def close(self) -> None:
         """Close every connection."""
 
 
-def wants_fast(transport: TransportName, base_url: str) -> tuple[bool, str]:
-    """Whether to take the lean client, and why not if it cannot do what the settings ask for.
+def check_url(url: str, name: str) -> str:
+    """The URL, if it can be used; `name` is the option or variable that holds it.
 
-    Raises: ConfigError for an unknown `transport`, or `"fast"` where the SDK is needed.
+    Raises: ConfigError that names the option, without quoting a password.
+    """
+    if not url.isprintable() or " " in url:
+        raise ConfigError(f"{name} contains a space or a control character")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{name} is not a valid URL: {error}") from None
+    if not parts.scheme or not parts.hostname or port == 0:
+        given = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        raise ConfigError(f"{name} is not a valid URL such as http://127.0.0.1:8000; given: {given!r}")
+    return url
+
+
+def check_base_url(url: str) -> str:
+    """The `base_url`, if it can be used; raises ConfigError."""
+    if urlsplit(check_url(url, "base_url")).scheme not in ("http", "https"):
+        raise ConfigError(f"base_url must begin with http:// or https://; given: {url.partition(':')[0]!r}")
+    return url
+
+
+def wants_fast(transport: TransportName, base_url: str) -> tuple[bool, str]:
+    """Whether to use the lean client, and why not if it cannot do what the settings ask for.
+
+    Raises: ConfigError for an unknown `transport`, or `"fast"` where the SDK is required.
     """
     if transport not in get_args(TransportName):
         known = ", ".join(map(repr, get_args(TransportName)))
         raise ConfigError(f"transport is one of {known}; given: {transport!r}")
     reason = why_sdk(base_url) if transport != "sdk" else ""
     if reason and transport == "fast":
-        raise ConfigError(f'transport="fast" cannot be had: {reason}; leave transport at "auto", or take "sdk"')
+        raise ConfigError(f'transport="fast" is not possible: {reason}; use transport="auto" or "sdk"')
     return transport != "sdk" and not reason, reason
 
 
 def why_sdk(base_url: str) -> str:
-    """What in the settings or the environment only the SDK can do; empty if nothing."""
+    """The setting or environment variable that requires the SDK; empty if none does."""
     url = urlsplit(base_url)
     host = url.hostname or ""
     if url.scheme not in ("http", "https") or not host or "@" in url.netloc or url.query or not base_url.isascii():
@@ -78,42 +112,7 @@ def why_sdk(base_url: str) -> str:
         if os.environ.get(name):
             return f"{name} is set"
     proxy = environment_proxy(base_url)
-    if proxy and urlsplit(proxy).scheme != "http":
-        return f"the proxy of the environment is not plain HTTP but {urlsplit(proxy).scheme}"
-    return ""
-
-
-# What the exceptions of the clients mean, in words.
-_CAUSES = {
-    "ConnectionRefusedError": "connection refused",
-    "ConnectionResetError": "connection reset",
-    "ClientConnectorError": "connection refused or host unreachable",
-    "ClientConnectorDNSError": "host name not found",
-    "ClientConnectorSSLError": "TLS handshake failed",
-    "ClientConnectorCertificateError": "certificate not trusted",
-    "SSLCertVerificationError": "certificate not trusted",
-    "SSLError": "TLS handshake failed",
-    "ServerDisconnectedError": "closed by the endpoint",
-    "gaierror": "host name not found",
-}
-
-
-def no_answer(target: Target, cause: str) -> NoAnswerError:
-    """A connection that broke after (part of) a request was sent; `cause` names the client's own exception."""
-    words = _CAUSES.get(cause, cause)
-    return NoAnswerError(f"the connection to {target.host} failed: {words}", code="connection")
-
-
-def too_late(target: Target) -> NoAnswerError:
-    """A time-out after a request was sent."""
-    return NoAnswerError(f"no answer within {target.timeout_s or 0:g} s", code="timeout")
-
-
-def not_connected(target: Target, cause: str, *, timeout: bool = False) -> NoAnswerError:
-    """No connection came about, so that nothing was sent and nothing can be billed."""
-    if timeout:
-        error = NoAnswerError(f"no connection to {target.host} within {target.connect_timeout_s:g} s", code="timeout")
-    else:
-        error = no_answer(target, cause)
-    error.may_be_billed = False
-    return error
+    if proxy is None:
+        return ""
+    scheme = urlsplit(check_url(proxy, "the proxy (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY)")).scheme
+    return "" if scheme == "http" else f"the proxy of the environment is not plain HTTP but {scheme}"

@@ -52,13 +52,13 @@ def _is_host(entry: str, url: SplitResult, *, exactly: bool) -> bool:
 def endpoint_headers(api_key: str) -> dict[str, str]:
     """The SDK's headers that endpoints act on."""
     given = {header: os.environ.get(name) for name, header in _ORGANIZATION.items()}
-    return {
-        "Authorization": f"Bearer {api_key}",
-        "Accept": "application/json",
-        "Content-Type": "application/json",
-        "User-Agent": "kaizen-batch",
-        **{header: value for header, value in given.items() if value is not None},
-    }
+    own = {header: value for header, value in given.items() if value is not None}
+    return {"Authorization": f"Bearer {api_key}", **public_headers(), **own}
+
+
+def public_headers() -> dict[str, str]:
+    """The headers that any origin may see."""
+    return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "kaizen-batch"}
 
 
 def ssl_context() -> ssl.SSLContext:

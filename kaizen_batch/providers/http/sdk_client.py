@@ -1,4 +1,4 @@
-"""The official SDK as the way to an endpoint: the reference for what goes over the wire, at many times the work."""
+"""Calls through the official SDK: the reference for what is sent, at many times the CPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import httpx2
 import openai
 
 from kaizen_batch.providers.chat_responses import HttpResponse, rate_limit_headers
-from kaizen_batch.providers.http.base import T, Target, no_answer, not_connected, too_late
+from kaizen_batch.providers.http.base import T, Target
+from kaizen_batch.providers.http.connection_errors import (
+    connect_error,
+    connect_timeout,
+    redirect_error,
+    response_error,
+    response_timeout,
+)
 
 _UNSENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, httpx2.PoolTimeout)
 
@@ -19,8 +26,8 @@ class SdkTransport:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        # The SDK keeps 100 connections alive whatever is in flight: above that it would open a new one for
-        # nearly every call.
+        # By default the SDK keeps 100 connections alive. With more calls in flight, it would open a new connection
+        # for nearly every call.
         size = target.max_concurrent
         self._client = openai.AsyncOpenAI(
             api_key=target.api_key,
@@ -33,7 +40,7 @@ class SdkTransport:
         )
 
     async def post(self, body: bytes, read: Callable[[HttpResponse, bytes], T]) -> T:
-        """Send this JSON to `/chat/completions`, once; what `read` makes of the answer."""
+        """Send this JSON to `/chat/completions`, once; what `read` makes of the response."""
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**json.loads(body))
             response = raw.http_response
@@ -46,12 +53,20 @@ class SdkTransport:
 
     def _classify(self, error: openai.APIConnectionError) -> Exception:
         cause = error.__cause__
-        name = type(cause).__name__ if cause else "unknown cause"
         if isinstance(cause, httpx2.ConnectTimeout):
-            return not_connected(self._target, name, timeout=True)
+            return connect_timeout(self._target)
         if isinstance(cause, _UNSENT):
-            return not_connected(self._target, name)
-        return too_late(self._target) if isinstance(error, openai.APITimeoutError) else no_answer(self._target, name)
+            return connect_error(self._target, cause)
+        if isinstance(cause, httpx2.TooManyRedirects):
+            return redirect_error(self._target, "redirects more than 20 times")
+        return (
+            response_timeout(self._target)
+            if isinstance(error, openai.APITimeoutError)
+            else response_error(self._target, error)
+        )
+
+    def keep_idle(self, keep: bool) -> None:
+        """The SDK's connections are kept until the end of the run."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -14,7 +14,7 @@ import trustme
 from httpx2._utils import URLPattern, get_environment_proxies
 
 from kaizen_batch import BatchConfig, ConfigError
-from kaizen_batch.errors import NoAnswerError
+from kaizen_batch.errors import NoAnswerError, TlsError
 from kaizen_batch.providers import OpenAIProvider, create_provider
 from kaizen_batch.providers.http.base import Target, TransportName
 from kaizen_batch.providers.http.environment import environment_proxy
@@ -40,7 +40,8 @@ NEEDS_SDK: list[tuple[str, dict[str, str], str]] = [
     (URL, {"ALL_PROXY": "https://127.0.0.1:1080"}, "not plain HTTP but https"),
     (URL, {"OPENAI_CUSTOM_HEADERS": "X-Team: a"}, "OPENAI_CUSTOM_HEADERS is set"),
     (URL, {"OPENAI_LOG": "debug"}, "OPENAI_LOG is set"),
-    ("unix:///run/model.sock", {}, "not a plain http"),
+    ("https://user@127.0.0.1/v1", {}, "not a plain http"),
+    ("https://127.0.0.1/v1?a=b", {}, "not a plain http"),
 ]
 FAST: list[tuple[str, dict[str, str]]] = [
     (URL, {}),
@@ -76,6 +77,32 @@ def test_everything_else_goes_through_the_lean_client(
     caplog.set_level(logging.INFO, logger="kaizen_batch")
     assert provider(url, "auto")._fast and provider(url, "fast")._fast
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.1:99999/v1", "http://127.0.0.1:-1/v1", "http://127.0.0.1:http/v1", "http://127.0.0.1:0/v1"),
+        *("http:///v1", "http://[::1/v1", "unix:///run/model.sock", "ftp://127.0.0.1/v1", "api.openai.com/v1", "x"),
+        *("http://127.0.0.1/v1\r\nX-Evil: 1", "http://ho st/v1", "http://127.0.0.1/v1 "),
+    ],
+)
+@pytest.mark.parametrize("transport", ["auto", "fast", "sdk"])
+def test_an_invalid_url_is_a_config_error_that_names_the_option(url: str, transport: str) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        provider(url, transport)
+    with pytest.raises(ConfigError, match="base_url"):
+        create_provider(BatchConfig(base_url=url))
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "http://u:secret@:80", "http://u:secret@ho st:80"])
+def test_an_invalid_proxy_is_a_config_error_that_names_the_variable(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+        provider(URL)
+    assert "secret" not in str(caught.value)
 
 
 def test_the_transport_is_a_provider_option() -> None:
@@ -250,9 +277,9 @@ async def test_an_unknown_authority_is_refused_before_anything_is_sent(
     transport: str, authority: tuple[Path, ssl.SSLContext]
 ) -> None:
     async with RawServer(tls=authority[1]) as server:
-        with pytest.raises(NoAnswerError) as caught:
+        with pytest.raises(TlsError, match="authority that is not trusted; set SSL_CERT_FILE") as caught:
             await provider(server.url, transport).complete(request())
-    assert (caught.value.code, caught.value.may_be_billed, server.seen) == ("connection", False, [])
+    assert (caught.value.code, caught.value.may_be_billed, server.seen) == ("certificate_unknown_ca", False, [])
 
 
 @BOTH
@@ -261,8 +288,9 @@ async def test_a_certificate_for_another_name_is_refused(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
     async with RawServer(tls=authority[1]) as server:
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(TlsError, match="is for another") as caught:
             await provider(server.url.replace("localhost", "127.0.0.1"), transport).complete(request())
+    assert caught.value.code == "certificate_wrong_host"
     assert not server.seen
 
 
