@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -33,7 +34,7 @@ def canned_answer(messages: Sequence[Message], schema: dict[str, object] | None 
     prompt = messages[-1]["content"] if messages else ""
     if schema is None:
         return f"mock answer to: {prompt}"
-    return json.dumps(_value(schema, prompt, "", schema), ensure_ascii=False)
+    return json.dumps(_Making(prompt, schema).value(schema), ensure_ascii=False)
 
 
 def count_tokens(text: str) -> int:
@@ -41,23 +42,39 @@ def count_tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def _value(schema: dict[str, Any], prompt: str, name: str, root: dict[str, Any], depth: int = 0) -> Any:
-    if "$ref" in schema:
-        return _value(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], prompt, name, root, depth + 1)
-    if "enum" in schema or "const" in schema:
-        return _best(schema.get("enum") or [schema["const"]], prompt)
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
-        # Deep inside a recursive schema the last option ends the recursion: null, by pydantic's convention.
-        return _value(options[-1 if depth > _MAX_DEPTH else 0], prompt, name, root, depth + 1)
-    kind = schema.get("type")
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {key: _value(inner, prompt, key, root, depth + 1) for key, inner in properties.items()}
-    if kind == "array":
-        count = max(schema.get("minItems", 0), 0 if depth > _MAX_DEPTH else 1)
-        return [_value(schema.get("items", {}), prompt, name, root, depth + 1)] * count if count else []
-    return _scalar(schema, prompt, name)
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What the values of one answer are made from: the prompt, the whole schema, the name of the field, the depth."""
+
+    prompt: str
+    root: dict[str, Any]
+    name: str = ""
+    depth: int = 0
+
+    def value(self, schema: dict[str, Any]) -> Any:
+        """A value that fits the schema."""
+        inner = replace(self, depth=self.depth + 1)
+        if "$ref" in schema:
+            return inner.value(self.root["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return _best(schema["enum"], self.prompt)
+        options = schema.get("anyOf") or schema.get("oneOf")
+        if options:
+            # Deep inside a recursive schema the last option ends the recursion: null, by pydantic's convention.
+            return inner.value(options[-1 if self.depth > _MAX_DEPTH else 0])
+        if schema.get("type") == "object":
+            fields = schema.get("properties", {})
+            return {name: replace(inner, name=name).value(field) for name, field in fields.items()}
+        if schema.get("type") == "array":
+            return inner.items(schema)
+        return _scalar(schema, self.prompt, self.name)
+
+    def items(self, schema: dict[str, Any]) -> list[Any]:
+        """The items of an array: as few as the schema allows, but one where that ends."""
+        count = max(schema.get("minItems", 0), 0 if self.depth > _MAX_DEPTH + 1 else 1)
+        return [self.value(schema.get("items", {}))] * count if count else []
 
 
 def _scalar(schema: dict[str, Any], prompt: str, name: str) -> object:

@@ -37,13 +37,21 @@ _WRONG_KEY = frozenset(("invalid_api_key", "api_key_invalid", "unauthenticated",
 _NO_MODEL = frozenset(("model_not_found", "deploymentnotfound"))
 _OVERLOADED = frozenset(("server_is_overloaded", "overloaded_error", "engine_overloaded_error", "model_overloaded"))
 _TOO_LARGE = re.compile(r"request too large|limit:? (?P<limit>\d+),(?: used:? \d+,)? requested:? (?P<wanted>\d+)", re.I)
-_TRANSIENT = frozenset((408, 409, 421, 423, 424, 425, 499))
-_BUSY = frozenset((498, 529))
+_KINDS: dict[int, tuple[type[ProviderError], str]] = {
+    401: (AuthenticationError, "invalid_api_key"),
+    403: (AuthenticationError, "permission_denied"),
+    404: (ModelNotFoundError, "model_not_found"),
+    407: (AuthenticationError, "proxy_authentication"),
+    429: (ThrottledError, "rate_limit_exceeded"),
+    **dict.fromkeys((408, 409, 421, 423, 424, 425, 499), (ServerError, "server_error")),
+    **dict.fromkeys((498, 529), (OverloadedError, "server_is_overloaded")),
+}
 # Names that say nothing; a kind's own code says more.
 _VAGUE = frozenset(("error", "api_error", "unknown_error", "invalid_request_error", "tokens", "requests", "object"))
 
 _HINTS: dict[str, str] = {
     "invalid_api_key": "check the key (OPENAI_API_KEY or api_key) and its permissions",
+    "proxy_authentication": "set the user name and password in HTTP_PROXY or HTTPS_PROXY",
     "permission_denied": "the key lacks a permission, or this prompt was blocked",
     "model_not_found": "check model and base_url",
     "insufficient_quota": "top up the account or raise its limit",
@@ -104,20 +112,12 @@ def status_inside(body: object) -> int:
 def _classify(status: int, said: ServerMessage) -> tuple[type[ProviderError], str]:
     """The kind of an error, and its code if the server names none."""
     names = frozenset(name.lower() for name in said.names)
-    if status < 500 and (special := _special_case(status, names, said.text)) is not None:
-        return special
-    if status == 429:
-        return ThrottledError, "rate_limit_exceeded"
-    if status in (401, 407):
-        return AuthenticationError, "invalid_api_key"
-    if status == 403:
-        return AuthenticationError, "permission_denied"
-    if status == 404:
-        return ModelNotFoundError, "model_not_found"
-    if status in _BUSY or (status == 503 and names & _OVERLOADED):
+    special = _special_case(status, names, said.text) if status < 500 else None
+    if special is not None or status in _KINDS:
+        return special or _KINDS[status]
+    if status == 503 and names & _OVERLOADED:
         return OverloadedError, "server_is_overloaded"
-    transient = status >= 500 or status in _TRANSIENT
-    return (ServerError, "server_error") if transient else (BadRequestError, "bad_request")
+    return (ServerError, "server_error") if status >= 500 else (BadRequestError, "bad_request")
 
 
 def _special_case(status: int, names: frozenset[str], text: str) -> tuple[type[ProviderError], str] | None:

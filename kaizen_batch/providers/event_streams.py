@@ -52,15 +52,17 @@ def _merge(events: Iterator[str]) -> object:
         chunk = json.loads(event)
         if not isinstance(chunk, dict):
             raise ValueError("an event that is not an object")
-        body.update({key: value for key, value in chunk.items() if value is not None and key != "choices"})
+        body.update(_values(chunk, "choices"))
         for part in _first_choices(chunk):
-            choice.update({key: value for key, value in part.items() if value is not None and key != "delta"})
+            choice.update(_values(part, "delta"))
             _add(message, part.get("delta"))
-    if not (complete or choice.get("finish_reason") or "error" in body):
+    if not complete and not choice.get("finish_reason") and "error" not in body:
         raise ValueError("the event stream ended early")
-    if choice or message:
-        body["choices"] = [{"message": message, **choice}]
-    return body
+    return {**body, "choices": [{"message": message, **choice}]} if choice or message else body
+
+
+def _values(chunk: dict[str, Any], without: str) -> dict[str, Any]:
+    return {key: value for key, value in chunk.items() if value is not None and key != without}
 
 
 def _first_choices(chunk: dict[str, object]) -> Iterator[dict[str, object]]:

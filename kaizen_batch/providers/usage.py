@@ -51,16 +51,21 @@ def usage_from_body(body: dict[str, object], has_text: bool) -> Usage | None:
 def usage_from_counts(given: ChatUsage, has_text: bool) -> Usage | None:
     """The tokens to bill, or None if the counts are not credible: no prompt, or a text of no tokens."""
     prompt, output, details = given.prompt_tokens, given.completion_tokens, given.completion_tokens_details
-    reasoning = (details.reasoning_tokens if details is not None else None) or given.reasoning_tokens or 0
-    # Some servers count reasoning outside of the completion: then only the total, or their difference, includes it.
+    reasoning = given.reasoning_tokens or 0
+    if details is not None:
+        reasoning = details.reasoning_tokens or reasoning
+    # Some servers count reasoning outside of the completion: then only the total, or their sum, includes it.
     if given.total_tokens is not None and given.total_tokens - prompt > output:
         output = given.total_tokens - prompt
     elif reasoning > output:
         output += reasoning
     if not prompt or (has_text and not output):
         return None
-    cached = given.prompt_tokens_details.cached_tokens if given.prompt_tokens_details is not None else None
-    return Usage(prompt, output, min(cached, prompt) if cached else 0, min(reasoning, output))
+    return Usage(prompt, output, min(_cached(given), prompt), min(reasoning, output))
+
+
+def _cached(given: ChatUsage) -> int:
+    return given.prompt_tokens_details.cached_tokens or 0 if given.prompt_tokens_details is not None else 0
 
 
 def _detail(usage: dict[str, object], group: str, name: str) -> object:

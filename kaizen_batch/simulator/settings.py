@@ -95,6 +95,9 @@ class Settings:
             raise ValueError(f"the rates must not add up to more than 1; given: {self.rates()}")
         if not self.window_s or self.knee == 0:
             raise ValueError("window_s and knee must be above 0")
+        self._check_times()
+
+    def _check_times(self) -> None:
         if self.brownout is not None and not self.brownout[0] < self.brownout[1]:
             raise ValueError(f"brownout must start before it ends; given: {self.brownout!r}")
         for name in ("requests_per_minute", "tokens_per_minute"):

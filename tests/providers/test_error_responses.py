@@ -313,7 +313,7 @@ FAMILIES: list[tuple[str, int, Any, type[e.ProviderError], str, str]] = [
         "server_error",
         "HTTP 502: 502 Bad Gateway",
     ),
-    ("a proxy", 407, "", e.AuthenticationError, "invalid_api_key", "HTTP 407"),
+    ("a proxy", 407, "", e.AuthenticationError, "proxy_authentication", "HTTP 407"),
 ]
 
 

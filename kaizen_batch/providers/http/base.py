@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.providers.chat_responses import HttpResponse
@@ -103,10 +103,9 @@ def wants_fast(transport: TransportName, base_url: str) -> tuple[bool, str]:
 def why_sdk(base_url: str) -> str:
     """The setting or environment variable that requires the SDK; empty if none does."""
     url = urlsplit(base_url)
-    host = url.hostname or ""
-    if url.scheme not in ("http", "https") or not host or "@" in url.netloc or url.query or not base_url.isascii():
+    if not _is_plain(url) or not base_url.isascii():
         return "base_url is not a plain http or https address"
-    if host.endswith(_AZURE):
+    if (url.hostname or "").endswith(_AZURE):
         return "base_url is an Azure endpoint"
     for name in _SDK_VARIABLES:
         if os.environ.get(name):
@@ -116,3 +115,7 @@ def why_sdk(base_url: str) -> str:
         return ""
     scheme = urlsplit(check_url(proxy, "the proxy (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY)")).scheme
     return "" if scheme == "http" else f"the proxy of the environment is not plain HTTP but {scheme}"
+
+
+def _is_plain(url: SplitResult) -> bool:
+    return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc and not url.query

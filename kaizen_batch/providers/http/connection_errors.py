@@ -16,7 +16,7 @@ from kaizen_batch.errors import (
     TlsError,
 )
 from kaizen_batch.providers.http.base import Target
-from kaizen_batch.providers.http.response_reader import ResponseError, ResponseTooLargeError
+from kaizen_batch.providers.http.frames import ResponseError, ResponseTooLargeError
 
 _UNKNOWN_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
@@ -100,22 +100,29 @@ def _tls_error(target: Target, error: BaseException) -> TlsError | None:
 
 
 def _network_error(target: Target, error: BaseException) -> NoAnswerError:
-    code, what = "connection", None
-    for cause in causes(error):
-        if isinstance(cause, socket.gaierror):
-            unknown = cause.errno in _UNKNOWN_NAME
-            code = "host_not_found" if unknown else "connection"
-            what = "the host name is unknown (DNS)" if unknown else "the host name cannot be looked up now (DNS)"
-        elif getattr(cause, "errno", None) == errno.ECONNREFUSED:
-            what = "connection refused: nothing accepts connections there"
-        elif getattr(cause, "errno", None) in _UNREACHABLE:
-            what = "the host is unreachable"
-        elif getattr(cause, "errno", None) in _RESET or isinstance(cause, ConnectionResetError):
-            what = what or "the connection was reset"
-        elif isinstance(cause, ssl.SSLError):
-            what = what or f"TLS failed ({cause.reason or 'closed'})"
-    what = what or _in_words(error)
+    found = [words for cause in causes(error) if (words := _words_of(cause))]
+    code, what = min(found, default=("connection", _in_words(error)), key=lambda words: _GENERIC.count(words[1]))
     return NoAnswerError(f"the connection to {target.host} failed: {what}", code=code)
+
+
+_WAS_RESET, _TLS_FAILED = "the connection was reset", "TLS failed"
+_GENERIC = (_WAS_RESET, _TLS_FAILED)  # other causes say more
+
+
+def _words_of(cause: BaseException) -> tuple[str, str] | None:
+    """Code and words for a cause that is known."""
+    number = getattr(cause, "errno", None)
+    if isinstance(cause, socket.gaierror):
+        if number in _UNKNOWN_NAME:
+            return "host_not_found", "the host name is unknown (DNS)"
+        return "connection", "the host name cannot be looked up now (DNS)"
+    if number == errno.ECONNREFUSED:
+        return "connection", "connection refused: nothing accepts connections there"
+    if number in _UNREACHABLE:
+        return "connection", "the host is unreachable"
+    if isinstance(cause, ssl.SSLError):
+        return "connection", _TLS_FAILED
+    return ("connection", _WAS_RESET) if number in _RESET else None
 
 
 def _in_words(error: BaseException) -> str:

@@ -36,17 +36,21 @@ def _is_host(entry: str, url: SplitResult, *, exactly: bool) -> bool:
     try:
         network = ip_network(entry.replace("[", "").replace("]", ""), strict=False)
     except ValueError:
-        name, _, port = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
-        if port and (url.port in (None, _DEFAULT_PORTS.get(url.scheme)) or int(port) != url.port):
-            return False
-        suffix = name.removeprefix("*")
-        if suffix.startswith("."):
-            return host.endswith(suffix) and host != suffix
-        return host == suffix or (not exactly and host.endswith(f".{suffix}"))
+        return _is_name(entry, host, url, exactly=exactly)
     try:
         return ip_address(host) in network
     except ValueError:
         return False
+
+
+def _is_name(entry: str, host: str, url: SplitResult, *, exactly: bool) -> bool:
+    name, _, port = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
+    if port and (url.port in (None, _DEFAULT_PORTS.get(url.scheme)) or int(port) != url.port):
+        return False
+    suffix = name.removeprefix("*")
+    if suffix.startswith("."):
+        return host.endswith(suffix) and host != suffix
+    return host == suffix or (not exactly and host.endswith(f".{suffix}"))
 
 
 def endpoint_headers(api_key: str) -> dict[str, str]:

@@ -109,9 +109,7 @@ class PoolTransport:
         try:
             now = clock()
             ends_at = now + self._timeout_s if trail is None else trail.ends_at
-            connection = self._take(now) if self._idle else None
-            if connection is None:
-                connection = await self._connect()
+            connection = self._take(now) or await self._connect()
             while True:
                 future = connection.send(request, now)
                 self._deadlines.set(future, ends_at)
@@ -123,18 +121,15 @@ class PoolTransport:
                 finally:
                     self._deadlines.drop(future)
             if connection.free:
-                connection.idle_since = clock()
-                self._idle.append(connection)
-                if self._trimmer is None:
-                    self._release()
+                self._keep(connection, clock())
         except BaseException as error:
             raise self._failed(connection, error) from None
         finally:
             self._slots.release()
-        if connection.location is None or response.status not in _REDIRECTS:
+        if connection.location is None:
             return read(response, body)
         trail = trail or _Trail(self._url, ends_at, endpoint_headers(self._target.api_key))
-        return await self._follow(trail.to(connection.location, response.status), body, read)
+        return await self._follow(trail.to(connection.location), response, body, read)
 
     def _failed(self, connection: Connection | None, error: BaseException) -> BaseException:
         """Close the connection of a call that failed; the error that the call ends with."""
@@ -155,12 +150,14 @@ class PoolTransport:
                 connection.abort()
         return None
 
-    def _release(self) -> None:
-        """A connection has become idle, and no timer looks after it."""
-        if self._keeps:
-            self._trimmer = self._loop.call_later(_EXCESS_S, self._trim)
-        else:
+    def _keep(self, connection: Connection, now: float) -> None:
+        """A connection has become idle."""
+        connection.idle_since = now
+        self._idle.append(connection)
+        if not self._keeps:
             self.keep_idle(False)
+        elif self._trimmer is None:
+            self._trimmer = self._loop.call_later(_EXCESS_S, self._trim)
 
     def _trim(self) -> None:
         """Close idle connections whose time is over, and those that exceed the calls in progress; the oldest first."""
@@ -185,8 +182,14 @@ class PoolTransport:
         self._open.add(connection)
         return connection
 
-    async def _follow(self, trail: "_Trail", body: bytes, read: Callable[[HttpResponse, bytes], T]) -> T:
+    async def _follow(
+        self, trail: "_Trail", response: HttpResponse, body: bytes, read: Callable[[HttpResponse, bytes], T]
+    ) -> T:
         """Follow a redirect as the SDK does; another origin gets neither the key nor any header of the user's."""
+        if response.status not in _REDIRECTS:
+            return read(response, body)
+        if response.status not in _SAME_METHOD:
+            trail = replace(trail, method="GET")
         url = trail.url
         if trail.count > _MAX_REDIRECTS:
             raise redirect_error(self._target, f"redirects more than {_MAX_REDIRECTS} times")
@@ -218,10 +221,9 @@ class _Trail:
     method: str = "POST"
     count: int = 0
 
-    def to(self, location: str, status: int) -> "_Trail":
-        """One redirect further; most of them turn a POST into a GET."""
-        method = self.method if status in _SAME_METHOD else "GET"
-        return replace(self, url=_redirected(self.url, location), method=method, count=self.count + 1)
+    def to(self, location: str) -> "_Trail":
+        """One redirect further."""
+        return replace(self, url=_redirected(self.url, location), count=self.count + 1)
 
 
 def _redirected(url: SplitResult, location: str) -> SplitResult:

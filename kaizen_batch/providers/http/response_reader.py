@@ -12,129 +12,17 @@ An error whose status is known keeps its status even if its body cannot be read.
 """
 
 import re
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from kaizen_batch.providers.chat_responses import HttpResponse, is_rate_limit_header
+from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.content_codings import ContentError, decode
+from kaizen_batch.providers.http.frames import INVALID_LENGTH, Head, ResponseError, ResponseTooLargeError, parse_head
 
 MAX_HEAD = 2**17  # bytes of a response's head, of its 1xx responses and of its trailers
 _MAX_LINE = 2**12  # bytes of a line with the size of a chunk
-_NO_BODY = (204, 304)
-_INVALID = -1
 
 _find_end_of_head = re.compile(rb"\n\r?\n").search
-_read_status_line = re.compile(rb"HTTP/1\.([01]) +(\d{3})(?: .*)?").fullmatch
 _read_chunk_size = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?").fullmatch
-_read_keep_alive = re.compile(r"(timeout|max)\s*=\s*\"?(\d{1,9})").findall
-
-
-class ResponseError(ConnectionError):
-    """The bytes are not a readable HTTP response."""
-
-
-class ResponseTooLargeError(ResponseError):
-    """The response exceeds the limit on its size."""
-
-
-class _Fold:
-    """Marks a line that continues the header before it."""
-
-
-_FOLD = _Fold()
-FRAMING = ("content-length", "transfer-encoding", "content-encoding", "connection", "keep-alive", "location")
-
-
-@lru_cache(maxsize=512)
-def _known(name: bytes) -> "str | _Fold | None":
-    """A header's name in lower case, if it matters; endpoints send the same two dozen with every response."""
-    if name[:1] in (b" ", b"\t"):
-        return _FOLD
-    lower = name.strip().lower().decode("latin-1")
-    return lower if lower in FRAMING or is_rate_limit_header(lower) else None
-
-
-class Frame(NamedTuple):
-    """How a response is framed. `length` is None for a body that is chunked or lasts until the close."""
-
-    keep: bool
-    length: int | None
-    chunked: bool = False
-    codings: tuple[str, ...] = ()
-    location: str | None = None
-    keep_alive: str | None = None
-
-    @property
-    def until_close(self) -> bool:
-        """Whether the end of the connection ends the body."""
-        return self.length is None and not self.chunked
-
-
-class Head(NamedTuple):
-    """What a response's head says."""
-
-    status: int
-    headers: dict[str, str]
-    frame: Frame
-
-
-def parse_head(raw: bytes) -> Head:
-    """The head of a response. Raises: ResponseError."""
-    lines = raw.split(b"\n")
-    found = _read_status_line(lines[0].rstrip(b"\r"))
-    if found is None:
-        raise ResponseError("the server does not speak HTTP/1.1")
-    status, keep = int(found[2]), found[1] == b"1"
-    headers: dict[str, str] = {}
-    framing: dict[str, str] = {}
-    last: tuple[dict[str, str], str] | None = None
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        known = _known(name)
-        if known is None:
-            last = None
-            continue
-        if isinstance(known, _Fold):
-            if last is not None:
-                last[0][last[1]] += " " + line.strip().decode("latin-1")
-            continue
-        into = framing if known in FRAMING else headers
-        text = value.strip().decode("latin-1")
-        if known not in into:
-            into[known] = text
-        elif into is framing:
-            into[known] = f"{into[known]}, {text}"
-        last = into, known
-    return Head(status, headers, frame_of(status, keep, framing))
-
-
-def frame_of(status: int, keep: bool, framing: dict[str, str]) -> Frame:
-    """What the headers that concern the framing come to; `keep` is the default of the HTTP version."""
-    if "connection" in framing:
-        options = _tokens(framing["connection"])
-        keep = "close" not in options and (keep or "keep-alive" in options)
-    length, chunked, codings = None, False, _tokens(framing.get("content-encoding", ""))
-    transfer = [name for name in _tokens(framing.get("transfer-encoding", "")) if name != "identity"]
-    if status < 200 or status in _NO_BODY:
-        length = 0
-    elif transfer:
-        chunked = transfer[-1] == "chunked"
-        codings += tuple(name for name in transfer if name != "chunked")
-    elif "content-length" in framing:
-        length = _length(framing["content-length"])
-    keep = keep and (length is not None or chunked)
-    return Frame(keep, length, chunked, codings, framing.get("location"), framing.get("keep-alive"))
-
-
-def _tokens(value: str) -> tuple[str, ...]:
-    return tuple(token for part in value.lower().split(",") if (token := part.partition(";")[0].strip()))
-
-
-def _length(value: str) -> int:
-    """The number in a Content-Length, which may be repeated; `_INVALID` if there is none, or more than one."""
-    lengths = {part.strip() for part in value.split(",")}
-    first = lengths.pop()
-    return int(first) if not lengths and first.isascii() and first.isdigit() and len(first) <= 18 else _INVALID
 
 
 class ResponseReader:
@@ -194,7 +82,7 @@ class ResponseReader:
         if self._is_tunnel:
             self.keep = True
             return HttpResponse(head.status, head.headers, b"")
-        if frame.length == _INVALID:
+        if frame.length == INVALID_LENGTH:
             return self._without_body(head)
         if frame.chunked:
             self._stage = "size"
@@ -318,9 +206,3 @@ def decoded(status: int, body: bytes, codings: tuple[str, ...], limit: int) -> b
             return b""
         kind = ResponseTooLargeError if error.too_large else ResponseError
         raise kind(str(error)) from None
-
-
-def keep_alive_of(value: str) -> tuple[float | None, int | None]:
-    """Seconds and calls of `Keep-Alive: timeout=5, max=100`; None where it says nothing."""
-    found = {name: int(number) for name, number in _read_keep_alive(value.lower())}
-    return found.get("timeout"), found.get("max")
