@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kaizen_batch import BatchConfig, ProcessingSignature
 from kaizen_batch import errors as e
 from kaizen_batch.agents import ModelAgent
-from kaizen_batch.limits.retries import AbortRun, Attempts, RetryAfter, RetryPolicy
+from kaizen_batch.limits.retries import AbortRun, AttemptCounts, RetryAfter, RetryPolicy
 from kaizen_batch.prices import Usage
 from kaizen_batch.providers import Completion, MockProvider
 from kaizen_batch.providers.chat_responses import HttpResponse, completion_from_body, read_response
@@ -275,7 +275,7 @@ def test_a_malformed_response_is_an_answer_with_a_text_or_an_error(anything: Any
         assert end["result"].strip()
         return
     assert isinstance(end, e.ProviderError | e.OutputError)
-    decision = RetryPolicy()(end, Attempts(failures=1, reasks=1), max_reasks=1)
+    decision = RetryPolicy()(end, AttemptCounts(failures=1, reasks=1), max_reasks=1)
     if isinstance(end, e.RefusedOutputError | e.TruncatedOutputError | e.BadRequestError):
         assert not isinstance(decision, RetryAfter | AbortRun)
     inside = isinstance(anything, dict) and (anything.get("error") or "error" in json.dumps(anything.get("choices")))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizen_batch import errors as e
-from kaizen_batch.limits.retries import AbortRun, Attempts, FailItem, RetryAfter, RetryPolicy
+from kaizen_batch.limits.retries import AbortRun, AttemptCounts, FailItem, RetryAfter, RetryPolicy
 from kaizen_batch.providers.error_responses import error_from_response, retry_after_s, status_inside
 
 EXHAUSTED = ["insufficient_quota", "credit_balance_exhausted", "x_spend_limit_exceeded", "x_usage_limit_exceeded"]
@@ -348,7 +348,7 @@ def test_the_wait_inside_of_the_body_counts_if_no_header_says_it(headers: dict[s
 
 def test_a_request_that_is_too_large_is_not_retried_whatever_a_header_says() -> None:
     error = error_from_response(429, {"error": {"message": TOO_LARGE}}, {"x-should-retry": "true"})
-    assert isinstance(RetryPolicy()(error, Attempts(failures=1)), FailItem)
+    assert isinstance(RetryPolicy()(error, AttemptCounts(failures=1)), FailItem)
 
 
 @pytest.mark.parametrize(
@@ -389,5 +389,5 @@ def test_any_error_body_is_an_error_in_one_line(status: int, anything: Any, head
         error = error_from_response(status, said, headers)
         assert error.message.isprintable() and len(error.message) < 700
         assert not error.code.isdigit()
-        decision = RetryPolicy(retry_after_max=1e12)(error, Attempts(failures=1, throttles=1))
+        decision = RetryPolicy(retry_after_max=1e12)(error, AttemptCounts(failures=1, throttles=1))
         assert isinstance(decision, RetryAfter if error.retryable else AbortRun if error.fatal else FailItem)
