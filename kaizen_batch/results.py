@@ -1,6 +1,6 @@
 """What comes out: one result for each item, and the summary of the run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.prices import Usage, UsageDict
+from kaizen_batch.tables.frames import table_of
 
 Outputs = dict[str, Any]
 """The output fields of one item, as its signature or function returns them."""
@@ -224,6 +225,38 @@ class BatchResult:
     def failed(self) -> list[Result]:
         """The results of the items that did not, those that were not attempted included."""
         return [result for result in self.results if result["status"] != "ok"]
+
+    def to_arrow(self) -> Any:
+        """The results as a PyArrow table: outputs, `status`, `error_code`, `error`, and what is known of the calls."""
+        return table_of(_columns_of(self.results))
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas DataFrame."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        """The same as a Polars DataFrame."""
+        import polars
+
+        return polars.from_arrow(self.to_arrow())
+
+
+_FACTS = ("attempts", "latency_s", "cost_usd", "answered_by", "finish_reason", "from_journal")
+
+
+def _columns_of(results: Sequence[Result]) -> dict[str, list[Any]]:
+    """Results as columns: the outputs first, in the order in which they first occur."""
+    outputs = [outputs_of(result) for result in results]
+    errors: list[Mapping[str, object]] = [result["error"] or {} for result in results]
+    columns = {name: [each.get(name) for each in outputs] for name in {n: None for each in outputs for n in each}}
+    columns["status"] = [result["status"] for result in results]
+    columns["error_code"] = [error.get("code") for error in errors]
+    columns["error"] = [error.get("message") for error in errors]
+    if any(result.keys() >= _FROM_MODEL for result in results):
+        columns.update({name: [result.get(name) for result in results] for name in _FACTS})
+        usages = [result.get("usage") or {} for result in results]
+        columns.update({name: [usage.get(name) for usage in usages] for name in ("input_tokens", "output_tokens")})
+    return columns
 
 
 def outputs_of(result: Result) -> Outputs:

@@ -275,12 +275,12 @@ def _described(item: object) -> str:
 
 def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, object]) -> object:
     value = item.get(name)
-    if value is not None:
+    if value is not None and (type(value) is not float or value == value):  # NaN is missing too
         return value
     if mark.default is not ...:
         return mark.default
     if name in item:
-        raise InputError(f"the input {name!r} is None: the item has no value for it")
+        raise InputError(f"the input {name!r} is {value}: the item has no value for it")
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 

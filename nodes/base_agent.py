@@ -8,8 +8,9 @@ from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, Sinks
+from kaizen_batch.files.frames import run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
-from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, Template
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
 from kaizen_batch.nodes.engine_view import NodeSink, OwnWork
@@ -114,28 +115,41 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """One result dict for one item given as keywords, from synchronous code."""
         return self.process_single(inputs)
 
-    def stream(self, items: Items, *, ordered: bool = True) -> BatchRun:
-        """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream."""
-        return self._start(self.strategy, self.engine_agent(), items, ordered=ordered)
+    def stream(self, items: Items, *, ordered: bool = True, template: Template | None = None) -> BatchRun:
+        """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream.
+
+        With a `template` the items are rows, each a dict, or those of a DataFrame.
+        """
+        return self._start(self.strategy, self._templated(template, items), items, ordered=ordered)
 
     @renamed(items="batch")
-    async def run_batch(self, batch: Items) -> BatchResult:
+    async def run_batch(self, batch: Items, *, template: Template | None = None) -> BatchResult:
         """All results in order, and the summary."""
-        return await self._collect(self.stream(batch))
+        return await self._collect(self.stream(batch, template=template))
 
     @renamed(items="batch")
-    async def process_batch(self, batch: Items) -> list[Result]:
-        """One result dict for each item, in order."""
-        return (await self.run_batch(batch)).results
+    async def process_batch(self, batch: Items, *, template: Template | None = None) -> list[Result]:
+        """One result dict for each item, in order. A DataFrame gives its rows, a Series its values."""
+        return (await self.run_batch(batch, template=template)).results
+
+    def run_frame(self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail") -> Any:
+        """The DataFrame with a column for each output, and one for errors, from synchronous code.
+
+        >>> agent.run_frame(df, "Classify: {text}")  # pandas, Polars, PyArrow and what else narwhals supports
+
+        Without a `template` the signature's inputs are columns. `on_missing` says what becomes of a row whose
+        placeholders are all empty: "fail", "ask", or "skip", which leaves its answers null.
+        """
+        return run_sync(lambda: self._run_frame(frame, template, on_missing))
 
     async def run_job(self, job: FileJob) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
         return await self._run_job(job, self.strategy, self.engine_agent())
 
     @renamed(inputs="prompt")
-    def process_single(self, prompt: object) -> Result:
+    def process_single(self, prompt: object, *, template: Template | None = None) -> Result:
         """One result dict for one item, a text or a dict, from synchronous code, inside a running loop as well."""
-        return run_sync(lambda: self._single(prompt))
+        return run_sync(lambda: self._single(prompt, template))
 
     def to_workflow(self, node_id: str = "agent") -> WorkflowBuilder:
         """A workflow of this one node, to run or to build on: `runtime.execute(agent.to_workflow().build())`."""
@@ -205,8 +219,28 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    async def _single(self, inputs: object) -> Result:
-        run = self._start(self.strategy, self.engine_agent(), [inputs], batch=False)
+    async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing) -> Any:
+        return await run_frame(
+            frame,
+            self.engine_agent(),
+            self.strategy,
+            template,
+            on_missing=on_missing,
+            on_event=NodeSink(self),
+            on_start=self.watch_run,
+        )
+
+    def _templated(self, template: Template | None, items: Any) -> Agent:
+        """The engine's agent, for rows if there is a template. Raises: ConfigError."""
+        agent = self.engine_agent()
+        if template is None:
+            return agent
+        found = PromptTemplate(template) if isinstance(template, str) else template
+        check_template(found, agent, items)
+        return RowAgent(agent, found)
+
+    async def _single(self, inputs: object, template: Template | None = None) -> Result:
+        run = self._start(self.strategy, self._templated(template, [inputs]), [inputs], batch=False)
         return (await self._collect(run)).results[0]
 
     def _for_run(self, chosen: dict[str, Any]) -> tuple[ParallelBatchStrategy, Agent]:

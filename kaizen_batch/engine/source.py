@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, Final
 
 from kaizen_batch.errors import AgentError, ConfigError
+from kaizen_batch.tables.frames import frame_items, is_frame
 
 EXHAUSTED: Final[Any] = object()
 
@@ -18,13 +19,17 @@ class Source:
     it raised, so that items pulled before still get their results. `aclose` closes a generator that was not
     read to its end.
 
+    A DataFrame gives its rows as dicts, a Series its values.
+
     Raises: ConfigError for what is no collection of items, a single text or dict included.
     """
 
     def __init__(self, items: Any, *, is_batch: bool = True) -> None:
+        if is_frame(items):
+            items = frame_items(items)
         if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable | AsyncIterable):
             raise ConfigError(
-                "a batch is a list, a generator or an async generator of items, each a dict or a text; "
+                "a batch is a list, a generator, an async generator or a DataFrame of items, each a dict or a text; "
                 f"given: a {type(items).__name__}"
             )
         self.size: int | None = len(items) if isinstance(items, Sized) else None

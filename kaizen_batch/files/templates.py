@@ -70,6 +70,19 @@ class PromptTemplate:
             text + ("" if name is None else prompt_text(values[name], rendering)) for text, name in self._parts
         )
 
+    def prompt(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
+        """The prompt of one row. Raises: InputError for a row that cannot be asked."""
+        if not isinstance(row, Mapping):
+            raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")
+        prompt = self.render(row, rendering=rendering)
+        if prompt is None:
+            lacks = next(name for name, value in self.values(row).items() if value is _ABSENT)
+            raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
+        if fails_empty and self.is_empty(row):
+            named = ", ".join(map(repr, self.columns))
+            raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
+        return prompt
+
     def is_empty(self, row: Mapping[str, object]) -> bool:
         """Whether every placeholder is missing or blank: None, NaN, a text without a visible character."""
         return all(value is _ABSENT or is_blank(value) for value in self.values(row).values())
@@ -139,6 +152,10 @@ def _misplaced(template: str, at: int) -> str:
     )
 
 
+Template = PromptTemplate | str
+"""A template, or its text."""
+
+
 class RowAgent(AgentWrapper):
     """An agent whose items are rows: a template turns each into a prompt; without one, the row is the item.
 
@@ -151,7 +168,7 @@ class RowAgent(AgentWrapper):
         agent: Agent,
         template: PromptTemplate | None,
         *,
-        on_missing: OnMissing = "ask",
+        on_missing: OnMissing = "fail",
         rendering: int = RENDERING,
     ) -> None:
         super().__init__(agent)
@@ -168,16 +185,9 @@ class RowAgent(AgentWrapper):
             raise row.error
         if self._template is None:
             return self.wrapped.prepare(plain_row(row))
-        if not isinstance(row, Mapping):
-            raise InputError(f"a template needs rows that are dicts; given: a {type(row).__name__}")
-        prompt = self._template.render(row, rendering=self._rendering)
-        if prompt is None:
-            lacks = next(name for name, value in self._template.values(row).items() if value is _ABSENT)
-            raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
-        if self._fails_empty and self._template.is_empty(row):
-            named = ", ".join(map(repr, self._template.columns))
-            raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
-        return self.wrapped.prepare(prompt)
+        return self.wrapped.prepare(
+            self._template.prompt(row, fails_empty=self._fails_empty, rendering=self._rendering)
+        )
 
 
 def check_on_missing(value: object) -> None:

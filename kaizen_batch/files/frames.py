@@ -1,0 +1,103 @@
+"""DataFrames in and out: the rows of a frame through an agent, and the answers as new columns."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kaizen_batch.agents import Agent
+from kaizen_batch.events import EventSink
+from kaizen_batch.files.job_rows import check_agent
+from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.target import OutputNames
+from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, check_on_missing
+from kaizen_batch.results import Outputs, outputs_of
+from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.tables.frames import FrameRows, eager, with_columns
+
+_ERROR = "error"
+
+
+async def run_frame(
+    frame: Any,
+    agent: Agent,
+    strategy: ParallelBatchStrategy,
+    template: PromptTemplate | str | None = None,
+    *,
+    on_missing: OnMissing = "fail",
+    on_event: EventSink | None = None,
+    on_start: Callable[[BatchRun], Any] | None = None,
+) -> Any:
+    """The frame with a column for each output, and the column `error`, which is null for rows that were answered.
+
+    Raises: ConfigError for columns that are not there; with `on_error="raise"` BatchError.
+    """
+    check_on_missing(on_missing)
+    template = PromptTemplate(template) if isinstance(template, str) else template
+    data = eager(frame)
+    columns = tuple(map(str, data.columns))
+    check_agent(template, agent, ())
+    check_agent(template, agent, columns)
+    config, rendering = config_and_rendering(strategy.config)
+    strategy = ParallelBatchStrategy.from_config(config, on_event=strategy.on_event)
+    used = _used(template, agent, columns)
+    rows = FrameRows(data.select([name for name in data.columns if str(name) in used]))
+    asked = _Asked(rows, template if on_missing == "skip" else None)
+    answers = _Answers(len(rows), columns, agent)
+    row_agent = RowAgent(agent, template, on_missing=on_missing, rendering=rendering)
+    async with strategy.stream(row_agent, asked, on_event=on_event) as run:
+        if on_start is not None:
+            on_start(run)
+        async for result in run:
+            error = result["error"]
+            answers.put(asked.places[result["index"]], outputs_of(result), None if error is None else error["message"])
+    return with_columns(data, answers.columns)
+
+
+class _Asked:
+    """The rows that are asked; `places` are their numbers in the frame."""
+
+    def __init__(self, rows: FrameRows, skipping: PromptTemplate | None) -> None:
+        self._rows = rows
+        self._skipping = skipping
+        self.places: Any = range(len(rows))
+        if skipping is not None:
+            self.places = [place for place, row in enumerate(rows) if not skipping.is_empty(row)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Any:
+        if self._skipping is None:
+            return iter(self._rows)
+        return (row for row in self._rows if not self._skipping.is_empty(row))
+
+
+class _Answers:
+    """The new columns."""
+
+    def __init__(self, rows: int, columns: tuple[str, ...], agent: Agent) -> None:
+        self._rows = rows
+        self._names = OutputNames(columns)
+        self._outputs = {self._names.of(field): [None] * rows for field in agent.output_fields}
+        self._errors: list[str | None] = [None] * rows
+
+    def put(self, place: int, outputs: Outputs, error: str | None) -> None:
+        """The answer of one row."""
+        for field, value in outputs.items():
+            name = self._names.of(field)
+            if name not in self._outputs:
+                self._outputs[name] = [None] * self._rows
+            self._outputs[name][place] = value
+        self._errors[place] = error
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The outputs, and the errors behind them."""
+        return {**self._outputs, self._names.of(_ERROR): self._errors}
+
+
+def _used(template: PromptTemplate | None, agent: Agent, columns: tuple[str, ...]) -> set[str]:
+    if template is not None:
+        return set(template.used(columns))
+    if agent.signature is not None:
+        return {name for name in agent.signature.inputs if name in columns}
+    return set(columns)
