@@ -1,34 +1,21 @@
 """The simulator: what it answers, what it books, and the command that serves it."""
 
 import json
-import os
-import subprocess
-import sys
 from hashlib import sha256
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 
 from kaizen_batch.simulator import Reply, Simulator
 from kaizen_batch.simulator.server import error_reply
 
-
-def get(url: str) -> Any:
-    with urlopen(url, timeout=10) as answer:
-        return json.load(answer)
+from .raw_http import ask_url, get
 
 
 def ask(simulator: Simulator, prompt: str = "hello", key: str = "any", **more: Any) -> Any:
     return ask_url(simulator.base_url, prompt, key, **more)
-
-
-def ask_url(base_url: str, prompt: str = "hello", key: str = "any", **more: Any) -> Any:
-    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}], **more}
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    return get(Request(f"{base_url}/chat/completions", json.dumps(body).encode(), headers))  # type: ignore[arg-type]
 
 
 def refused(simulator: Simulator, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -150,11 +137,6 @@ def test_a_schema_is_answered_with_json_that_follows_it(simulator: Simulator) ->
     assert isinstance(content["sure"], bool)
 
 
-def test_unknown_options_are_refused() -> None:
-    with pytest.raises(TypeError, match="rate_418"):
-        Simulator(rate_418=0.5)
-
-
 def test_a_taken_port_is_an_os_error(simulator: Simulator) -> None:
     port = int(simulator.base_url.split(":")[2].split("/")[0])
     with pytest.raises(OSError), Simulator(port=port):
@@ -166,25 +148,3 @@ def test_nobody_listens_after_the_with_block() -> None:
         ask(simulator)
     with pytest.raises(OSError):
         ask(simulator)
-
-
-def test_the_command_prints_its_url_and_answers() -> None:
-    command = [sys.executable, "-m", "kaizen_batch.simulator", "--port", "0", "--api-key", "sk-right"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            name, _, url = process.stdout.readline().strip().partition("=")
-            assert name == "OPENAI_BASE_URL"
-            assert ask_url(url, key="sk-right")["choices"][0]["message"]["content"] == "mock answer to: hello"
-        finally:
-            process.terminate()
-
-
-def test_a_port_that_is_taken_is_one_clear_line() -> None:
-    with Simulator() as simulator:
-        port = simulator.base_url.rsplit(":", 1)[1].split("/")[0]
-        command = [sys.executable, "-m", "kaizen_batch.simulator", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: cannot listen on port {port}")

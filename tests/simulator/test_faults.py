@@ -6,57 +6,10 @@ import json
 import pytest
 
 from kaizen_batch.simulator import Reply, Settings, Simulator
+from kaizen_batch.simulator.faults import slowdown
 from kaizen_batch.simulator.server import error_reply
 
-from .wire import Answer, ask, ask_many, port_of, read_answer, request_bytes, send, until
-
-
-async def test_truncated_announces_the_whole_body_and_closes_in_the_middle() -> None:
-    with Simulator(rate_truncated=1.0) as simulator:
-        answer = await ask(simulator)
-    assert answer.status == 200
-    assert 0 < len(answer.body) < int(answer.headers["content-length"])
-    assert simulator.ledger.billed == 1
-
-
-async def test_bad_json_is_half_a_body_of_the_right_length() -> None:
-    with Simulator(rate_bad_json=1.0) as simulator:
-        answer = await ask(simulator)
-    assert len(answer.body) == int(answer.headers["content-length"])
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(answer.body)
-
-
-async def test_not_json_is_a_page_of_html() -> None:
-    with Simulator(rate_not_json=1.0) as simulator:
-        answer = await ask(simulator)
-    assert (answer.status, answer.headers["content-type"], answer.body[:6]) == (200, "text/html", b"<html>")
-    assert simulator.ledger.billed == 1
-
-
-async def test_wrong_type_is_the_right_answer_as_text() -> None:
-    with Simulator(rate_wrong_type=1.0) as simulator:
-        answer = await ask(simulator)
-    assert answer.headers["content-type"] == "text/plain"
-    assert json.loads(answer.body)["usage"]["total_tokens"] == simulator.ledger.entries[0].tokens
-
-
-async def test_no_usage_is_the_right_answer_without_it() -> None:
-    with Simulator(rate_no_usage=1.0) as simulator:
-        answer = json.loads((await ask(simulator)).body)
-    assert "usage" not in answer
-    assert answer["choices"][0]["message"]["content"] == "mock answer to: hello"
-    assert simulator.ledger.entries[0].tokens > 0
-
-
-async def test_a_duplicate_id_is_that_of_another_answer() -> None:
-    with Simulator(rate_duplicate_id=1.0) as simulator:
-        await ask(simulator, "one")
-        two = json.loads((await ask(simulator, "two")).body)
-    with Simulator() as simulator:
-        one = json.loads((await ask(simulator, "one")).body)
-    assert two["id"] == one["id"]
-    assert two["choices"][0]["message"]["content"] == "mock answer to: two"
+from .raw_http import Answer, ask, ask_many, port_of, read_answer, request_bytes, send, until
 
 
 async def test_a_hung_call_is_billed_and_in_flight_until_its_socket_closes() -> None:
@@ -122,24 +75,10 @@ async def test_the_shares_of_many_faults_stand_side_by_side() -> None:
     assert 5 < faults.count("") < 40
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"messages": []}', b'{"messages": [{"content": 7}]}', b"\xff"])
-async def test_a_body_that_is_no_chat_is_a_400(simulator: Simulator, raw: bytes) -> None:
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(raw)
-    answer = await send(simulator, head + raw)
-    assert answer is not None and (answer.status, answer.code) == (400, "invalid_request")
-    assert (simulator.ledger.calls, simulator.ledger.billed, simulator.ledger.in_flight) == (1, 0, 0)
-
-
 async def test_no_http_is_a_400_and_an_unknown_path_a_404(simulator: Simulator) -> None:
     for data, status in ((b"hello?\r\n\r\n", 400), (b"GET /v2 HTTP/1.1\r\n\r\n", 404)):
         answer = await send(simulator, data)
         assert answer is not None and answer.status == status
-
-
-async def test_content_in_parts_is_read_as_one_text(simulator: Simulator) -> None:
-    parts = [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}]
-    answer = await ask(simulator, messages=[{"role": "user", "content": parts}])
-    assert json.loads(answer.body)["choices"][0]["message"]["content"] == "mock answer to: hello"
 
 
 async def test_pipelined_requests_are_answered_in_their_order() -> None:
@@ -172,19 +111,12 @@ def _text(answer: Answer | None) -> str:
     return str(json.loads(answer.body)["choices"][0]["message"]["content"])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"rate_429": 1.5},
-        {"rate_429": 0.6, "rate_500": 0.6},
-        {"latency_s": -1},
-        {"latency_s": float("nan")},
-        {"window_s": 0.0},
-        {"knee": 0},
-        {"brownout": (2.0, 1.0, 3.0)},
-        {"requests_per_minute": 10, "window_s": 0.5},
-    ],
-)
-def test_a_setting_out_of_range_is_refused(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError):
-        Settings(**options)  # type: ignore[arg-type]
+def test_beyond_the_knee_throughput_falls() -> None:
+    settings = Settings(knee=10)
+    assert [slowdown(settings, n, 0.0) for n in (1, 10, 20)] == [1.0, 1.0, 4.0]
+    assert slowdown(Settings(knee=10, knee_power=1.0), 30, 0.0) == 3.0
+
+
+def test_a_brownout_has_a_start_and_an_end() -> None:
+    settings = Settings(brownout=(1.0, 2.0, 5.0))
+    assert [slowdown(settings, 1, age) for age in (0.9, 1.0, 1.9, 2.0)] == [1.0, 5.0, 5.0, 1.0]

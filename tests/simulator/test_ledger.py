@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kaizen_batch.simulator import Entry, Ledger, Simulator
 from kaizen_batch.simulator.ledger import worst_window
 
-from .wire import ask, ask_many, send, until
+from .raw_http import ask, ask_many, send, until
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=30), st.integers(1, 20))

@@ -4,15 +4,12 @@ import gc
 import socket
 import threading
 import warnings
-from dataclasses import fields
 
 import pytest
-from click.testing import CliRunner
 
-from kaizen_batch.simulator import Settings, Simulator
-from kaizen_batch.simulator.__main__ import main
+from kaizen_batch.simulator import Simulator
 
-from .wire import ask, port_of, request_bytes
+from .raw_http import ask, port_of, request_bytes
 
 
 def _crowd(port: int, stop: threading.Event, left_open: list[socket.socket]) -> None:
@@ -69,32 +66,3 @@ async def test_a_second_block_listens_on_the_same_port_and_goes_on_with_the_ledg
         await ask(simulator)
         assert simulator.base_url == url
     assert simulator.ledger.billed == 2
-
-
-def test_every_setting_is_described_and_an_option_of_the_command() -> None:
-    text = Settings.__doc__ or ""
-    options = {option.name: option for option in main.params}
-    for spec in fields(Settings):
-        assert f"- `{spec.name}`: " in text
-        assert getattr(options[spec.name], "help", None), spec.name
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--rate-429", "2"], "0<=x<=1"),
-        (["--knee", "-1"], "x>=0"),
-        (["--brownout", "2", "1", "1"], "must start before it ends"),
-        (["--requests-per-minute", "1", "--window-s", "1"], "must be at least 60"),
-    ],
-)
-def test_a_wrong_option_is_a_usage_error(arguments: list[str], words: str) -> None:
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 2
-    assert words in done.output
-
-
-def test_a_ledger_that_cannot_be_written_is_named() -> None:
-    done = CliRunner().invoke(main, ["--ledger-path", "/nowhere/at/all"])
-    assert done.exit_code == 1
-    assert "/nowhere/at/all" in done.output

@@ -1,4 +1,4 @@
-"""A bare HTTP client: what the simulator's tests see is what stands on the wire."""
+"""A bare HTTP client: the tests of the simulator see the bytes that it sends."""
 
 import asyncio
 import json
@@ -6,13 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request, urlopen
 
 from kaizen_batch.simulator import Simulator
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response until the server closed the connection, or until its announced end."""
+    """A response, up to its content length or until the server closed the connection."""
 
     status: int
     headers: dict[str, str]
@@ -63,21 +64,34 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer | None:
 
 
 async def ask(simulator: Simulator, prompt: str = "hello", **more: Any) -> Answer:
-    """One call that is answered."""
+    """Make one call that must be answered."""
     answer = await send(simulator, request_bytes(prompt, **more))
     assert answer is not None, "the connection was closed without an answer"
     return answer
 
 
 async def ask_many(simulator: Simulator, count: int, **more: Any) -> list[Answer]:
-    """So many calls at once."""
+    """Make this many calls at once."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(ask(simulator, f"prompt {n}", **more)) for n in range(count)]
     return [task.result() for task in tasks]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """The ledger lives in another thread, which cannot set an event of this loop: look, and look again."""
+    """Wait by polling: the ledger is in another thread, which cannot set an event of this loop."""
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.001)
+
+
+def get(url: str | Request) -> Any:
+    """The JSON at a URL, read synchronously."""
+    with urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def ask_url(base_url: str, prompt: str = "hello", key: str = "any", **more: Any) -> Any:
+    """Make one call, synchronously, to an endpoint."""
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}], **more}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    return get(Request(f"{base_url}/chat/completions", json.dumps(body).encode(), headers))
