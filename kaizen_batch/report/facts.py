@@ -1,13 +1,16 @@
-"""What a journal has to tell, gathered for the page."""
+"""What a journal knows, gathered for the page."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kaizen_batch.journal import Entry, Journal, Run, State, Totals
 from kaizen_batch.metrics import LatencyHistogram
+from kaizen_batch.report.distributions import Distribution, distributions
 from kaizen_batch.report.scan import Scan
 from kaizen_batch.report.timeline import Sample, Timeline, timeline
 from kaizen_batch.results import ItemError
+from kaizen_batch.texts.summary import Ending, Line, asked_items, sentences
+from kaizen_batch.texts.waits import Waits
 
 Status = Literal["empty", "running", "finished", "stopped", "killed"]
 
@@ -16,7 +19,7 @@ _SILENCE_S = 15.0  # samples come each half second, on a run of a day each one a
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """One run: how it stands at its end, or by its last sample; `seen_at` is its last sign of life, Unix time."""
+    """One run: its figures at its end, or at its last sample; `seen_at` is its last sign of life, Unix time."""
 
     number: int
     run: Run
@@ -24,10 +27,11 @@ class RunFacts:
     seen_at: float
     figures: dict[str, Any]
     waiting_for: str | None
+    waits: tuple[tuple[str, float], ...] = ()
 
     @property
     def config(self) -> dict[str, object]:
-        """The options it was given."""
+        """Its options."""
         return self.run.description.get("config") or {}
 
     @property
@@ -38,17 +42,34 @@ class RunFacts:
 
     @property
     def left_s(self) -> float | None:
-        """How long the rest takes at the endpoint's speed so far, seconds; None if that is not known."""
-        finished = self.figures["ok"] + self.figures["failed"]
-        asked = finished - self.figures["from_journal"]
+        """Seconds for the rest at the endpoint's speed so far; None if unknown."""
+        finished, asked = self.figures["ok"] + self.figures["failed"], asked_items(self.figures)
         if self.total is None or asked <= 0 or self.total <= finished:
             return None
         return float((self.total - finished) * self.figures["elapsed_s"] / asked)
 
+    @property
+    def speed(self) -> float:
+        """Items per second for which calls were made: neither replayed from the journal nor never attempted."""
+        elapsed_s = self.figures["elapsed_s"]
+        return asked_items(self.figures) / elapsed_s if elapsed_s else 0.0
+
+    @property
+    def noun(self) -> str:
+        """What an item is called: rows, where the run has read a file."""
+        labels = self.config.get("labels")
+        return "row" if isinstance(labels, dict) and "input" in labels else "item"
+
+    def name_of(self, index: int) -> str:
+        """How an item is called: rows count from 1, items are the indices of their results."""
+        if index < 0:
+            return f"{self.noun} unknown"
+        return f"{self.noun} {index + (self.noun == 'row'):,}"
+
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """One kind of failure: its items in the last run, the requests that have it now, and some of those."""
+    """One kind of failure: its items in the last run, the requests that have it now, and some examples."""
 
     error: ItemError
     requests: int
@@ -63,16 +84,18 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What takes one pass over all requests."""
+    """What needs a pass over all requests; `values` is the number of answers behind the `columns`."""
 
     latency: LatencyHistogram
     slowest: list[Entry]
     answers: list[Entry]
     failures: list[Failures]
+    columns: list[Distribution]
+    values: int
     as_of: float
 
 
-NO_DETAILS = Details(LatencyHistogram(), [], [], [], as_of=0.0)
+NO_DETAILS = Details(LatencyHistogram(), [], [], [], [], 0, as_of=0.0)
 """While they are still being read."""
 
 
@@ -94,8 +117,17 @@ class Facts:
         return self.runs[-1] if self.runs else None
 
     @property
+    def sentences(self) -> list[Line]:
+        """What the last run says at its end, the headline left out; empty until then."""
+        last = self.last
+        if last is None or last.run.summary is None:
+            return []
+        ending = Ending(last.noun, self.totals.spent_usd, len(self.runs), last.waits, messages=True)
+        return sentences(last.figures, ending)[1:]
+
+    @property
     def failures(self) -> list[Failures]:
-        """The kinds of failures, those of most items first."""
+        """The kinds of failures, the most frequent first."""
         in_run = dict(self.last.figures["failures"]) if self.last else {}
         found = [replace(kind, items=in_run.pop(kind.error.code, 0)) for kind in self.details.failures]
         # Items that failed before any call, such as a row without a column of the template, are in no entry.
@@ -107,7 +139,10 @@ def read_details(journal: Journal, now: float) -> Details:
     """One pass over all requests. Raises: JournalError."""
     scan = Scan(journal.outlines())
     failures = [Failures(kind.error, kind.requests, journal.find(kind.examples)) for kind in scan.kinds.values()]
-    return Details(scan.latency, journal.find(scan.slowest), journal.find(scan.sample), failures, now)
+    values = [entry.answer for entry in journal.find(scan.values) if entry.answer is not None]
+    columns = distributions(values)
+    slowest, answers = journal.find(scan.slowest), journal.find(scan.sample)
+    return Details(scan.latency, slowest, answers, failures, columns, len(values), now)
 
 
 def read_facts(journal: Journal, now: float, details: Details | None = None) -> Facts:
@@ -117,14 +152,14 @@ def read_facts(journal: Journal, now: float, details: Details | None = None) -> 
     """
     runs = journal.runs()
     samples = [journal.samples(run) for run in runs]
-    told = [
-        _run_facts(number, run, taken[-1] if taken else None, now, last=number == len(runs))
+    facts = [
+        _run_facts(number, run, taken, now, last=number == len(runs))
         for number, (run, taken) in enumerate(zip(runs, samples, strict=True), 1)
     ]
     return Facts(
         journal=str(journal.path),
         now=now,
-        runs=told,
+        runs=facts,
         count=journal.count(),
         totals=journal.totals(),
         timeline=timeline(samples),
@@ -132,11 +167,16 @@ def read_facts(journal: Journal, now: float, details: Details | None = None) -> 
     )
 
 
-def _run_facts(number: int, run: Run, sample: Sample | None, now: float, *, last: bool) -> RunFacts:
+def _run_facts(number: int, run: Run, samples: list[Sample], now: float, *, last: bool) -> RunFacts:
+    sample = samples[-1] if samples else None
     seen_at = run.ended_at or (sample["moment"] if sample else run.begun_at)
     figures = run.summary or _figures_of(sample or {})
     waiting_for = sample.get("waiting_for") if sample else None
-    return RunFacts(number, run, _status(run, seen_at, now, last=last), seen_at, figures, waiting_for)
+    waits = Waits()
+    for each in samples:
+        waits.add(each["elapsed_s"], each.get("waiting_for"))
+    status = _status(run, seen_at, now, last=last)
+    return RunFacts(number, run, status, seen_at, figures, waiting_for, tuple(waits.longest()))
 
 
 def _status(run: Run, seen_at: float, now: float, *, last: bool) -> Status:

@@ -1,4 +1,4 @@
-"""The page: facts in, one HTML document out, which needs no other file and may load none."""
+"""The page: facts in, one HTML document out, which needs no other file and loads none."""
 
 import base64
 import hashlib
@@ -26,10 +26,10 @@ _STATUS: dict[Status, str] = {
 
 
 def render(facts: Facts, *, live: bool = False) -> str:
-    """The document; a live one asks its server for its next state each second.
+    """The document; a live one asks its server for the next state every second.
 
-    Every text of a row, a model or a configuration is escaped by the template engine. Should that ever fail, the
-    document's own Content-Security-Policy lets no script run but ours, by its hash, and nothing be loaded.
+    The template engine escapes every text of a row, a model or a configuration. If that ever failed, the document's own
+    Content-Security-Policy allows only our script, by its hash, and loads nothing.
     Raises: ConfigError without the extra.
     """
     style, script = _read("uPlot.min.css") + _read("style.css"), _script(live=live)
@@ -37,6 +37,7 @@ def render(facts: Facts, *, live: bool = False) -> str:
         facts=facts,
         last=facts.last,
         status=facts.last.status if facts.last else "empty",
+        head=texts.shared_head(_prompts(facts)),
         plots=plots(facts),
         policy=_policy(style, script, live=live),
         style=style,
@@ -46,6 +47,11 @@ def render(facts: Facts, *, live: bool = False) -> str:
     )
 
 
+def _prompts(facts: Facts) -> list[str]:
+    shown = [*facts.details.answers, *facts.details.slowest]
+    return [texts.asked(entry) for entry in shown]
+
+
 @lru_cache(1)
 def _template() -> "Template":
     try:
@@ -53,6 +59,7 @@ def _template() -> "Template":
     except ModuleNotFoundError:
         raise ConfigError("the report needs its extra: pip install 'kaizen-batch[report]'") from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(counted=numbers.counted)
     functions = (numbers.count, numbers.rate, numbers.usd, numbers.percent, numbers.duration, numbers.moment)
     environment.filters.update({function.__name__: function for function in functions})
     environment.globals.update(passage=texts.passage, asked=texts.asked, answered=texts.answered, named=_STATUS)
@@ -61,7 +68,7 @@ def _template() -> "Template":
 
 
 def options(config: dict[str, object]) -> list[tuple[str, str]]:
-    """The options of a run that say something, as texts; its labels are shown elsewhere, and keys never."""
+    """The options of a run that have a value, as texts; labels are shown elsewhere, keys never."""
     hidden = ("labels", "api_key")
     return [(name, _option(value)) for name, value in config.items() if _says_something(value) and name not in hidden]
 
@@ -79,13 +86,13 @@ def _option(value: object) -> str:
 
 
 def _digest(text: str) -> str:
-    """Tells the texts of one page apart, so that one stays open when the page is refreshed."""
+    """Identifies a text on the page, so that it stays open when the page is refreshed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _script(*, live: bool) -> str:
-    # uPlot 1.6.32 as published on npm: 51 kB, drawn on canvases, and at peace with the strictest policy. Its licence
-    # wants to go with every copy, and this page is one.
+    # uPlot 1.6.32 as published on npm: 51 kB, drawn on canvases, and compatible with the strictest policy. Its license
+    # must be part of every copy, and this page is one.
     parts = [f"/*\n{_read('uPlot.LICENSE')}*/\n", _read("uPlot.iife.min.js"), _read("page.js")]
     return "".join([*parts, _read("live.js")] if live else parts)
 

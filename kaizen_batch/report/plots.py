@@ -1,18 +1,19 @@
-"""The plots of the page, as the data that its script draws: numbers and labels of ours, no text of a row or model."""
+"""The plots of the page, as data for its script: numbers and our own labels, no text of a row or model."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
 from kaizen_batch.report.timeline import Timeline
-from kaizen_batch.texts.numbers import utc_offset_s
+from kaizen_batch.texts.numbers import count, rate, usd, utc_offset_s
 
 _BARS = 40
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
 class _Plot(NamedTuple):
-    """One plot over time: its unit is one of `page.js`, its lines are a column, a label and a color each."""
+    """One plot over time: `unit` is one of `page.js`, each line has a column, a label and a color."""
 
     id: str
     title: str
@@ -26,14 +27,13 @@ _FLIGHT = (("in_flight", "in flight", "blue"), ("limit", "limit", "grey"))
 _THROTTLES = (("throttles_per_s", "throttled", "amber"),)
 _TOKENS = (("input_tokens_per_s", "input", "violet"), ("output_tokens_per_s", "output", "green"))
 _COST = (("cost_usd", "cost", "green"),)
+_UNITS: dict[str, Callable[[float], str]] = {"rate": rate, "count": count, "usd": usd}
 _OVER_TIME = (
-    _Plot("speed", "Items a second", "rate", "No item was answered by the endpoint yet.", _SPEED),
+    _Plot("speed", "Items per second", "rate", "No item was answered by a call yet.", _SPEED),
     _Plot("flight", "Calls in flight", "count", "No call was made yet.", _FLIGHT),
-    _Plot("throttles", "Throttled calls a second", "rate", "No call was throttled.", _THROTTLES),
-    _Plot("tokens", "Tokens a second", "rate", "The endpoint told of no tokens.", _TOKENS),
-    _Plot(
-        "cost", "Cost so far", "usd", "Nothing was paid, as far as prices are known.", (("cost_usd", "cost", "green"),)
-    ),
+    _Plot("throttles", "Throttled calls per second", "rate", "No call was throttled.", _THROTTLES),
+    _Plot("tokens", "Tokens per second", "rate", "The endpoint reported no tokens.", _TOKENS),
+    _Plot("cost", "Cost of all runs", "usd", "Nothing was paid, as far as prices are known.", _COST),
 )
 
 
@@ -66,8 +66,19 @@ def _over_time(line: Timeline, plot: _Plot) -> dict[str, object]:
     series = [{"label": label, "color": color, "values": _column(line, column)} for column, label, color in plot.lines]
     says_something = any(any(each["values"]) for each in series)
     return {"id": plot.id, "title": plot.title, "unit": plot.unit, "blank": plot.blank} | {
-        "series": series if says_something else []
+        "series": series if says_something else [],
+        "summary": _in_words(series, _UNITS[plot.unit]) if says_something else plot.blank,
     }
+
+
+def _in_words(series: list[dict[str, Any]], shown: Callable[[float], str]) -> str:
+    """What a plot shows, for those who do not see it."""
+    parts = []
+    for each in series:
+        values = [value for value in each["values"] if value is not None]
+        if values:
+            parts.append(f"{each['label']}: highest {shown(max(values))}, last {shown(values[-1])}")
+    return "; ".join(parts)
 
 
 def _column(line: Timeline, name: str) -> list[float | None]:

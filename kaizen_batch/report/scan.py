@@ -1,4 +1,4 @@
-"""One pass over all requests of a journal, whatever their number: what stays in memory is bounded."""
+"""One pass over all requests of a journal, of any number: what stays in memory is bounded."""
 
 import heapq
 import random
@@ -9,7 +9,7 @@ from kaizen_batch.journal import Outline
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.results import ItemError
 
-ANSWERS, SLOWEST, EXAMPLES = 12, 10, 3
+ANSWERS, SLOWEST, EXAMPLES, VALUES = 12, 10, 3, 1000
 _KINDS = 50  # error codes come from endpoints, so their number has no bound
 _KILLED = ItemError("NoAnswerError", "the run was killed before the answer came", "killed", retryable=True)
 _OTHER = ItemError("KaizenBatchError", "", "other", retryable=False)
@@ -17,7 +17,7 @@ _OTHER = ItemError("KaizenBatchError", "", "other", retryable=False)
 
 @dataclass(slots=True)
 class Kind:
-    """One kind of failure: an error as it came first, how many requests have it, and the keys of the first few."""
+    """One kind of failure: the first error, the number of requests with it, and the keys of the first few."""
 
     error: ItemError
     requests: int = 0
@@ -30,7 +30,7 @@ class Scan:
     >>> with Journal("run.db") as journal:
     ...     scan = Scan(journal.outlines())
 
-    The sample is drawn evenly (algorithm R), with a fixed seed: the same journal gives the same one.
+    Samples are drawn evenly (algorithm R), with a fixed seed: the same journal gives the same ones.
     """
 
     def __init__(self, outlines: Iterable[Outline]) -> None:
@@ -38,8 +38,8 @@ class Scan:
         self.kinds: dict[str, Kind] = {}
         self.answered: int = 0
         self._slowest: list[tuple[float, int, bytes]] = []
-        self._sample: list[tuple[int, bytes]] = []
-        self._random = random.Random(0)
+        self._sample = _Reservoir(ANSWERS)
+        self._values = _Reservoir(VALUES)
         add = {"done": self._done, "failed": self._failed, "unknown": self._failed}
         for outline in outlines:
             if (book := add.get(outline.state)) is not None:
@@ -53,21 +53,21 @@ class Scan:
     @property
     def sample(self) -> list[bytes]:
         """The keys of some answered requests, in order of item."""
-        return [key for _, key in sorted(self._sample)]
+        return self._sample.keys
+
+    @property
+    def values(self) -> list[bytes]:
+        """The keys of more answered requests, for distributions."""
+        return self._values.keys
 
     def _done(self, outline: Outline) -> None:
         self.answered += 1
-        self._draw(outline)
+        for reservoir in (self._sample, self._values):
+            reservoir.add(outline.item, outline.key)
         if outline.latency_s is not None:
             self.latency.add(outline.latency_s)
             keep: Callable[..., object] = heapq.heappush if len(self._slowest) < SLOWEST else heapq.heappushpop
             keep(self._slowest, (outline.latency_s, -outline.item, outline.key))
-
-    def _draw(self, outline: Outline) -> None:
-        if len(self._sample) < ANSWERS:
-            self._sample.append((outline.item, outline.key))
-        elif (place := int(self._random.random() * self.answered)) < ANSWERS:
-            self._sample[place] = (outline.item, outline.key)
 
     def _failed(self, outline: Outline) -> None:
         error = outline.error or _KILLED
@@ -76,3 +76,26 @@ class Scan:
         kind.requests += 1
         if len(kind.examples) < EXAMPLES:
             kind.examples.append(outline.key)
+
+
+class _Reservoir:
+    """So many keys, drawn evenly from all that are added. Source: algorithm R, Vitter, ACM TOMS 11, 1985."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._added = 0
+        self._kept: list[tuple[int, bytes]] = []
+        self._random = random.Random(0)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Those that are kept, in the order of their items."""
+        return [key for _, key in sorted(self._kept)]
+
+    def add(self, item: int, key: bytes) -> None:
+        """One more to draw from."""
+        self._added += 1
+        if len(self._kept) < self._size:
+            self._kept.append((item, key))
+        elif (place := int(self._random.random() * self._added)) < self._size:
+            self._kept[place] = (item, key)

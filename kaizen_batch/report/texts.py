@@ -1,10 +1,12 @@
-"""What was asked and answered, as text for people; nothing here is HTML."""
+"""Prompts and answers as text for people; nothing here is HTML."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kaizen_batch.journal import Entry
 
+_SHARED_BY, _SHARED_LEAST = 3, 60  # texts, and characters, from which on a shared beginning is folded
 HEAD, MOST = 280, 20_000  # characters shown at once, and of one text in the page at all
 
 
@@ -35,6 +37,17 @@ def passage(text: str, head: int = HEAD) -> Passage:
     beginning = text[:head]
     cut = beginning.rfind(" ", head * 3 // 4)
     return Passage(beginning[: cut if cut > 0 else head].rstrip(), whole, len(text) - len(whole))
+
+
+def shared_head(texts: Sequence[str]) -> str:
+    """The words with which all of these begin, if they are many: an instruction that every prompt repeats."""
+    if len(texts) < _SHARED_BY:
+        return ""
+    first, last = min(texts), max(texts)
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    head = first[:length]
+    end = max(head.rfind(" "), head.rfind("\n")) + 1
+    return head[:end] if end >= _SHARED_LEAST else ""
 
 
 def asked(entry: Entry) -> str:

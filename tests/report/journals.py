@@ -9,7 +9,7 @@ from typing import Any
 from kaizen_batch import BatchConfig, BatchResult, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
 from kaizen_batch.report import write_report
-from kaizen_batch.simulator import Simulator
+from kaizen_batch.simulator import Reply, Simulator
 
 COMMAND = "kaizen-batch run tickets.csv answers.csv --model gpt-4o-mini --journal run.db"
 NASTY = (
@@ -56,6 +56,22 @@ async def make_journal(path: Path, items: int = 2000) -> list[BatchResult]:
     ) as simulator:
         first = await ask(simulator, path, items, budget_usd=items * 4e-5)
         return [first, await ask(simulator, path, items, budget_usd=1.0)]
+
+
+def one_run(path: Path, items: int, replies: list[Reply], **options: Any) -> Path:
+    """The journal of one run whose first calls get these replies."""
+    with Simulator(latency_s=0.005) as simulator:
+        simulator.reply_with(*replies)
+        asyncio.run(ask(simulator, path, items, **options))
+    return path
+
+
+def cut_off() -> Reply:
+    """An answer that max_tokens has cut off."""
+    message = {"role": "assistant", "content": "The invoice of last"}
+    choice = {"index": 0, "message": message, "finish_reason": "length"}
+    usage = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
+    return Reply(body={"id": "x", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage})
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.browser import errors, requests
 from tests.report.journals import COMMAND
 
 webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402 - what of selenium is needed
 from selenium.webdriver.common.by import By  # noqa: E402 - what of selenium is needed after it is known to be there
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
@@ -79,11 +80,12 @@ def test_its_figures_are_those_of_the_run(browser: Any, report: str, made: tuple
     _, [first, second] = made
     show(browser, report)
     assert text(browser, "#status") == "finished"
-    assert text(browser, "#tile-items-done") == f"{second.summary.ok:,}"
+    assert text(browser, "#tile-rows-done") == f"{second.summary.ok:,}"
     assert text(browser, "#tile-failed") == f"{second.summary.failed:,}"
     assert text(browser, "#tile-tokens-in") == f"{second.summary.input_tokens:,}"
-    cost = (first.summary.cost_usd or 0) + (second.summary.cost_usd or 0)
-    assert float(text(browser, "#tile-cost").removeprefix("$")) == pytest.approx(cost, rel=0.01)
+    costs = first.summary.cost_usd or 0, second.summary.cost_usd or 0
+    for tile, cost in (("#tile-cost", costs[1]), ("#tile-cost-of-all-runs", sum(costs))):
+        assert float(text(browser, tile).removeprefix("$")) == pytest.approx(cost, rel=0.01)
     rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "#runs tbody tr")]
     assert [row.split()[0] for row in rows] == ["1", "2"]
     assert rows[0].endswith("stopped early")
@@ -150,7 +152,8 @@ def test_a_live_page_follows_the_run_and_says_when_it_is_over(browser: Any, tmp_
     items = [f"item {number}" for number in range(10)]
     run = threading.Thread(target=lambda: asyncio.run(strategy.run_batch(create_agent(config, None, provider), items)))
     run.start()
-    later = WebDriverWait(browser, 30)
+    # A part of the page may be replaced between finding an element and reading it.
+    later = WebDriverWait(browser, 30, ignored_exceptions=[StaleElementReferenceException])
     later.until(lambda _: provider.calls > 3)
     with ReportServer(journal) as server:
         serving = threading.Thread(target=server.serve_forever)

@@ -15,6 +15,7 @@ from kaizen_batch import BatchResult, BatchSummary, ConfigError, Entry, ItemErro
 from kaizen_batch.journal import STATES, Run, Totals
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report import page, write_report
+from kaizen_batch.report.distributions import Distribution
 from kaizen_batch.report.facts import Details, Facts, Failures, RunFacts, read_facts
 from kaizen_batch.report.page import options, render
 from kaizen_batch.report.timeline import Timeline
@@ -54,9 +55,10 @@ def with_texts(asked: str, answer: str, message: str, label: str) -> Facts:
     config = {"model": label, "system_prompt": asked, "labels": {"command": label, "input": label, label: answer}}
     run = Run(b"", 0.0, 1.0, {"endpoint": label, "config": config, "total": 1}, {})
     figures = {**BatchSummary(total=1, ok=1).to_dict(), "failures": {message: 1, label: 1}, "stopped": message}
-    details = Details(LatencyHistogram(), [entry], [entry], [Failures(error, 1, [entry])], 0.0)
-    told = [RunFacts(1, run, "stopped", 0.0, figures, message), RunFacts(2, run, "running", 0.0, figures, message)]
-    return Facts(label, 0.0, told, dict.fromkeys(STATES, 1), Totals(), Timeline(), details)
+    column = Distribution(label, [(message, 1)], 1, label)
+    details = Details(LatencyHistogram(), [entry], [entry], [Failures(error, 1, [entry])], [column], 1, 0.0)
+    runs = [RunFacts(1, run, "stopped", 0.0, figures, message), RunFacts(2, run, "running", 0.0, figures, message)]
+    return Facts(label, 0.0, runs, dict.fromkeys(STATES, 1), Totals(), Timeline(), details)
 
 
 def parts(asked: str, answer: str, message: str, label: str) -> Reader:
@@ -129,7 +131,7 @@ async def test_a_journal_without_a_run_says_so(tmp_path: Path) -> None:
     async with Journal(tmp_path / "run.db").writing():
         pass
     document = write_report(tmp_path / "run.db", tmp_path / "report.html").read_text()
-    assert "No run has begun on this journal yet." in document
+    assert "No run has started on this journal yet." in document
 
 
 async def test_a_killed_run_says_how_to_go_on(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ async def test_a_killed_run_says_how_to_go_on(tmp_path: Path) -> None:
     document = render(read_facts(Journal(tmp_path / "run.db"), 4e9))
     assert "no sign of life" in document
     assert "Start it again with the same journal" in document
-    assert "The run was begun from Python." in document
+    assert "The run was started from Python." in document
 
 
 async def test_half_a_surrogate_pair_does_not_stop_the_report(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def test_the_sample_is_drawn_from_everywhere() -> None:
     scan = Scan([])
     drawn: Counter[int] = Counter()
     for _ in range(600):  # one generator goes on, so these are 600 different draws
-        scan.answered, scan._sample = 0, []
+        scan._sample._added = 0
+        scan._sample._kept.clear()
         for item in range(60):
             scan._done(done(item, 1.0))
         drawn.update(int.from_bytes(each, "big") // 20 for each in scan.sample)

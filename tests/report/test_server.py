@@ -79,13 +79,13 @@ async def test_a_journal_that_goes_away_is_an_error_and_may_come_back(tmp_path: 
         pass
     now = [0.0]
     page = LivePage(path, clock=lambda: now[0])
-    assert b"No run has begun" in page.read()
+    assert b"No run has started" in page.read()
     path.rename(tmp_path / "away.db")
     now[0] = 1.0
     with pytest.raises(JournalError, match="there is no journal at"):
         page.read()
     (tmp_path / "away.db").rename(path)
-    assert b"No run has begun" in page.read()
+    assert b"No run has started" in page.read()
 
 
 def test_a_page_that_took_long_is_kept_for_long(made: tuple[Path, list[BatchResult]]) -> None:
@@ -135,13 +135,13 @@ def test_of_a_big_journal_the_page_shows_what_is_there_while_it_is_read(
     now = [0.0]
     page = LivePage(made[0], clock=lambda: now[0])
     first = page.read().decode()
-    assert "Still being read." in first
+    assert "Still reading." in first
     assert "finished" in first
     may_end.set()
     assert page._look is not None
     page._look.join()
     now[0] = 1.0
-    assert "Still being read." not in page.read().decode()
+    assert "Still reading." not in page.read().decode()
 
 
 async def test_a_look_in_its_middle_keeps_nobody_from_writing_or_folding(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from kaizen_batch import Entry, StoredAnswer
-from kaizen_batch.report.texts import MOST, answered, asked, passage
+from kaizen_batch.report.texts import MOST, answered, asked, passage, shared_head
 
 
 def entry(request: str = "{}", answer: StoredAnswer | None = None) -> Entry:
@@ -60,3 +60,10 @@ def test_a_passage_keeps_its_text(text: str, head: int) -> None:
 def test_of_a_very_long_text_the_page_has_a_part_and_says_so() -> None:
     shown = passage("word " * 10_000)
     assert (len(shown.whole), shown.left_out, shown.length) == (MOST, 50_000 - MOST, 50_000)
+
+
+def test_a_beginning_that_all_prompts_share_is_found_up_to_a_word() -> None:
+    head = "You are a careful assistant of the support desk. Read the ticket and answer. Ticket: "
+    assert shared_head([f"{head}number {n}" for n in (11, 12, 13)]) == f"{head}number "
+    assert shared_head([f"{head}{n}" for n in (1, 2)]) == ""
+    assert shared_head(["Classify: a", "Classify: b", "Classify: c"]) == ""
