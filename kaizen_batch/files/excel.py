@@ -4,8 +4,10 @@ A sheet is read whole: the format has no other way. Cells keep their types; a nu
 since spreadsheets know only doubles. Empty cells are None, and empty rows are ignored.
 """
 
+import io
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
 
@@ -48,10 +50,9 @@ class ExcelReader:
     def _rows(self) -> Iterator[list[object]]:
         if self._sheet.start is None:
             return
-        first_column = self._sheet.start[1]
         for number, cells in enumerate(self._sheet.iter_rows()):
             if number >= self._options.skip and any(cell != "" for cell in cells):
-                yield cells[first_column:]
+                yield cells
 
 
 class ExcelEncoder:
@@ -105,7 +106,10 @@ class ExcelEncoder:
 
     def abandon(self) -> None:
         """Let go of the workbook without writing it."""
-        self._book.fileclosed = True
+        if not self._book.fileclosed:
+            self._book.filename = io.BytesIO()  # closing is what removes its temporary files
+            with suppress(Exception):
+                self._book.close()
 
     def _write_cell(self, column: int, value: object) -> None:
         form = self._formats.get(type(value))

@@ -111,7 +111,8 @@ class JobRows:
             return AsyncSizedRows(self._asked_of_sample(drawn), min(wanted, survey.total))
         if survey.total is None:
             return self._asked(rows)
-        return SizedRows(self._asked(self._counted(rows, survey.total)), survey.total - survey.skipped)
+        asked, size = self._asked(self._counted(rows, survey.total)), survey.total - survey.skipped
+        return SizedRows(asked, size) if size else asked  # the engine does not read what says it is empty
 
     def flush_skipped(self) -> None:
         """Write the rows at the end that are not asked."""
