@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from kaizen_batch import BatchResult, BatchSummary, ConfigError, Entry, ItemError, Journal, JournalError, StoredAnswer
+from kaizen_batch import BatchSummary, ConfigError, Entry, ItemError, Journal, StoredAnswer
 from kaizen_batch.journal import STATES, Run, Totals
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report import page, write_report
@@ -106,25 +106,6 @@ def test_the_policy_lets_only_the_pages_own_script_and_style_in(facts: Facts) ->
 def test_the_licence_of_the_plotting_library_goes_with_it(facts: Facts) -> None:
     assert "Copyright (c) 2022 Leon Sorokin" in render(facts)
     assert "uPlot (v1.6.32)" in render(facts)
-
-
-def test_a_page_weighs_little_and_holds_no_key(made: tuple[Path, list[BatchResult]], tmp_path: Path) -> None:
-    written = write_report(made[0], tmp_path / "report.html")
-    assert written == tmp_path / "report.html"
-    assert written.stat().st_size < 300_000
-    assert written.stat().st_mode & 0o777 == 0o600
-    assert "sk-not-to-be-seen" not in written.read_text()
-
-
-def test_a_report_appears_whole_or_not_at_all(made: tuple[Path, list[BatchResult]], tmp_path: Path) -> None:
-    target = tmp_path / "report.html"
-    target.write_text("an earlier one")
-    with pytest.raises(JournalError, match="there is no journal at"):
-        write_report(tmp_path / "missing.db", target)
-    assert target.read_text() == "an earlier one"
-    with pytest.raises(JournalError, match="cannot be written"):
-        write_report(made[0], tmp_path / "no folder" / "report.html")
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 async def test_a_journal_without_a_run_says_so(tmp_path: Path) -> None:
