@@ -115,7 +115,8 @@ Event = BatchStarted | ItemFinished | CallFinished | RetryScheduled | Throttled 
 EventSink = Callable[[Event], None]
 """Any function of one event. It is called on the event loop, so it must be quick; one that raises is dropped
 from the run, with one log line, and the run goes on. One that has `wants_calls = False` does without CallFinished,
-one with `wants_items = False` without ItemFinished; a run whose sinks all do so is spared them."""
+one with `wants_items = False` without ItemFinished, unless `wants_failures = True` asks for those of failed items; an
+event that no sink of a run wants is not even made."""
 
 
 class SinkOfRuns(ABC):
@@ -153,6 +154,7 @@ class Sinks:
         self._sinks = list(sinks)
         self.wants_calls: bool = any(map(wants_calls, sinks))
         self.wants_items: bool = any(map(wants_items, sinks))
+        self.wants_failures: bool = any(map(wants_failures, sinks))
 
     def __bool__(self) -> bool:
         return bool(self._sinks)
@@ -174,3 +176,8 @@ def wants_calls(sink: EventSink) -> bool:
 def wants_items(sink: EventSink) -> bool:
     """Whether a sink is to be told of each item."""
     return bool(getattr(sink, "wants_items", True))
+
+
+def wants_failures(sink: EventSink) -> bool:
+    """Whether a sink is to be told of each failed item."""
+    return wants_items(sink) or bool(getattr(sink, "wants_failures", False))

@@ -3,18 +3,19 @@
 import logging
 from typing import Any, Unpack
 
-from kaizen_batch.agents import Agent, ProviderLike, create_agent
+from kaizen_batch.agents import Agent, AgentWrapper, ProviderLike, create_agent, limits_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import EventSink, Sinks
+from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.files.frames import run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, Template
+from kaizen_batch.limits import RateLimits
+from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
-from kaizen_batch.nodes.engine_view import NodeSink, OwnWork
-from kaizen_batch.nodes.items import GraphAgent, check_template
+from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, limits_within, lowered, streaming
+from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.nodes.node_options import (
@@ -52,7 +53,11 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     Without `run_async` it asks a model, as `signature` says. `config` is a BatchConfig, a dict of its options, or any
     dataclass with fields of these names; the options can be keywords as well. `strategy` runs the batches (default: a
     ParallelBatchStrategy from the config). `provider` takes the place of `llm_provider`. `signature` and `provider`
-    may be import paths ("package.module:Name"). `on_event` receives every event of every run.
+    may be import paths ("package.module:Name"). `limits` are RateLimits that it shares with other agents. `on_event`
+    receives every event of every run.
+
+    The config's `max_concurrent`, `requests_per_minute` and `tokens_per_minute` hold over all runs of the agent
+    together, on any event loop and thread, whichever strategy runs them.
 
     As a node it takes `batch` (items), `batch` and `template` (rows), or `prompt` (one text), and returns `results`
     and `summary`. Large jobs go by path: `input_path`, `output_path` and, as a rule, `template` do what `run_job` does
@@ -74,7 +79,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     """
 
     _INIT_CAPTURE_EXCLUDE = DataNode._INIT_CAPTURE_EXCLUDE | {
-        "config", "signature", "strategy", "provider", "on_event", "secret_provider",
+        "config", "signature", "strategy", "provider", "limits", "on_event", "secret_provider",
     }  # fmt: skip
 
     def __init__(
@@ -84,6 +89,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         signature: SignatureLike | str | None = None,
         strategy: object = None,
         provider: ProviderLike | str | None = None,
+        limits: RateLimits | None = None,
         on_event: EventSink | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
@@ -97,7 +103,10 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         found = self._objects.get("signature")
         self.signature: Signature | None = None if found is None else as_signature(found)()
         self._on_event = on_event
-        self.strategy: Any = self._own_strategy(self._config) if strategy is None else strategy
+        self._limits = limits_of(self._config)
+        self._limits.shared = limits
+        self._own_strategy = ParallelBatchStrategy.from_config(self._config).belongs_to(self._limits)
+        self.strategy: Any = self._own_strategy if strategy is None else strategy
         self._engine_agent: Agent | None = None
         self._start_measuring()
         self._stored = stored_options(self._config)
@@ -120,7 +129,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
         With a `template` the items are rows, each a dict, or those of a DataFrame.
         """
-        return self._start(self.strategy, self._templated(template, items), items, ordered=ordered)
+        return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered)
 
     @renamed(items="batch")
     async def run_batch(self, batch: Items, *, template: Template | None = None) -> BatchResult:
@@ -129,8 +138,13 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     @renamed(items="batch")
     async def process_batch(self, batch: Items, *, template: Template | None = None) -> list[Result]:
-        """One result dict for each item, in order. A DataFrame gives its rows, a Series its values."""
-        return (await self.run_batch(batch, template=template)).results
+        """One result dict for each item, in order: `strategy.execute_batch(self, batch)`.
+
+        A DataFrame gives its rows, a Series its values.
+        """
+        agent = self if template is None else self._templated(template, batch)
+        results: list[Result] = await self.strategy.execute_batch(agent, batch)
+        return results
 
     def run_frame(self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail") -> Any:
         """The DataFrame with a column for each output, and one for errors, from synchronous code.
@@ -186,7 +200,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     async def async_run(self, **inputs: Any) -> dict[str, Any]:
         """Run the batch, the one prompt or the file that the graph passes in."""
         given = {name: inputs.pop(name, None) for name in INPUTS}
-        kind = _kind_of_input(given)
+        kind = kind_of_input(given)
         strategy, agent = self._for_run(inputs)
         template = PromptTemplate(given["template"]) if given["template"] is not None else None
         if kind == "input_path":
@@ -199,20 +213,22 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         if template is not None:
             check_template(template, agent, items)
         agent = GraphAgent(agent, template, references=self._settings.allows_references)
-        result = await self._collect(self._start(strategy, agent, items, batch=kind == "batch"))
+        result = await self._collect(streaming(strategy).stream(agent, items, batch=kind == "batch"))
         return self._outputs(result, {})
 
     def _outputs(self, result: BatchResult, more: dict[str, Any]) -> dict[str, Any]:
         self._settings.check_end(result)
         return {"results": result.results, "summary": {**result.summary.to_dict(), **more}}
 
-    async def _run_job(self, job: FileJob, strategy: ParallelBatchStrategy, agent: Agent) -> JobResult:
-        own, given = NodeSink(self), strategy.on_event
-        tell = own if given is None else Sinks(own, given)
-        return await run_job(job, agent, strategy.config, on_event=tell, on_start=self.watch_run)
+    async def _run_job(self, job: FileJob, strategy: object, agent: Agent) -> JobResult:
+        runner = streaming(strategy)
+        return await run_job(job, agent, runner.config.over(agent.config), strategy=runner)
 
-    def _start(self, strategy: ParallelBatchStrategy, agent: Agent, items: Items, **options: Any) -> BatchRun:
-        return self.watch_run(strategy.stream(agent, items, on_event=NodeSink(self), **options))
+    def _watch(self, metrics: RunMetrics) -> tuple[EventSink, ...]:
+        """A run of this agent begins, whichever strategy runs it."""
+        self.watch_run(metrics)
+        own = NodeSink(self, metrics)
+        return (own,) if self._on_event is None else (own, for_run(self._on_event))
 
     async def _collect(self, run: BatchRun) -> BatchResult:
         async with run:
@@ -223,11 +239,9 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return await run_frame(
             frame,
             self.engine_agent(),
-            self.strategy,
+            streaming(self.strategy),
             template,
             on_missing=on_missing,
-            on_event=NodeSink(self),
-            on_start=self.watch_run,
         )
 
     def _templated(self, template: Template | None, items: Any) -> Agent:
@@ -240,23 +254,40 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return RowAgent(agent, found)
 
     async def _single(self, inputs: object, template: Template | None = None) -> Result:
-        run = self._start(self.strategy, self._templated(template, [inputs]), [inputs], batch=False)
+        # A strategy of somebody else's may call `run_async` for each item, and so must not be asked again.
+        given = self.strategy
+        strategy = given if isinstance(given, ParallelBatchStrategy) else self._own_strategy
+        run = strategy.stream(self._templated(template, [inputs]), [inputs], batch=False)
         return (await self._collect(run)).results[0]
 
-    def _for_run(self, chosen: dict[str, Any]) -> tuple[ParallelBatchStrategy, Agent]:
+    def _for_run(self, chosen: dict[str, Any]) -> tuple[object, Agent]:
         """The strategy and agent of one execution: what the caller chose changes options for it alone."""
         agent = self.engine_agent()
         objects = {name: resolved(chosen.pop(name)) for name in OBJECTS if name in chosen}
         config = reconfigured(self._config, self._stored, self.config)
-        config = self._settings.rules.config_of_run(config, chosen)
+        if chosen:
+            config = self._settings.rules.config_of_run(config, chosen)
         if config is self._config and not objects:
             return self.strategy, agent
-        return self._own_strategy(config), self._agent_for(config, **objects)
-
-    def _own_strategy(self, config: BatchConfig) -> ParallelBatchStrategy:
-        return ParallelBatchStrategy.from_config(config, on_event=self._on_event)
+        own = self.strategy is self._own_strategy
+        strategy = ParallelBatchStrategy.from_config(config) if own else lowered(self.strategy, chosen)
+        return strategy, self._agent_for(config, **objects)
 
     def _agent_for(self, config: BatchConfig, **objects: Any) -> Agent:
+        """The agent of a config, with what all runs of this node share."""
+        agent = self._made_for(config, **objects)
+        if agent is self._objects.get("provider"):
+            agent = AgentWrapper(agent)  # the user's own object, which other nodes may have too
+        if agent.config is None:
+            agent.config = config
+        agent.watcher = self._watch
+        agent.upstream_limits = limits_within(self._limits, self._config, config)
+        for fallback in agent.fallbacks:
+            if fallback.endpoint == agent.endpoint:
+                fallback.upstream_limits.shared = self._limits.shared
+        return agent
+
+    def _made_for(self, config: BatchConfig, **objects: Any) -> Agent:
         if type(self).run_async is not BaseAgent.run_async:
             return OwnWork(self)  # a subclass that does the work itself
         given = {**self._objects, **objects}
@@ -265,20 +296,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         # A function in the provider's place gives its own outputs; the default signature is not for it.
         signature = given.get("signature", None if "provider" in given else self.signature)
         return create_agent(config, signature, given.get("provider"))
-
-
-def _kind_of_input(given: dict[str, Any]) -> str | None:
-    """Which input the workflow passes in. Raises: ConfigError for two of them, or for a file without its other half."""
-    kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
-    if len(kinds) > 1:
-        raise ConfigError(f"the node takes `batch` or `prompt` or `input_path`; given: {' and '.join(kinds)}")
-    if kinds == ["input_path"] and given["output_path"] is None:
-        raise ConfigError("`input_path` needs `output_path`, the file that the results are written to")
-    if kinds != ["input_path"] and given["output_path"] is not None:
-        raise ConfigError("`output_path` goes with `input_path`")
-    if kinds == ["prompt"] and given["template"] is not None:
-        raise ConfigError("`template` goes with `batch` or `input_path`")
-    return kinds[0] if kinds else None
 
 
 def _of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:

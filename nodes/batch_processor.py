@@ -4,6 +4,7 @@ from typing import Unpack
 
 from kaizen_batch.agents import ProviderLike
 from kaizen_batch.events import EventSink
+from kaizen_batch.limits import RateLimits
 from kaizen_batch.nodes.base_agent import BaseAgent
 from kaizen_batch.nodes.kailash_types import register_node
 from kaizen_batch.nodes.node_options import ConfigLike, NodeOptions
@@ -31,11 +32,18 @@ class BatchProcessorAgent(BaseAgent):
         signature: SignatureLike | str | None = None,
         strategy: object = None,
         provider: ProviderLike | str | None = None,
+        limits: RateLimits | None = None,
         on_event: EventSink | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         super().__init__(
-            config, signature=signature, strategy=strategy, provider=provider, on_event=on_event, **options
+            config,
+            signature=signature,
+            strategy=strategy,
+            provider=provider,
+            limits=limits,
+            on_event=on_event,
+            **options,
         )
         if self.signature is None:
             self.signature = ProcessingSignature()

@@ -88,3 +88,17 @@ def _points_elsewhere(name: str, value: Any) -> bool:
     if isinstance(value, Mapping) and name != "headers":
         return any(_points_elsewhere(inner, each) for inner, each in value.items())
     return name in _POINTERS and not (isinstance(value, str) and value.startswith("data:"))
+
+
+def kind_of_input(given: dict[str, Any]) -> str | None:
+    """Which input the workflow passes in. Raises: ConfigError for two of them, or for a file without its other half."""
+    kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
+    if len(kinds) > 1:
+        raise ConfigError(f"the node takes `batch` or `prompt` or `input_path`; given: {' and '.join(kinds)}")
+    if kinds == ["input_path"] and given["output_path"] is None:
+        raise ConfigError("`input_path` needs `output_path`, the file that the results are written to")
+    if kinds != ["input_path"] and given["output_path"] is not None:
+        raise ConfigError("`output_path` goes with `input_path`")
+    if kinds == ["prompt"] and given["template"] is not None:
+        raise ConfigError("`template` goes with `batch` or `input_path`")
+    return kinds[0] if kinds else None

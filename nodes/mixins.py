@@ -6,12 +6,10 @@ from typing import Any
 from weakref import WeakSet
 
 from kaizen_batch.errors import KaizenBatchError, as_batch_error
-from kaizen_batch.events import BatchFinished, Event, ItemFinished
-from kaizen_batch.metrics import LatencyHistogram
+from kaizen_batch.events import Event
+from kaizen_batch.metrics import LatencyHistogram, RunMetrics
 from kaizen_batch.observers.logs import log_event
-from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError, ItemResult
-from kaizen_batch.strategies import BatchRun
 
 logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
@@ -26,54 +24,75 @@ class LoggingMixin:
         log_event(logger, event, node=self.id)
 
 
+class _Figures:
+    """The sums of several runs."""
+
+    def __init__(self) -> None:
+        self.latency = LatencyHistogram()
+        self.items = self.input_tokens = self.output_tokens = 0
+        self.busy_s = 0.0
+
+    def add(self, metrics: RunMetrics) -> None:
+        """Add a run's figures."""
+        self.latency.merge(metrics.latency)
+        self.items += metrics.done
+        self.input_tokens += metrics.input_tokens
+        self.output_tokens += metrics.output_tokens
+
+    def merge(self, other: "_Figures") -> None:
+        """Add the sums of other runs."""
+        self.latency.merge(other.latency)
+        self.items += other.items
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+
+
 class PerformanceMixin:
-    """Figures of all runs of an agent: latencies as a bounded histogram, throughput, in flight, tokens."""
+    """Figures of all runs of an agent: latencies as a bounded histogram, throughput, calls in flight, tokens.
+
+    A run counts for itself; its figures are sampled while it lasts and added up when it ends. Runs may be on several
+    threads.
+    """
 
     _lock: threading.Lock
 
     def _start_measuring(self) -> None:
         self._lock = threading.Lock()
-        self._latency = LatencyHistogram()
-        self._items = 0
-        self._busy_s = 0.0
-        self._usage = Usage()
-        self._live: WeakSet[BatchRun] = WeakSet()
+        self._finished = _Figures()
+        self._live: WeakSet[RunMetrics] = WeakSet()
 
-    def watch_run(self, run: BatchRun) -> BatchRun:
-        """Count this run's calls as in flight while it lasts."""
+    def watch_run(self, metrics: RunMetrics) -> None:
+        """A run begins and keeps these figures."""
         with self._lock:
-            self._live.add(run)
-        return run
+            self._live.add(metrics)
 
-    def measure_event(self, event: Event) -> None:
-        """Book one event of a run; runs may report from several threads."""
-        if isinstance(event, ItemFinished):
-            result = event.result
-            with self._lock:
-                self._items += 1
-                if result.attempts:
-                    self._latency.add(result.latency_s)
-                if result.usage is not None:
-                    self._usage += result.usage
-        elif isinstance(event, BatchFinished):
-            with self._lock:
-                self._busy_s += event.summary.elapsed_s
+    def finish_run(self, metrics: RunMetrics, elapsed_s: float) -> None:
+        """A run is over, after so many seconds."""
+        with self._lock:
+            self._live.discard(metrics)
+            self._finished.add(metrics)
+            self._finished.busy_s += elapsed_s
 
     def performance(self) -> dict[str, Any]:
         """The figures so far: counts, seconds, tokens, and items for each second of finished runs."""
         with self._lock:
-            latency = self._latency
-            return {
-                "items": self._items,
-                "in_flight": sum(run.in_flight for run in self._live),
-                "items_per_s": self._items / self._busy_s if self._busy_s else 0.0,
-                "latency_p50_s": latency.quantile(0.50),
-                "latency_p95_s": latency.quantile(0.95),
-                "latency_p99_s": latency.quantile(0.99),
-                "latency_max_s": latency.max_s,
-                "input_tokens": self._usage.input_tokens,
-                "output_tokens": self._usage.output_tokens,
-            }
+            total = _Figures()
+            total.merge(self._finished)
+            done, busy_s = total.items, self._finished.busy_s
+            for metrics in self._live:
+                total.add(metrics)
+            in_flight = sum(metrics.in_flight for metrics in self._live)
+        return {
+            "items": total.items,
+            "in_flight": in_flight,
+            "items_per_s": done / busy_s if busy_s else 0.0,
+            "latency_p50_s": total.latency.quantile(0.50),
+            "latency_p95_s": total.latency.quantile(0.95),
+            "latency_p99_s": total.latency.quantile(0.99),
+            "latency_max_s": total.latency.max_s,
+            "input_tokens": total.input_tokens,
+            "output_tokens": total.output_tokens,
+        }
 
 
 class ErrorHandlingMixin:

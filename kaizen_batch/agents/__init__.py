@@ -1,6 +1,6 @@
 """Agents: what the engine runs. A model behind a signature, or any async function."""
 
-from kaizen_batch.agents.base import Agent, AgentWrapper
+from kaizen_batch.agents.base import Agent, AgentWrapper, limits_of
 from kaizen_batch.agents.function import AgentLike, FunctionAgent, SmallAgent, as_agent
 from kaizen_batch.agents.model import ModelAgent, ProviderLike, create_agent
 
@@ -14,4 +14,5 @@ __all__ = [
     "SmallAgent",
     "as_agent",
     "create_agent",
+    "limits_of",
 ]

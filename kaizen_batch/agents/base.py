@@ -3,7 +3,7 @@
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -16,6 +16,8 @@ from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 from kaizen_batch.signature import Signature
+
+Watcher = Callable[[RunMetrics], Sequence[EventSink]]
 
 _creating = threading.Lock()
 
@@ -41,6 +43,8 @@ class Agent(ABC):
     - `from_model`: whether results have `response`, `usage`, `cost_usd` and the other fields of a model's answer.
     - `signature`, `config`: the Signature and the BatchConfig it was made from, if there are such.
     - `fallbacks`: agents for the items that this one cannot serve.
+    - `watcher`: called when a run of this agent begins, with the figures that the run will keep; returns the sinks that
+      want the run's events.
     """
 
     name: str | None = None
@@ -52,6 +56,7 @@ class Agent(ABC):
     signature: type[Signature] | None = None
     config: BatchConfig | None = None
     fallbacks: "Sequence[Agent]" = ()
+    watcher: Watcher | None = None
     _upstream_limits: UpstreamLimits | None = None
 
     @property
@@ -104,10 +109,6 @@ class Agent(ABC):
         """Whether `complete` itself ends a call after this many seconds; if not, the engine does."""
         return False
 
-    def watch(self, metrics: RunMetrics) -> EventSink | None:
-        """A run of this agent begins and will keep these figures; returns who wants its events, None if nobody does."""
-        return None
-
 
 def limits_of(config: BatchConfig | None) -> UpstreamLimits:
     """The limits that a config sets for all runs of its agent; without a config there are none."""
@@ -134,6 +135,7 @@ class AgentWrapper(Agent):
         self.signature: type[Signature] | None = agent.signature
         self.config: BatchConfig | None = agent.config
         self.fallbacks: Sequence[Agent] = agent.fallbacks
+        self.watcher: Watcher | None = agent.watcher
         self.upstream_limits = agent.upstream_limits
 
     def prepare(self, inputs: Any) -> Any:
@@ -167,7 +169,3 @@ class AgentWrapper(Agent):
     def keeps_timeout(self, seconds: float | None) -> bool:
         """Whether `complete` ends a call by itself."""
         return self.wrapped.keeps_timeout(seconds)
-
-    def watch(self, metrics: RunMetrics) -> EventSink | None:
-        """Who wants the events of the wrapped agent's runs."""
-        return self.wrapped.watch(metrics)

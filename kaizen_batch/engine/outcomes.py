@@ -19,7 +19,8 @@ class Outcomes:
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._finished = run.metrics.finished
-        self._emit = run.sinks if run.sinks.wants_items else None
+        self._emit = run.sinks
+        self._wants_items, self._wants_failures = run.sinks.wants_items, run.sinks.wants_failures
         self._batch = run.source.is_batch
         self._from_model = run.agent.from_model
         self._no_outputs: dict[str, Any] = dict.fromkeys(run.agent.output_fields)
@@ -66,6 +67,6 @@ class Outcomes:
 
     def _emitted(self, result: ItemResult) -> ItemResult:
         self._finished(result)
-        if self._emit is not None:
+        if self._wants_items or (self._wants_failures and result.error is not None):
             self._emit(ItemFinished(result))
         return result

@@ -46,8 +46,8 @@ class RunState:
         self.source: Source = plan.source
         self.limits: RunLimits = RunLimits(agent.upstream_limits, config, plan.limits)
         self.metrics: RunMetrics = RunMetrics(self.limits.max_concurrent)
-        watcher = agent.watch(self.metrics)
-        self.sinks: Sinks = Sinks(*plan.sinks, *((watcher,) if watcher is not None else ()))
+        watching = agent.watcher(self.metrics) if agent.watcher is not None else ()
+        self.sinks: Sinks = Sinks(*plan.sinks, *watching)
         self.upstreams: list[Upstream] = [Upstream(agent, config, self.limits)]
         self.upstreams += [Upstream(other, config, self.limits, is_fallback=True) for other in agent.fallbacks]
         self.retries: RetryBudget = RetryBudget(config.retry.budget)

@@ -1,24 +1,46 @@
 """The events of a job that wait until its output is in place."""
 
-import logging
 from types import TracebackType
 from typing import Self
 
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Sinks, wants_calls, wants_items
-
-logger: logging.Logger = logging.getLogger(__name__)
+from kaizen_batch.agents.base import Watcher
+from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Sinks
+from kaizen_batch.metrics import RunMetrics
 
 
 class DeferredEvents:
     """Holds back the events that say all is done until the output is in place; after an error, only the end is sent."""
 
     def __init__(self, sink: EventSink | None) -> None:
-        self._emit = Sinks() if sink is None else sink
-        self.wants_calls: bool = wants_calls(self._emit)
-        self.wants_items: bool = wants_items(self._emit)
+        self._emit = Sinks() if sink is None else Sinks(sink)
         self.complete: bool = False
         self._progress: BatchProgress | None = None
         self._finished: BatchFinished | None = None
+
+    def watching(self, watcher: Watcher | None) -> Watcher:
+        """The watcher of an agent whose sinks get their events from here."""
+
+        def watch(metrics: RunMetrics) -> tuple[EventSink, ...]:
+            if watcher is not None:
+                self._emit = Sinks(self._emit, *watcher(metrics))
+            return (self,)
+
+        return watch
+
+    @property
+    def wants_calls(self) -> bool:
+        """Whether a sink wants each call."""
+        return self._emit.wants_calls
+
+    @property
+    def wants_items(self) -> bool:
+        """Whether a sink wants each item."""
+        return self._emit.wants_items
+
+    @property
+    def wants_failures(self) -> bool:
+        """Whether a sink wants each failed item."""
+        return self._emit.wants_failures
 
     def __enter__(self) -> Self:
         return self
@@ -28,11 +50,7 @@ class DeferredEvents:
     ) -> None:
         for event in (self._progress if self.complete else None, self._finished):
             if event is not None:
-                try:
-                    self._emit(event)
-                except Exception:
-                    logger.exception("an event sink raised at the end of a job")
-                    return
+                self._emit(event)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, BatchFinished):

@@ -29,13 +29,15 @@ async def run_job(
     agent: AgentLike,
     config: RunConfig,
     *,
+    strategy: ParallelBatchStrategy | None = None,
     on_event: EventSink | None = None,
     on_start: Callable[[BatchRun], object] | None = None,
     on_end: Callable[[JobResult], object] | None = None,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 
-    The agent is what ParallelBatchStrategy takes, `config` says how it is run. A file is read twice: before the first
+    The agent is what ParallelBatchStrategy takes, `config` says how it is run, `strategy` by what (default: a
+    ParallelBatchStrategy). A file is read twice: before the first
     call its rows are counted and checked, so that a row that cannot be read costs nothing; a stream is read once, and
     such a row ends the job when it comes. The output has the columns of the input, then the output fields
     (`<name>_result` where the input has one of that name), in the order of the input. It appears when every row was
@@ -56,14 +58,15 @@ async def run_job(
     check_agent(job.prompt_template, agent, ())
     config, rendering = config_and_rendering(config)
     survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
-    strategy = ParallelBatchStrategy.from_config(config)
+    strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering)
     with DeferredEvents(on_event) as events:
+        asked.watcher = events.watching(asked.watcher)
         with ExitStack() as files:
             rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
             for note in rows.records.notes:
                 logger.warning("%s: %s", rows.records.inputs.name, note)
-            run = strategy.stream(asked, rows.items(), on_event=events)
+            run = strategy.stream(asked, rows.items())
             target = files.enter_context(Target(job, rows, agent.output_fields, run, on_end))
             async with run:
                 if on_start is not None:

@@ -20,7 +20,7 @@ class UpstreamLimits:
     user set it. `rate` has the configured and the announced windows, `breaker` the state of the endpoint, `estimate`
     the tokens of a call, `shared` the limits that other agents keep too.
 
-    Everything but `queue` needs `lock`.
+    Everything but `queue` and `resize` needs `lock`.
     """
 
     def __init__(self, slots: ConcurrencyLimiter | None = None, rate: RateLimiter | None = None) -> None:
@@ -45,6 +45,17 @@ class UpstreamLimits:
             queue = ADMISSION.queue((*self._active, *shared, *run_limits), self._in_flight)
             self._queues.add(queue)
         return queue
+
+    def resize(self, max_concurrent: int) -> None:
+        """Set the ceiling of calls at once, for runs under way too."""
+        with self.lock:
+            self.ceiling_is_explicit = True
+            if self.slots is None:
+                self.slots = ConcurrencyLimiter(max_concurrent)
+            else:
+                self.slots.resize(max_concurrent)
+            for queue in self._queues:
+                queue.nudge()
 
     def activate(self, limit: JoiningLimit) -> None:
         """Have every queue obey this limit from now on."""

@@ -1,6 +1,7 @@
 """ParallelBatchStrategy: many items at once, results in order. The main path."""
 
 from collections.abc import AsyncIterable, Iterable
+from copy import copy
 from typing import Self, Unpack, cast
 
 from kaizen_batch.agents import AgentLike, as_agent
@@ -12,7 +13,7 @@ from kaizen_batch.engine.source import Source
 from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
-from kaizen_batch.limits import RateLimits
+from kaizen_batch.limits import RateLimits, UpstreamLimits
 from kaizen_batch.results import BatchResult, Result
 from kaizen_batch.strategies.run import BatchRun
 from kaizen_batch.texts.renamed import renamed
@@ -49,6 +50,7 @@ class ParallelBatchStrategy:
         self.config: RunConfig = RunConfig(max_concurrent=max_concurrent, **options)
         self.on_event = on_event
         self.limits = limits
+        self._ceiling_of: UpstreamLimits | None = None
 
     @classmethod
     def from_config(cls, config: RunConfig, *, on_event: EventSink | None = None) -> Self:
@@ -57,14 +59,30 @@ class ParallelBatchStrategy:
         strategy.config = RunConfig(max_concurrent=config.max_concurrent).over(config)
         return strategy
 
+    def configured(self, config: RunConfig) -> Self:
+        """A copy with other options."""
+        changed = copy(self)
+        changed.config = config
+        return changed
+
+    def belongs_to(self, limits: UpstreamLimits) -> Self:
+        """This is the own strategy of the agent with these limits: its `max_concurrent` is the agent's ceiling."""
+        self._ceiling_of = limits
+        return self
+
     @property
     def max_concurrent(self) -> int:
-        """Calls at once, for each run; an agent's own ceiling may be lower. Assign it to change it for later runs."""
+        """Calls at once; an agent's own ceiling may be lower. Assigned, it holds for later runs.
+
+        Of the strategy that an agent made for itself, it is the ceiling for all runs of the agent, at once.
+        """
         return self.config.max_concurrent
 
     @max_concurrent.setter
     def max_concurrent(self, value: int) -> None:
         self.config = RunConfig(max_concurrent=value).over(self.config)
+        if self._ceiling_of is not None:
+            self._ceiling_of.resize(value)
 
     def stream(
         self,

@@ -76,10 +76,11 @@ def test_a_run_that_was_left_says_so() -> None:
 
 def test_a_single_item_is_no_batch_unless_in_a_block() -> None:
     shown = Shown()
-    agent = BatchProcessorAgent(llm_provider="mock", on_event=ProgressSink(shown))
+    sink = ProgressSink(shown)
+    agent = BatchProcessorAgent(llm_provider="mock", on_event=sink)
     agent.process_single("x")
     assert (shown.views, shown.ends) == ([], [])
-    with agent.strategy.on_event:  # type: ignore[attr-defined]
+    with sink:
         agent.process_single("x")
     assert len(shown.ends) == 1
 
