@@ -35,7 +35,7 @@ def main(provider: str, model: str, **options: Any) -> None:
     click.echo(f"{summary['total']} items through LocalRuntime -> BatchProcessorAgent ({where})\n")
     click.echo(
         f"  {summary['ok']} ok, {summary['failed']} failed in {summary['elapsed_s']:.2f} s: "
-        f"{summary['items_per_s']:.0f} items/s, {summary['amplification']:.2f} calls an item"
+        f"{summary['items_per_s']:.0f} items/s, {summary['amplification']:.2f} calls per item"
     )
     for result in outputs["results"][:3]:
         click.echo(f"  [{result['index']}] {result['result'] or result['error']}")

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,3 +39,9 @@ def test_it_stays_short_and_begins_with_the_command_and_the_guarantees() -> None
     first_screen = TEXT.splitlines()[:45]
     assert "make demo" in first_screen
     assert "## Guarantees" in first_screen
+
+
+def test_the_extras_of_the_readme_are_those_of_the_package() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    [sentence] = re.findall(r"^The extras are (.*?)\.$", TEXT, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`([a-z]+)`", sentence)) - {"watch"} == extras - {"bench", "dev", "docs"}
