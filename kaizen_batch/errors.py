@@ -57,7 +57,7 @@ class KaizenBatchError(Exception):
 
     default_code: ClassVar[str] = "error"
     retryable: bool = False
-    fatal: ClassVar[bool] = False
+    fatal: bool = False
     may_be_billed: bool = False
 
     def __init__(self, message: str, *, code: str | None = None) -> None:

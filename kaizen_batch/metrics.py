@@ -8,6 +8,7 @@ from kaizen_batch.limits import Reservation
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemResult
 
+_OTHER_MODELS = 20  # names at most: a server may name a new one with each answer
 _GROWTH = math.log(1.05)
 _FLOOR_S = 1e-6
 _BUCKETS, _ZEROTH = 1 / _GROWTH, math.log(_FLOOR_S) / _GROWTH
@@ -95,6 +96,7 @@ class RunMetrics:
         self.reasoning_tokens: int = 0
         self.latency: LatencyHistogram = LatencyHistogram()
         self.failures: Counter[str] = Counter()
+        self.other_models: Counter[str] = Counter()
 
     @property
     def done(self) -> int:
@@ -117,6 +119,11 @@ class RunMetrics:
             self.input_tokens += usage.input_tokens
             self.output_tokens += usage.output_tokens
             self.reasoning_tokens += usage.reasoning_tokens
+
+    def answered_by_other(self, model: str) -> None:
+        """Book an answer of another model than the one that was asked for."""
+        if model in self.other_models or len(self.other_models) < _OTHER_MODELS:
+            self.other_models[model] += 1
 
     def finished(self, result: ItemResult) -> None:
         """Book an item's result."""
@@ -222,5 +229,6 @@ class RunMetrics:
             latency_p95_s=self.latency.quantile(0.95),
             latency_p99_s=self.latency.quantile(0.99),
             failures=dict(self.failures),
+            other_models=dict(self.other_models),
             stopped=stopped,
         )

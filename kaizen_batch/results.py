@@ -79,6 +79,9 @@ else:
 ENVELOPE = tuple(Envelope.__annotations__)
 MODEL_ENVELOPE = tuple(name for name in ModelEnvelope.__annotations__ if name not in ENVELOPE)
 
+REASONING = "reasoning"
+"""The model's reasoning, in a model's result; a signature may have an output of that name, which is kept instead."""
+
 _NOT_FROM_MODEL = frozenset(ENVELOPE)
 _FROM_MODEL = frozenset((*ENVELOPE, *MODEL_ENVELOPE))
 
@@ -111,10 +114,10 @@ class ItemResult(Struct, frozen=True, gc=False):
 
     `latency_s` is how long the last call took, in seconds; `attempts` counts the calls made for the item in this
     run. `cost_usd` is what its answer cost, whoever paid it, and None if the price is unknown. `answered_by` is the
-    model that answered, `by_fallback` whether that is another than the first. `from_journal` says that no call was
-    needed: an earlier run, or an identical item, had the answer. `unanswered` counts calls, earlier runs' included,
-    whose answer nobody saw and which may have been billed with at most `unanswered_usd`. `from_model` is False for
-    the result of a plain function, which has none of these.
+    model that answered, as the endpoint names it; `by_fallback` says whether a fallback was asked. `from_journal` says
+    that no call was needed: an earlier run, or an identical item, had the answer. `unanswered` counts calls, earlier
+    runs' included, whose answer nobody saw and which may have been billed with at most `unanswered_usd`. `from_model`
+    is False for the result of a plain function, which has none of these.
     """
 
     index: int
@@ -133,6 +136,7 @@ class ItemResult(Struct, frozen=True, gc=False):
     unanswered_usd: float = 0.0
     batch: bool = True
     from_model: bool = True
+    reasoning: str | None = None
 
     @property
     def status(self) -> Literal["ok", "error"]:
@@ -152,6 +156,7 @@ class ItemResult(Struct, frozen=True, gc=False):
             result["cost_usd"] = self.cost_usd
             result["answered_by"] = self.answered_by
             result["from_journal"] = self.from_journal
+            result.setdefault(REASONING, self.reasoning)  # an output of that name is the signature's own
         error = self.error
         result["batch"] = self.batch
         result["index"] = self.index
@@ -169,7 +174,8 @@ class BatchSummary:
     another than the first model answered. `calls` counts calls that were sent, retries, re-asks and `hedges`
     included; `amplification` is their ratio to the items attempted (1.0 when nothing was repeated). Times are
     seconds, latencies those of single calls. `failures` counts failed items by error code. `truncated` counts text
-    answers that `max_tokens` cut off. `stopped` says why a run ended before its last item, or is None.
+    answers that `max_tokens` cut off, `other_models` answers by models that were not asked for. `stopped` says why a
+    run ended before its last item, or is None.
 
     `cost_usd` is what this run's answers cost, None if a price is unknown. `unanswered` counts this run's calls
     whose answer nobody saw. `maybe_paid_twice` bounds the calls that may have been billed besides the one that
@@ -202,6 +208,7 @@ class BatchSummary:
     latency_p95_s: float = 0.0
     latency_p99_s: float = 0.0
     failures: dict[str, int] = field(default_factory=dict)
+    other_models: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -262,8 +269,18 @@ def _columns_of(results: Sequence[Result]) -> dict[str, list[Any]]:
 def outputs_of(result: Result) -> Outputs:
     """The output fields of a result, without the envelope."""
     # The result of a function has no fields of a model; what is called so there is its own output.
-    own = _FROM_MODEL if result.keys() >= _FROM_MODEL else _NOT_FROM_MODEL
-    return {name: value for name, value in result.items() if name not in own}
+    if not result.keys() >= _FROM_MODEL:
+        return {name: value for name, value in result.items() if name not in _NOT_FROM_MODEL}
+    outputs = {name: value for name, value in result.items() if name not in _FROM_MODEL}
+    if REASONING in outputs and not _is_own_output(result, REASONING):
+        del outputs[REASONING]
+    return outputs
+
+
+def _is_own_output(result: Result, name: str) -> bool:
+    """Whether the signature has an output of this name: outputs come before the envelope."""
+    names = list(result)
+    return names.index(name) < names.index(MODEL_ENVELOPE[0])
 
 
 def joined(row: dict[str, object], columns: Mapping[str, object]) -> dict[str, object]:

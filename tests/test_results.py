@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, ServerError, ThrottledError
 from kaizen_batch.prices import Usage
-from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, BatchResult, BatchSummary, ItemError, ItemResult
+from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, REASONING, BatchResult, BatchSummary, ItemError, ItemResult
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -55,6 +55,7 @@ def test_the_dict_of_a_models_result_has_the_outputs_and_both_envelopes() -> Non
         "cost_usd": None,
         "answered_by": None,
         "from_journal": False,
+        "reasoning": None,
         "batch": True,
         "index": 4,
         "status": "ok",
@@ -96,7 +97,7 @@ def test_every_dict_is_json_and_has_the_same_keys(
 ) -> None:
     plain = ItemResult(index=0, outputs=outputs, error=error, usage=usage, from_model=from_model).to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    envelope = ENVELOPE + (MODEL_ENVELOPE if from_model else ())
+    envelope = ENVELOPE + ((*MODEL_ENVELOPE, REASONING, REASONING) if from_model else ())
     assert set(plain) == set(outputs) | set(envelope)
     assert plain["status"] == ("ok" if error is None else "error")
 

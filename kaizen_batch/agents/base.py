@@ -109,6 +109,9 @@ class Agent(ABC):
         """Whether `complete` itself ends a call after this many seconds; if not, the engine does."""
         return False
 
+    def release_idle(self) -> None:  # noqa: B027 - by default nothing is kept open
+        """A run has no item left to send: what is kept open for further calls may be closed. Once in a session."""
+
 
 def limits_of(config: BatchConfig | None) -> UpstreamLimits:
     """The limits that a config sets for all runs of its agent; without a config there are none."""
@@ -169,3 +172,7 @@ class AgentWrapper(Agent):
     def keeps_timeout(self, seconds: float | None) -> bool:
         """Whether `complete` ends a call by itself."""
         return self.wrapped.keeps_timeout(seconds)
+
+    def release_idle(self) -> None:
+        """No item is left to send."""
+        self.wrapped.release_idle()

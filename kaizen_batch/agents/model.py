@@ -57,6 +57,11 @@ class ModelAgent(Agent):
         """`max_tokens` of the config."""
         return self.config.max_tokens
 
+    def release_idle(self) -> None:
+        """No item is left to send: the providers may close idle connections."""
+        for agent in (self, *self.fallbacks):
+            agent.provider.release_idle()
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
         """The sessions of the provider and of the fallbacks' providers."""

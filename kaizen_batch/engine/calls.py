@@ -8,6 +8,7 @@ from kaizen_batch.concurrency.timeouts import TimeLimits
 from kaizen_batch.engine.hedge import HedgeDelay, hedged
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.journaling import Record
+from kaizen_batch.engine.model_names import is_same_model
 from kaizen_batch.engine.run_state import RunState
 from kaizen_batch.engine.source import being_cancelled
 from kaizen_batch.errors import (
@@ -176,6 +177,9 @@ class Calls:
         if not isinstance(completion, Completion):
             raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
         usage, item.latency_s = completion.usage, now - reservation.sent_at
+        model, asked = completion.model, item.upstream.name
+        if model is not None and model != asked and asked is not None and not is_same_model(asked, model):
+            self._metrics.answered_by_other(model)
         cost = item.upstream.answered(reservation, completion, now)
         self._metrics.answered(usage, item.latency_s, cost)
         if cost is None and item.upstream.price is None:

@@ -73,7 +73,7 @@ class Item(Struct, eq=False):
     def accept(self, completion: Completion) -> Outputs:
         """Keep the completion of a call and read its outputs; one that cannot be read goes to the journal as such."""
         self.completion = completion
-        self.answered_by = self.upstream.name
+        self.answered_by = completion.model or self.upstream.name
         try:
             return self.parse(completion)
         except Exception as error:
@@ -102,9 +102,9 @@ class Item(Struct, eq=False):
     def result(self, outputs: Outputs, error: ItemError | None, batch: bool, from_model: bool) -> ItemResult:
         """The item's outcome."""
         completion = self.completion
-        text = reason = None
+        text = reason = reasoning = None
         if completion is not None:
-            text, reason = completion.text, completion.finish_reason
+            text, reason, reasoning = completion.text, completion.finish_reason, completion.reasoning
         return ItemResult(
             self.index,
             outputs,
@@ -122,6 +122,7 @@ class Item(Struct, eq=False):
             self.unanswered_usd,
             batch,
             from_model,
+            reasoning,
         )
 
 

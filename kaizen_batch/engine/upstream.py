@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.engine.run_limits import RunLimits
+from kaizen_batch.engine.setup_faults import SetupFaults
 from kaizen_batch.errors import (
     BadRequestError,
     ConfigError,
@@ -42,6 +43,7 @@ class Upstream:
         self.is_fallback = is_fallback
         self.error: KaizenBatchError | None = None
         self.price: Price | None = agent.price if is_fallback else config.price or agent.price
+        self.setup: SetupFaults = SetupFaults()
         self.limits: UpstreamLimits = agent.upstream_limits
         self.limits.breaker.ceiling = max(self.limits.breaker.ceiling, run_limits.max_concurrent)
         self._bounded = config.budget_usd is not None or (config.journal is not None and self.price is not None)
@@ -89,7 +91,8 @@ class Upstream:
 
     def answered(self, reservation: Reservation, completion: Completion, now: float) -> float | None:
         """Book an answer; its cost in USD, or None if it cannot be known."""
-        usage, limits = completion.usage, self.limits
+        usage, limits, setup = completion.usage, self.limits, self.setup
+        setup.works, setup.in_a_row = True, 0
         if limits.troubled or self._adaptive or reservation.body_bytes or completion.headers:
             with limits.lock:
                 self._learn(reservation, completion, now)
@@ -118,6 +121,7 @@ class Upstream:
         """
         if not error.may_be_billed:
             reservation.used_usd = 0.0
+        self.setup.judge(error, index)
         with self.limits.lock:
             pause_s = self._learn_failure(reservation, error, index, now)
         if pause_s is None:

@@ -26,6 +26,7 @@ class Workers:
         self._buffer = buffer
         self._group = group
         self._active = 0
+        self._released = False
         # While one item's row is on its way to the disk, the slot of its call should not stay empty.
         self._wanted = run.limits.max_concurrent * (_PER_SLOT_WITH_JOURNAL if run.journal is not None else 1)
 
@@ -61,6 +62,9 @@ class Workers:
             raise
         finally:
             self._active -= 1
+            if source.exhausted and not self._released:
+                self._released = True
+                run.agent.release_idle()
 
     @contextmanager
     def _release_slot(self) -> Iterator[None]:

@@ -153,6 +153,9 @@ class Provider(ABC):
         """
         yield
 
+    def release_idle(self) -> None:  # noqa: B027 - by default nothing is kept open
+        """A run on this loop has no item left to send: idle connections may be closed. Called once in a session."""
+
     @classmethod
     def from_config(cls, config: BatchConfig) -> Self:
         """The provider for a config that names this class. Default: `cls(**provider_options)`."""

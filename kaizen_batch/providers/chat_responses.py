@@ -20,7 +20,7 @@ import orjson
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from kaizen_batch.errors import ProviderError, ServerError
+from kaizen_batch.errors import ProviderError, QuotaExhaustedError, ServerError
 from kaizen_batch.providers.base import Completion
 from kaizen_batch.providers.error_responses import error_from_response, status_inside
 from kaizen_batch.providers.event_streams import read_lenient_json
@@ -187,6 +187,7 @@ def _completion(body: dict[str, object], choice: dict[str, object], headers: dic
         if usage is None:
             error.may_be_billed = True
             raise error
+        error.fatal = error.fatal and isinstance(error, QuotaExhaustedError)  # the key and the model work
     if reason == "content_filter" and word not in ("content_filter", None):
         refusal = refusal or word
     model = _str(body.get("model"))

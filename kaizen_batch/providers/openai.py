@@ -41,6 +41,11 @@ class _Client:
 
     transport: Transport
     runs: int = 0
+    finishing: int = 0  # runs without an item left to send
+
+    def keep_idle(self) -> None:
+        """Keep idle connections as long as any run may need them."""
+        self.transport.keep_idle(self.finishing < self.runs)
 
 
 class OpenAIProvider(Provider):
@@ -106,16 +111,26 @@ class OpenAIProvider(Provider):
             if client is None:
                 client = self._clients[loop] = _Client(self._open())
             client.runs += 1
+            client.keep_idle()
         try:
             yield
         finally:
             with self._lock:
                 client.runs -= 1
+                client.finishing = max(0, client.finishing - 1)
                 last = client.runs == 0
                 if last:
                     del self._clients[loop]
             if last:
                 await client.transport.close()
+
+    def release_idle(self) -> None:
+        """Close this loop's idle connections once no run on it has an item left to send."""
+        with self._lock:
+            client = self._clients.get(asyncio.get_running_loop())
+            if client is not None:
+                client.finishing += 1
+                client.keep_idle()
 
     def _open(self) -> Transport:
         # Imported on first use: each client takes longer to import than the rest of the package.

@@ -99,6 +99,8 @@ def _failures(figures: Mapping[str, Any]) -> Iterator[Line]:
 def _doubtful_answers(figures: Mapping[str, Any]) -> Iterator[Line]:
     if cut := figures.get("truncated"):
         yield Line("truncated", f"{counted(cut, 'answer')} cut off: raise max_tokens, or ask for less text", "warn")
+    for model, number in (figures.get("other_models") or {}).items():
+        yield Line("model", f"{counted(number, 'answer')} from {one_line(model, 80)}, which was not asked for", "warn")
     if others := figures.get("by_fallbacks"):
         yield Line("fallback", f"{counted(others, 'answer')} from a fallback model", "note")
 

@@ -21,6 +21,7 @@ from kaizen_batch import (
     Signature,
 )
 from kaizen_batch.agents import ModelAgent, create_agent
+from kaizen_batch.results import outputs_of
 from kaizen_batch.simulator import Reply, Simulator
 from kaizen_batch.simulator.server import error_reply
 
@@ -77,15 +78,72 @@ async def test_a_refused_item_fails_alone_and_without_a_retry(simulator: Simulat
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, "AuthenticationError"), (403, "AuthenticationError"), (404, "ModelNotFoundError")]
+    ("status", "kind", "calls"),
+    [(401, "AuthenticationError", 1), (403, "AuthenticationError", 3), (404, "ModelNotFoundError", 3)],
 )
-async def test_a_fault_of_the_set_up_stops_the_run(simulator: Simulator, status: int, kind: str) -> None:
-    simulator.reply_with(error_reply(status, None))
-    done = await run(simulator, ["a", "b", "c"])
-    assert done.results[0]["error"]["type"] == kind
-    assert [r["error"]["code"] for r in done.results[1:]] == ["not_attempted"] * 2
+async def test_a_fault_of_the_setup_stops_the_run(simulator: Simulator, status: int, kind: str, calls: int) -> None:
+    simulator.reply_with(*[error_reply(status, None)] * 3)
+    done = await run(simulator, ["a", "b", "c", "d", "e"])
+    assert [r["error"]["type"] for r in done.results[:calls]] == [kind] * calls
+    assert [r["error"]["code"] for r in done.results[calls:]] == ["not_attempted"] * (5 - calls)
     assert done.summary.stopped is not None and kind in done.summary.stopped
-    assert simulator.ledger.calls == 1
+    assert simulator.ledger.calls == calls
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_after_a_success_a_refusal_fails_its_item_and_twenty_in_a_row_end_the_run(
+    simulator: Simulator, status: int
+) -> None:
+    simulator.reply_with(chat("ok"), error_reply(status, None, "this prompt"), chat("ok"))
+    done = await run(simulator, ["a", "b", "c", "d"])
+    assert [r["status"] for r in done.results] == ["ok", "error", "ok", "ok"]
+    assert (done.summary.stopped, done.results[1]["error"]["retryable"]) == (None, False)
+    simulator.reply_with(chat("ok"), *[error_reply(status, None)] * 30)
+    done = await run(simulator, [f"n {n}" for n in range(30)])
+    assert (done.summary.failed, done.summary.not_attempted) == (20, 9)
+    assert done.summary.stopped is not None and f"HTTP {status}" in done.summary.stopped
+
+
+async def test_the_server_names_the_model_that_answered(simulator: Simulator) -> None:
+    def named(model: str) -> Reply:
+        return Reply(200, {**chat("hi").body, "model": model})
+
+    simulator.reply_with(named("gpt-3.5-turbo-0125"), named("tiny.gguf"), named("tiny.gguf"))
+    done = await run(simulator, ["a", "b", "c", "d"])
+    names = [r["answered_by"] for r in done.results]
+    assert names == ["gpt-3.5-turbo-0125", "tiny.gguf", "tiny.gguf", "gpt-3.5-turbo"]
+    assert done.summary.other_models == {"tiny.gguf": 2}
+
+
+async def test_the_reasoning_is_in_the_result_and_its_tokens_in_the_usage(simulator: Simulator) -> None:
+    body = chat("hi").body
+    body["choices"][0]["message"]["reasoning_content"] = "hmm"
+    details = {"reasoning_tokens": 4}
+    body["usage"] = {"prompt_tokens": 3, "completion_tokens": 5, "completion_tokens_details": details}
+    simulator.reply_with(Reply(200, body))
+    [result] = (await run(simulator, ["a"])).results
+    assert (result["reasoning"], result["usage"]["reasoning_tokens"]) == ("hmm", 4)
+
+
+async def test_a_signature_s_own_reasoning_wins(simulator: Simulator) -> None:
+    class Reasoned(Signature):
+        text: str = InputField()
+        reasoning: str = OutputField()
+
+    body = chat("mine").body
+    body["choices"][0]["message"]["reasoning"] = "the model's"
+    simulator.reply_with(Reply(200, body))
+    [result] = (await run(simulator, [{"text": "a"}], Reasoned)).results
+    assert (result["reasoning"], outputs_of(result)) == ("mine", {"reasoning": "mine"})
+
+
+async def test_a_failed_generation_that_was_billed_is_priced_and_repeated(simulator: Simulator) -> None:
+    failed = {"error": {"code": 502, "message": "idle"}, "finish_reason": "error", "message": {"content": ""}}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
+    simulator.reply_with(Reply(200, {"choices": [failed], "usage": usage}))
+    done = await run(simulator, ["a"], price={"input": 1.0, "output": 1.0})
+    assert (done.summary.ok, done.summary.calls, done.summary.unanswered) == (1, 2, 0)
+    assert done.summary.cost_usd is not None and done.summary.cost_usd > 0.002
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])

@@ -15,7 +15,7 @@ from kaizen_batch import BatchConfig, Price, Result, RetryPolicy, RunConfig, Usa
 from kaizen_batch.config import BatchOptions, FallbackOptions, RunOptions, StrategyOptions
 from kaizen_batch.limits.retries import RetryOptions
 from kaizen_batch.prices import PriceOptions, UsageDict
-from kaizen_batch.results import ErrorDict, ItemError, ItemResult, ModelEnvelope
+from kaizen_batch.results import REASONING, ErrorDict, ItemError, ItemResult, ModelEnvelope
 
 ROOT = Path(__file__).parents[2]
 API = Path("tests/typing/api.py")
@@ -85,7 +85,7 @@ def test_a_fallback_takes_the_options_that_are_typed_for_it(name: str) -> None:
 def test_the_typed_envelope_is_what_results_hold() -> None:
     error = ItemError("InputError", "no", "invalid_input", False)
     result = ItemResult(0, {}, error, usage=Usage(1, 2, 3)).to_dict()
-    assert result.keys() == ModelEnvelope.__annotations__.keys()
+    assert result.keys() == {*ModelEnvelope.__annotations__, REASONING}
     assert result["error"].keys() == ErrorDict.__annotations__.keys()
     assert result["usage"].keys() == UsageDict.__annotations__.keys()
     assert type(result) is Result is dict
