@@ -64,6 +64,7 @@ _STOPS = {
     "JournalError": Advice("the journal cannot be written", "correct what the message names", retry=True),
     "ModelNotFoundError": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
     "QuotaExhaustedError": Advice("the account has no credit left", "top up the account", retry=True),
+    "TlsError": Advice("TLS to the endpoint fails", "correct what the message names", retry=True),
     "KeyboardInterrupt": Advice("you stopped the run", "run again", retry=True),
     "SystemExit": Advice("a signal ended the run", "run again", retry=True),
     "StoppedError": Advice("the run was ended", "run again", retry=True),
