@@ -14,6 +14,7 @@ from kaizen_batch.nodes.kailash_types import (
     WorkflowBuilder,
 )
 from kaizen_batch.nodes.runtime_inputs import chosen_by_caller, unknown_input
+from kaizen_batch.tables.frames import frame_items, is_frame
 
 
 class DataNode(AsyncNode):
@@ -75,15 +76,15 @@ def add_instance(builder: WorkflowBuilder, node: AsyncNode, node_id: str) -> Non
 
 
 def items_of(value: Any, name: str) -> Iterable[Any] | AsyncIterable[Any]:
-    """A node's input of many items: any iterable or asynchronous iterable, lists included.
+    """A node's input of many items: any iterable or asynchronous iterable, and the rows of a DataFrame.
 
-    `{"result": [...]}` alone is what AsyncLocalRuntime hands over for a PythonCodeNode's output; it is unwrapped.
-    Raises: ConfigError for anything else, such as a text, a dict or a DataFrame.
+    `{"result": [...]}` alone is what AsyncLocalRuntime passes on for a PythonCodeNode's output; it is unwrapped.
+    Raises: ConfigError for anything else, such as a text or a dict.
     """
     if isinstance(value, dict) and value.keys() == {"result"}:
         value = value["result"]
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):
-        raise ConfigError(f"{name!r} is a {type(value).__name__}: pass its rows, {name}=frame.to_dict('records')")
+    if is_frame(value):
+        return frame_items(value)
     if isinstance(value, Iterable | AsyncIterable) and not isinstance(value, str | bytes | Mapping):
         return value
     raise ConfigError(f"{name!r} must be a list or another iterable of items; given: a {type(value).__name__}")

@@ -12,6 +12,7 @@ import kailash.nodes.api
 import kailash.nodes.data
 import kailash.nodes.logic
 import kailash.nodes.transform  # noqa: F401 - registers Kailash's nodes
+import pandas
 import pytest
 from kailash.nodes.logic import WorkflowNode
 from kailash.runtime.async_local import AsyncLocalRuntime
@@ -135,6 +136,19 @@ def test_any_iterable_is_a_batch(simulator: Simulator, run: Run, batch: Callable
     graph = Graph(simulator)
     graph.agent("ask")
     assert answers(run(graph.build(), ask={"batch": batch()})["ask"]) == ["mock answer to: a", "mock answer to: b"]
+
+
+@both
+def test_the_rows_of_a_dataframe_are_a_batch(simulator: Simulator, run: Run) -> None:
+    frame = pandas.DataFrame({"text": ["one", "two"]})
+    graph = Graph(simulator)
+    graph.agent("ask", template="Say {text}")
+    graph.add_node("JoinResultsNode", "join")
+    results = run(graph.connect("ask.results join.results"), ask={"batch": frame}, join={"rows": frame})
+    assert [row["result"] for row in results["join"]["data"]] == [
+        "mock answer to: Say one",
+        "mock answer to: Say two",
+    ]
 
 
 @both
