@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextvars import ContextVar
-    from typing import Any, ClassVar, TypeVar
+    from typing import Any, ClassVar, Self, TypeVar
 
     class NodeParameter:
         """One input of a node."""
@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     class WorkflowBuilder:
         """Collects nodes and connections."""
 
+        def add_node(self, node_type: str, node_id: str, config: Mapping[str, object] = ...) -> str: ...
+        def add_connection(self, from_node: str, from_output: str, to_node: str, to_input: str) -> Self: ...
         def add_node_instance(self, node_instance: AsyncNode, node_id: str | None = None) -> str: ...
         def build(self) -> Any: ...
 

@@ -1,1 +1,1 @@
-"""Ready graphs to run and to copy: `python -m kaizen_batch.workflows.<name> --help`."""
+"""Ready-made workflows to run and to copy: `python -m kaizen_batch.workflows.<name> --help`."""

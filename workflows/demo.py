@@ -1,4 +1,4 @@
-"""The demo: 20 items through a graph, then the same work at max_concurrent 1, 3, 5 and 10.
+"""The demo: 20 items through a workflow, then the same work at max_concurrent 1, 3, 5 and 10.
 
 python -m kaizen_batch.workflows.demo [--provider openai]
 """
@@ -6,8 +6,8 @@ python -m kaizen_batch.workflows.demo [--provider openai]
 from typing import Any
 
 import click
-from kailash.workflow.builder import WorkflowBuilder
 
+from kaizen_batch.nodes.kailash_types import WorkflowBuilder
 from kaizen_batch.workflows.graph import execute, model_config, model_options
 
 ITEMS = 20
@@ -15,7 +15,7 @@ COMPARED = (1, 3, 5, 10)
 
 
 def run_demo(provider: str, **options: Any) -> dict[str, Any]:
-    """One graph of one node, by its type name; returns the node's results and summary."""
+    """A workflow of one node, added by its type name; returns the node's results and summary."""
     config = model_config(provider, **options)
     builder = WorkflowBuilder()
     batch = [{"prompt": f"Summarize document {number} in one sentence"} for number in range(1, ITEMS + 1)]
@@ -28,10 +28,10 @@ def run_demo(provider: str, **options: Any) -> dict[str, Any]:
 @click.command("demo")
 @model_options
 def main(provider: str, model: str, **options: Any) -> None:
-    """20 items through a Kailash graph, then a comparison of max_concurrent 1, 3, 5, 10."""
+    """20 items through a Kailash workflow, then a comparison of max_concurrent 1, 3, 5, 10."""
     outputs = run_demo(provider, model=model, **options)
     summary = outputs["summary"]
-    where = "the mock provider, 10 ms a call" if provider == "mock" else f"{model} over HTTP"
+    where = "the mock provider, 10 ms per call" if provider == "mock" else f"{model} over HTTP"
     click.echo(f"{summary['total']} items through LocalRuntime -> BatchProcessorAgent ({where})\n")
     click.echo(
         f"  {summary['ok']} ok, {summary['failed']} failed in {summary['elapsed_s']:.2f} s: "

@@ -1,53 +1,37 @@
-"""What the ready graphs share: their files, their options, one run through LocalRuntime."""
+"""What the ready-made workflows share: files, options, and one run on LocalRuntime."""
 
 import logging
 import shlex
 import shutil
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import click
-import kailash.nodes.data  # noqa: F401 - registers the readers and writers that the graphs use
+import kailash.nodes.data  # noqa: F401 - registers the readers and writers that the workflows use
 from kailash.runtime.local import LocalRuntime
 
 from kaizen_batch import BatchConfig, ConfigError, KaizenBatchError
-from kaizen_batch.nodes import BaseAgent
+from kaizen_batch.nodes import BatchProcessorAgent
+from kaizen_batch.nodes.kailash_types import WorkflowBuilder
 
 OUTPUT_FOLDER = "kaizen_batch_output"
 MOCK_LATENCY_S = 0.01
 
 
-class Graph(Protocol):
-    """What is used of a WorkflowBuilder. Kailash ships no types, so that an annotation with it would check nothing."""
-
-    def add_node(self, node_type: str, node_id: str, config: Mapping[str, object] = ..., /) -> str:
-        """Add a node by the name of its type."""
-
-    def add_node_instance(self, node_instance: BaseAgent, node_id: str) -> str:
-        """Add a node that is there already."""
-
-    def add_connection(self, from_node: str, from_output: str, to_node: str, to_input: str) -> Self:
-        """Connect an output with an input."""
-
-    def build(self) -> object:
-        """The workflow."""
-
-
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of every graph that asks a model."""
+    """The command-line options of every workflow that calls a model."""
     for option in reversed(
         (
             click.option("--provider", default="mock", show_default=True, type=click.Choice(["mock", "openai"]),
-                         help="mock answers in process; openai asks OPENAI_BASE_URL with OPENAI_API_KEY."),
-            click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask."),
-            click.option("--max-concurrent", default=10, show_default=True, help="Calls at once."),
+                         help="mock answers in this process; openai calls OPENAI_BASE_URL with OPENAI_API_KEY."),
+            click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to call."),
+            click.option("--max-concurrent", default=10, show_default=True, help="Calls in flight at once."),
             click.option("--journal", default=None, type=click.Path(dir_okay=False),
-                         help="File that keeps what is answered and paid; run again with it to go on."),
+                         help="File that records every answer; run the command again with it to resume."),
             click.option("--budget-usd", default=None, type=float, help="Never spend more than this."),
         )
     ):  # fmt: skip
@@ -56,7 +40,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def file_options(sample: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """`--input` (default: the sample rows that ship with the package) and `--output-folder`."""
+    """`--input` (default: the sample rows of the package) and `--output-folder`."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option("--output-folder", default=OUTPUT_FOLDER, show_default=True, help="Where to write.",
@@ -68,9 +52,9 @@ def file_options(sample: str) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 def model_config(provider: str, **options: Any) -> BatchConfig:
-    """The config of a graph's agent; the mock takes 10 ms for each answer.
+    """The config of a workflow's agent; the mock answers after 10 ms.
 
-    Raises: click.ClickException when the real API is asked for and there is no key.
+    Raises: click.ClickException when the real API is requested and there is no key.
     """
     if provider == "mock":
         options["provider_options"] = {"latency_s": MOCK_LATENCY_S}
@@ -79,12 +63,12 @@ def model_config(provider: str, **options: Any) -> BatchConfig:
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     if provider == "openai" and config.api_key is None and config.base_url is None:
-        raise click.ClickException("no API key: set OPENAI_API_KEY, or leave out --provider openai to use the mock")
+        raise click.ClickException("no API key: set OPENAI_API_KEY, or omit --provider openai to use the mock")
     return config
 
 
 def prepared(sample: str, input_file: Path | None, output_folder: Path) -> Path:
-    """The input file, beside the output: Kailash's readers refuse paths such as /usr or /root."""
+    """A copy of the input in the output folder: Kailash's readers refuse paths such as /usr or /root."""
     output_folder.mkdir(parents=True, exist_ok=True)
     target = output_folder / sample
     if input_file is not None:
@@ -107,15 +91,15 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def execute(builder: Graph, config: BatchConfig | None = None, agent: str = "agent") -> dict[str, Any]:
-    """Run a graph and return the outputs of its nodes; one that is interrupted says how to go on.
+def execute(builder: WorkflowBuilder, config: BatchConfig | None = None, agent: str = "agent") -> dict[str, Any]:
+    """Run a workflow and return the outputs of its nodes; when interrupted, print how to resume.
 
-    Raises: click.ClickException with one line when a node fails or the agent's run was stopped.
+    Raises: click.ClickException with one line when a node fails or the agent's run ended early.
     """
-    # Kailash notes at each start that its optional trust service is not installed; that helps nobody here.
+    # Kailash logs at each start that its optional trust service is not installed.
     logging.getLogger("kailash.runtime.durable").setLevel(logging.ERROR)
     try:
-        # Without enable_monitoring=False the runtime would keep every prompt and answer in clear text.
+        # Without enable_monitoring=False the runtime would store every prompt and answer in clear text.
         with _resumable(config), LocalRuntime(enable_monitoring=False) as runtime:
             outputs, _ = runtime.execute(builder.build())
     except Exception as error:
@@ -125,7 +109,7 @@ def execute(builder: Graph, config: BatchConfig | None = None, agent: str = "age
             raise click.ClickException(f"{node}: {output.get('error')}")
     stopped = outputs[agent]["summary"]["stopped"]
     if stopped:
-        raise click.ClickException(f"the run was stopped: {stopped}")
+        raise click.ClickException(f"the run ended early: {stopped}")
     return dict(outputs)
 
 
@@ -136,28 +120,26 @@ def _resumable(config: BatchConfig | None) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         if config is not None and config.journal is not None:
             again = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            click.echo(f"stopped; what is done is saved in {config.journal}. To go on:\n  {again}", err=True)
+            click.echo(f"interrupted; finished answers are saved in {config.journal}. To resume:\n  {again}", err=True)
         raise
 
 
 def fresh(folder: Path, *names: str) -> list[Path]:
-    """The output files of a run, without those of an earlier one: a writer writes no file for no rows."""
+    """The output files of a run, without those of an earlier one: Kailash's writers write no file for no rows."""
     paths = [folder / name for name in names]
     for path in paths:
         path.unlink(missing_ok=True)
     return paths
 
 
-def read_and_prompt(builder: Graph, source: Path, template: str) -> None:
-    """The beginning of a graph that asks a model: each row of a CSV file becomes a prompt for the agent."""
+def read_rows(builder: WorkflowBuilder, source: Path) -> None:
+    """The beginning of each workflow: the rows of a CSV file are the agent's batch."""
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    builder.add_node("PromptTemplateNode", "prompts", {"template": template})
-    builder.add_connection("reader", "data", "prompts", "data")
-    builder.add_connection("prompts", "batch", "agent", "batch")
+    builder.add_connection("reader", "data", "agent", "batch")
 
 
-def join_and_write(builder: Graph, writer: str, target: Path, failed: Path) -> None:
-    """The end of each graph: the agent's results beside their rows, those that failed in a file of their own."""
+def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: Path) -> None:
+    """The end of each workflow: the outputs are added to their rows, and failed rows go to a file of their own."""
     builder.add_node("JoinResultsNode", "join")
     builder.add_node(writer, "writer", {"file_path": str(target)})
     builder.add_node("CSVWriterNode", "failed_writer", {"file_path": str(failed)})
@@ -167,17 +149,18 @@ def join_and_write(builder: Graph, writer: str, target: Path, failed: Path) -> N
     builder.add_connection("join", "failed_rows", "failed_writer", "data")
 
 
-def add_agent(builder: Graph, agent: BaseAgent, node_id: str = "agent") -> None:
-    """Add an agent that carries Python objects (a signature of the script, a function), which only an instance can."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Instance-based API usage")
-        builder.add_node_instance(agent, node_id)
+def workflow_of(agent: BatchProcessorAgent, source: Path, writer: str, target: Path, failed: Path) -> WorkflowBuilder:
+    """CSVReaderNode -> agent -> JoinResultsNode -> two writers."""
+    builder = agent.to_workflow()
+    read_rows(builder, source)
+    join_and_write(builder, writer, target, failed)
+    return builder
 
 
-def say_what_was_done(agent: dict[str, Any], read: Path, written: dict[Path, list[Any]]) -> None:
-    """What was read, done and written, and where; a writer leaves no file for no rows.
+def report_run(agent: dict[str, Any], read: Path, written: dict[Path, list[Any]]) -> None:
+    """Print what was read, processed and written; a writer leaves no file for no rows.
 
-    Raises: click.ClickException when not one row succeeded.
+    Raises: click.ClickException when no row succeeded.
     """
     summary = agent["summary"]
     click.echo(f"read     {summary['total']} rows from {read}")

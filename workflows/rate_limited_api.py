@@ -1,9 +1,9 @@
-"""A rate-limited API: look up each shipment with a function of one's own, at most five calls at once.
+"""A rate-limited API: look up each shipment with your own function, at most five calls at once.
 
 python -m kaizen_batch.workflows.rate_limited_api [--input shipments.csv] [--max-concurrent 5]
 
-No model is asked. The carrier's API here is a small HTTP server on 127.0.0.1 that serves five at a time and
-refuses a sixth with 429, as many real ones do.
+No model is called. The carrier's API is a small HTTP server on 127.0.0.1 that serves five requests at a time and
+rejects a sixth with 429, as many real ones do.
 """
 
 import asyncio
@@ -19,19 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kailash.workflow.builder import WorkflowBuilder
 
 from kaizen_batch import BatchConfig, RetryPolicy, ThrottledError
 from kaizen_batch.nodes import BatchProcessorAgent
+from kaizen_batch.nodes.kailash_types import WorkflowBuilder
 from kaizen_batch.workflows.graph import (
-    Graph,
-    add_agent,
     execute,
     file_options,
     fresh,
-    join_and_write,
     prepared,
-    say_what_was_done,
+    report_run,
+    workflow_of,
 )
 
 ALLOWED_AT_ONCE = 5
@@ -39,13 +37,13 @@ STATES = ("in transit", "at customs", "out for delivery", "delivered")
 
 
 class Tracking:
-    """The lookup as an agent: `run_async` takes the columns it needs from a row and returns new ones."""
+    """The lookup as an agent: `run_async` takes the columns that it needs from a row, and returns new ones."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     async def run_async(self, tracking_number: str) -> dict[str, Any]:
-        """One HTTP call, in a thread because urllib blocks; a 429 becomes our error, so that everyone waits."""
+        """One HTTP call, in a thread because urllib blocks. A 429 is raised as ThrottledError: all workers pause."""
         try:
             return await asyncio.to_thread(self._get, tracking_number)
         except urllib.error.HTTPError as error:
@@ -61,13 +59,13 @@ class Tracking:
 
 
 class Carrier(ThreadingHTTPServer):
-    """A stand-in for the carrier's API, which counts its callers and refuses more than five at once."""
+    """A stand-in for the carrier's API, which counts its requests and rejects more than five at once."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _CarrierRequest)
-        self.places: threading.Semaphore = threading.Semaphore(ALLOWED_AT_ONCE)
+        self.slots: threading.Semaphore = threading.Semaphore(ALLOWED_AT_ONCE)
         self.served = 0
         self.refused = 0
 
@@ -76,7 +74,7 @@ class _CarrierRequest(BaseHTTPRequestHandler):
     server: Carrier
 
     def do_GET(self) -> None:
-        if not self.server.places.acquire(blocking=False):
+        if not self.server.slots.acquire(blocking=False):
             self.server.refused += 1
             self._reply(429, {"error": "at most five requests at once"})
             return
@@ -87,7 +85,7 @@ class _CarrierRequest(BaseHTTPRequestHandler):
             self.server.served += 1
             answer = {"state": state, "checked": True}
         finally:
-            self.server.places.release()
+            self.server.slots.release()
         self._reply(200, answer)
 
     def _reply(self, status: int, body: dict[str, Any]) -> None:
@@ -98,12 +96,12 @@ class _CarrierRequest(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *args: Any) -> None:
-        """Keep the terminal for the workflow's own lines."""
+        """Log nothing: the terminal is for the workflow's own lines."""
 
 
 @contextmanager
 def carrier() -> Iterator[Carrier]:
-    """The carrier's API while the block lasts."""
+    """The carrier's API, for the duration of the block."""
     with Carrier() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -114,19 +112,15 @@ def carrier() -> Iterator[Carrier]:
             thread.join()
 
 
-def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> Graph:
-    """reader -> agent (a function) -> join -> writer."""
-    builder: Graph = WorkflowBuilder()
-    builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
+def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
+    """reader -> agent (a function) -> join -> two writers."""
     config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry=RetryPolicy(wait_initial=0.05))
-    add_agent(builder, BatchProcessorAgent(config, provider=Tracking(url)))
-    builder.add_connection("reader", "data", "agent", "batch")
-    join_and_write(builder, "CSVWriterNode", target, failed)
-    return builder
+    agent = BatchProcessorAgent(config, provider=Tracking(url))
+    return workflow_of(agent, source, "CSVWriterNode", target, failed)
 
 
 @click.command("rate-limited-api")
-@click.option("--max-concurrent", default=ALLOWED_AT_ONCE, show_default=True, help="Calls at once.")
+@click.option("--max-concurrent", default=ALLOWED_AT_ONCE, show_default=True, help="Calls in flight at once.")
 @file_options("shipments.csv")
 def main(max_concurrent: int, input_file: Path | None, output_folder: Path) -> None:
     """Look up the state of each shipment of a CSV file (column: tracking_number), five at a time."""
@@ -136,7 +130,7 @@ def main(max_concurrent: int, input_file: Path | None, output_folder: Path) -> N
         url = f"http://127.0.0.1:{server.server_port}/track"
         outputs = execute(build(source, target, failed, url, max_concurrent))
         joined = outputs["join"]
-        say_what_was_done(outputs["agent"], source, {target: joined["data"], failed: joined["failed_rows"]})
+        report_run(outputs["agent"], source, {target: joined["data"], failed: joined["failed_rows"]})
         click.echo(f"carrier  served {server.served}, refused {server.refused} with 429")
 
 

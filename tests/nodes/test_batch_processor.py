@@ -267,12 +267,12 @@ def test_two_threads_run_one_workflow(build: Any) -> None:
     assert [answers(out) for out in outs] == [[f"mock answer to: {name}"] * 10 for name in "ab"]
 
 
-# Serialised workflows.
+# Serialized workflows.
 
 
 @by_instance_quietly
 @both_ways
-def test_a_serialised_workflow_keeps_the_endpoint_and_not_the_key(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_serialized_workflow_keeps_the_endpoint_and_not_the_key(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with Simulator(api_key=KEY) as simulator:
         text = json.dumps(build(simulator, model="gpt-4o", max_concurrent=3).to_dict())
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -293,7 +293,7 @@ def test_a_signature_survives_serialisation_by_its_path(simulator: Simulator) ->
 
 
 @pytest.mark.parametrize("name", ["api_key", "base_url", "endpoint"])
-def test_the_placeholder_of_a_serialised_workflow_is_refused(name: str) -> None:
+def test_the_placeholder_of_a_serialized_workflow_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="OPENAI_"):
         BatchProcessorAgent(**{name: "***REDACTED***"})
 

@@ -86,7 +86,7 @@ async def test_the_async_runtime_runs_it(paths: dict[str, Any]) -> None:
     assert_answered(paths, outputs["ask"])
 
 
-def test_it_survives_serialisation(paths: dict[str, Any], tmp_path: Path) -> None:
+def test_it_survives_serialization(paths: dict[str, Any], tmp_path: Path) -> None:
     text = json.dumps(node(**paths, journal=str(tmp_path / "run.db")).to_dict())
     config = json.loads(text)["nodes"]["ask"]["config"]
     assert {name: config[name] for name in paths} == paths

@@ -42,5 +42,5 @@ def test_a_stopped_run_is_one_clear_line() -> None:
     workflow = WorkflowBuilder()
     options = {"llm_provider": "mock", "provider_options": {"failures": {401: 1.0}}, "batch": ["a", "b"]}
     workflow.add_node("BatchProcessorAgent", "agent", options)
-    with pytest.raises(click.ClickException, match="the run was stopped: AuthenticationError"):
+    with pytest.raises(click.ClickException, match="the run ended early: AuthenticationError"):
         execute(workflow)
