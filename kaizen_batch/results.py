@@ -9,6 +9,7 @@ from msgspec import Struct
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.prices import Usage, UsageDict
 from kaizen_batch.tables.frames import table_of
+from kaizen_batch.texts.result_view import as_html, as_text
 
 Outputs = dict[str, Any]
 """The output fields of one item, as its signature or function returns them."""
@@ -216,9 +217,12 @@ class BatchSummary:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BatchResult:
-    """All results of a batch, in the order of its items, and the summary."""
+    """All results of a batch, in the order of its items, and the summary.
+
+    Printed, or as the value of a notebook's cell, it shows the summary and the first few results.
+    """
 
     results: list[Result]
     summary: BatchSummary
@@ -232,6 +236,20 @@ class BatchResult:
     def failed(self) -> list[Result]:
         """The results of the items that did not, those that were not attempted included."""
         return [result for result in self.results if result["status"] != "ok"]
+
+    def __repr__(self) -> str:
+        return as_text(self.summary.to_dict(), self.results, self._outputs())
+
+    def _repr_html_(self) -> str:
+        """IPython: the view in a notebook."""
+        return as_html(self.summary.to_dict(), self.results, self._outputs())
+
+    def _outputs(self) -> list[str]:
+        """The names of the outputs, as the first results have them."""
+        names: dict[str, None] = {}
+        for result in self.results[:_LOOKED_AT]:
+            names.update(dict.fromkeys(outputs_of(result)))
+        return list(names)
 
     def to_arrow(self) -> Any:
         """The results as a PyArrow table: outputs, `status`, `error_code`, `error`, and what is known of the calls."""
@@ -248,6 +266,7 @@ class BatchResult:
         return polars.from_arrow(self.to_arrow())
 
 
+_LOOKED_AT = 20  # results whose outputs name the columns of a view
 _FACTS = ("attempts", "latency_s", "cost_usd", "answered_by", "finish_reason", "from_journal")
 
 

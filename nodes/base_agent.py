@@ -14,7 +14,7 @@ from kaizen_batch.limits import RateLimits
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
-from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, limits_within, lowered, streaming
+from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, limits_within, lowered, of_job, streaming
 from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
@@ -31,6 +31,7 @@ from kaizen_batch.nodes.node_options import (
     split_options,
     stored_options,
 )
+from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.providers import check_provider_name
 from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
@@ -124,29 +125,45 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """One result dict for one item given as keywords, from synchronous code."""
         return self.process_single(inputs)
 
-    def stream(self, items: Items, *, ordered: bool = True, template: Template | None = None) -> BatchRun:
+    def stream(
+        self, items: Items, *, ordered: bool = True, template: Template | None = None, progress: bool = False
+    ) -> BatchRun:
         """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream.
 
         With a `template` the items are rows, each a dict, or those of a DataFrame.
         """
-        return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered)
+        more = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
+        return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered, **more)
 
     @renamed(items="batch")
-    async def run_batch(self, batch: Items, *, template: Template | None = None) -> BatchResult:
+    async def run_batch(self, batch: Items, *, template: Template | None = None, progress: bool = False) -> BatchResult:
         """All results in order, and the summary."""
-        return await self._collect(self.stream(batch, template=template))
+        return await self._collect(self.stream(batch, template=template, progress=progress))
 
     @renamed(items="batch")
-    async def process_batch(self, batch: Items, *, template: Template | None = None) -> list[Result]:
+    async def process_batch(
+        self, batch: Items, *, template: Template | None = None, progress: bool = False
+    ) -> list[Result]:
         """One result dict for each item, in order: `strategy.execute_batch(self, batch)`.
 
         A DataFrame gives its rows, a Series its values.
         """
+        if progress:
+            return (await self.run_batch(batch, template=template, progress=True)).results
         agent = self if template is None else self._templated(template, batch)
         results: list[Result] = await self.strategy.execute_batch(agent, batch)
         return results
 
-    def run_frame(self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail") -> Any:
+    def map(self, batch: Items, template: Template | None = None, *, progress: bool = False) -> BatchResult:
+        """The same as `run_batch` from synchronous code: in a script, or in a cell of a notebook.
+
+        >>> agent.map(["a", "b"], "Summarize: {text}", progress=True)  # doctest: +SKIP
+        """
+        return run_sync(lambda: self.run_batch(batch, template=template, progress=progress))
+
+    def run_frame(
+        self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail", progress: bool = False
+    ) -> Any:
         """The DataFrame with a column for each output, and one for errors, from synchronous code.
 
         >>> agent.run_frame(df, "Classify: {text}")  # pandas, Polars, PyArrow and what else narwhals supports
@@ -154,11 +171,11 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         Without a `template` the signature's inputs are columns. `on_missing` says what becomes of a row whose
         placeholders are all empty: "fail", "ask", or "skip", which leaves its answers null.
         """
-        return run_sync(lambda: self._run_frame(frame, template, on_missing))
+        return run_sync(lambda: self._run_frame(frame, template, on_missing, progress))
 
-    async def run_job(self, job: FileJob) -> JobResult:
+    async def run_job(self, job: FileJob, *, progress: bool = False) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
-        return await self._run_job(job, self.strategy, self.engine_agent())
+        return await self._run_job(job, self.strategy, self.engine_agent(), progress=progress)
 
     @renamed(inputs="prompt")
     def process_single(self, prompt: object, *, template: Template | None = None) -> Result:
@@ -205,7 +222,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         template = PromptTemplate(given["template"]) if given["template"] is not None else None
         if kind == "input_path":
             job = FileJob(given["input_path"], given["output_path"], template=template)
-            return self._outputs(*_of_job(await self._run_job(job, strategy, agent)))
+            return self._outputs(*of_job(await self._run_job(job, strategy, agent)))
         if kind is None:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
             return self._outputs(BatchResult([], BatchSummary(max_concurrent=self._config.max_concurrent)), {})
@@ -220,9 +237,9 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self._settings.check_end(result)
         return {"results": result.results, "summary": {**result.summary.to_dict(), **more}}
 
-    async def _run_job(self, job: FileJob, strategy: object, agent: Agent) -> JobResult:
+    async def _run_job(self, job: FileJob, strategy: object, agent: Agent, *, progress: bool = False) -> JobResult:
         runner = streaming(strategy)
-        return await run_job(job, agent, runner.config.over(agent.config), strategy=runner)
+        return await run_job(job, agent, runner.config.over(agent.config), strategy=runner, progress=progress)
 
     def _watch(self, metrics: RunMetrics) -> tuple[EventSink, ...]:
         """A run of this agent begins, whichever strategy runs it."""
@@ -235,13 +252,14 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
-    async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing) -> Any:
+    async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing, progress: bool) -> Any:
         return await run_frame(
             frame,
             self.engine_agent(),
             streaming(self.strategy),
             template,
             on_missing=on_missing,
+            on_event=progress_sink() if progress else None,
         )
 
     def _templated(self, template: Template | None, items: Any) -> Agent:
@@ -296,9 +314,3 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         # A function in the provider's place gives its own outputs; the default signature is not for it.
         signature = given.get("signature", None if "provider" in given else self.signature)
         return create_agent(config, signature, given.get("provider"))
-
-
-def _of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:
-    where = {"output_path": result.output, "failed_path": result.failed_output}
-    counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}
-    return BatchResult([], result.summary), {**where, **counts}

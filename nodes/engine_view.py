@@ -8,11 +8,13 @@ from kaizen_batch.agents import FunctionAgent, limits_of
 from kaizen_batch.config import BatchConfig, RunConfig
 from kaizen_batch.errors import ConfigError, KaizenBatchError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event
+from kaizen_batch.files.jobs import JobResult
 from kaizen_batch.limits import UpstreamLimits
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.kailash_types import ProgressUpdate, current_progress_registry
 from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
+from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import ParallelBatchStrategy
 
 logger = logging.getLogger("kaizen_batch.agent")
@@ -107,3 +109,10 @@ def limits_within(limits: UpstreamLimits, own: BatchConfig, config: BatchConfig)
 
 def _is_within(value: int | None, ceiling: int | None) -> bool:
     return ceiling is None or (value is not None and value <= ceiling)
+
+
+def of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:
+    """A file job as the node gives it: a result without rows, and what its summary has besides."""
+    where = {"output_path": result.output, "failed_path": result.failed_output}
+    counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}
+    return BatchResult([], result.summary), {**where, **counts}

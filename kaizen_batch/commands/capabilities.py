@@ -13,6 +13,7 @@ from kaizen_batch.prices import context_window_of
 # Structured Outputs begin with gpt-4o-2024-08-06: https://platform.openai.com/docs/guides/structured-outputs
 _WITHOUT_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(-(?!o)|$)|gpt-4o-2024-05-13|o1-(mini|preview)|chatgpt-4o")
 _NOT_CHAT = re.compile(r"text-embedding|whisper|tts-|dall-e|gpt-image|omni-moderation|davinci|babbage")
+_DEFAULT_TEMPERATURE = 0.1  # left out for a model that rejects it
 _FIXED_TEMPERATURE = re.compile(r"o[134](-|$)|gpt-5(?!.*chat)")
 
 
@@ -22,14 +23,18 @@ def warnings_of(config: BatchConfig, *, schema: bool) -> list[str]:
 
 
 def _warnings(config: BatchConfig, *, schema: bool) -> Iterator[str]:
-    model, window = config.model, context_window_of(config.model, config.base_url)
+    window = context_window_of(config.model, config.base_url)
     if window is not None and config.max_tokens is not None and config.max_tokens >= window:
-        yield f"--max-tokens {config.max_tokens:,} leaves no room for the prompt: the context of {model} is {window:,}"
-    if config.base_url is not None and "api.openai.com" not in config.base_url:
-        return
+        yield f"--max-tokens {config.max_tokens:,} leaves no room for the prompt: the context has {window:,} tokens"
+    if config.base_url is None or "api.openai.com" in config.base_url:
+        yield from _of_openai(config, schema=schema)
+
+
+def _of_openai(config: BatchConfig, *, schema: bool) -> Iterator[str]:
+    model = config.model
     if _NOT_CHAT.match(model):
         yield f"{model} is not a chat model: every row will fail; choose one such as gpt-4o-mini"
     elif schema and _WITHOUT_SCHEMA.match(model):
         yield f"{model} does not support JSON schemas: rows will fail; choose one such as gpt-4o-mini"
-    elif "temperature" in config.model_fields_set and _FIXED_TEMPERATURE.match(model) and config.temperature != 0.1:
+    elif config.temperature not in (None, _DEFAULT_TEMPERATURE) and _FIXED_TEMPERATURE.match(model):
         yield f"{model} does not accept --temperature: it answers with its own"

@@ -31,7 +31,12 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
 
 def _run(main: Coroutine[object, object, T]) -> T:
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        except KeyboardInterrupt as error:
+            # Without the way through the engine, which tells a person who pressed Ctrl-C nothing; but with its note.
+            notes = getattr(error.__context__, "__notes__", [])
+            raise KeyboardInterrupt(*(error.args or notes)) from None
 
 
 def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

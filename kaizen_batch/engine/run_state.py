@@ -130,6 +130,12 @@ class RunState:
             twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
         )
 
+    def saved(self) -> str:
+        """What an interrupted program says: what is saved, and how to resume; empty without a journal."""
+        if self.config.journal is None:
+            return ""
+        return f"the answers so far are saved in '{self.config.journal}': run the same program again to resume"
+
     def _how_to_resume(self) -> str:
         if self.config.journal is None:
             return ""

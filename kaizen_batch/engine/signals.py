@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as the polite requests that they are meant to be."""
+"""Signals that ask a process to end: Ctrl-C, SIGTERM, SIGHUP (the terminal was closed), SIGQUIT."""
 
 import asyncio
 import signal
@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-_TERMINATED = 128 + signal.SIGTERM  # what a shell says of a process that SIGTERM has ended
+_SHELL = 128  # a shell adds the number of the signal that has ended a process
+_ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")  # SIGHUP and SIGQUIT are not on Windows
 
 
 @contextmanager
 def on_stop(callback: Callable[[BaseException], None]) -> Iterator[None]:
-    """Call back on SIGTERM or SIGINT while the block lasts, with what the process is to end with.
+    """Call back on one of these signals while the block lasts, with what the process is to end with.
 
     Only where the process would otherwise just die of it, or be torn out of its event loop: a handler of the user's
     own is left alone, and so is `asyncio.run`, which turns SIGINT into a cancellation. Nothing is done outside of
@@ -21,9 +22,10 @@ def on_stop(callback: Callable[[BaseException], None]) -> Iterator[None]:
     taken: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
         with suppress(NotImplementedError):
-            if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-                loop.add_signal_handler(signal.SIGTERM, callback, SystemExit(_TERMINATED))
-                taken.append(signal.SIGTERM)
+            for number in (getattr(signal, name) for name in _ENDING if hasattr(signal, name)):
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    loop.add_signal_handler(number, callback, SystemExit(_SHELL + number))
+                    taken.append(number)
             if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
                 loop.add_signal_handler(signal.SIGINT, callback, KeyboardInterrupt())
                 taken.append(signal.SIGINT)

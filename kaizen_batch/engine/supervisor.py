@@ -82,6 +82,10 @@ class Supervisor:
                 raise self._end_with
             if not task.cancelled():
                 await task
+        except asyncio.CancelledError as error:
+            if saved := self._run.saved():  # a traceback of Ctrl-C shows it
+                error.add_note(saved)
+            raise
         finally:
             try:
                 await self.end()
@@ -120,6 +124,8 @@ class Supervisor:
         if self._end_with is not None and self._task is not None:
             self._task.cancel()
             return
+        if isinstance(end_with, KeyboardInterrupt) and (saved := self._run.saved()):
+            end_with.args = (saved,)
         self._end_with = end_with
         self._buffer.wake()
         self._ending = asyncio.create_task(self.end())

@@ -3,12 +3,12 @@
 import logging
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from kaizen_batch.agents import AgentLike, as_agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import EventSink
+from kaizen_batch.events import EventSink, Sinks
 from kaizen_batch.files.deferred_events import DeferredEvents
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.job import FileJob, JobResult
@@ -17,6 +17,7 @@ from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kin
 from kaizen_batch.files.rendering import config_and_rendering
 from kaizen_batch.files.target import Target
 from kaizen_batch.files.templates import RowAgent
+from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
 __all__ = ["FileJob", "JobResult", "run_job"]
@@ -33,6 +34,7 @@ async def run_job(
     on_event: EventSink | None = None,
     on_start: Callable[[BatchRun], object] | None = None,
     on_end: Callable[[JobResult], object] | None = None,
+    progress: bool = False,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 
@@ -48,7 +50,7 @@ async def run_job(
     without them.
 
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
-    of a job that an exception ends.
+    of a job that an exception ends. `progress` shows the progress, until the output is in place.
 
     Raises: ConfigError (wrong columns, one file for two things), RecordError, JournalError; with `on_error="raise"`
     BatchError.
@@ -60,7 +62,9 @@ async def run_job(
     survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering)
-    with DeferredEvents(on_event) as events:
+    display = progress_sink() if progress else None
+    tell = display if on_event is None else on_event if display is None else Sinks(on_event, display)
+    with display or nullcontext(), DeferredEvents(tell) as events:
         asked.watcher = events.watching(asked.watcher)
         with ExitStack() as files:
             rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)

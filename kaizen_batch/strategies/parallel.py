@@ -14,6 +14,7 @@ from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.limits import RateLimits, UpstreamLimits
+from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.results import BatchResult, Result
 from kaizen_batch.strategies.run import BatchRun
 from kaizen_batch.texts.renamed import renamed
@@ -92,37 +93,41 @@ class ParallelBatchStrategy:
         ordered: bool = True,
         batch: bool = True,
         on_event: EventSink | None = None,
+        progress: bool = False,
     ) -> BatchRun:
         """Results as they come, in the order of the items or, with `ordered=False`, of their completion.
 
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
         read before. When a fatal error stops the run, the input is read on, so that every item has its result:
-        `not_attempted`; leave an endless input by `break`. `on_event` is told of this run only; `batch` is what
-        the results say of themselves.
+        `not_attempted`; leave an endless input by `break`. `on_event` receives the events of this run only,
+        `progress` shows them in the terminal or notebook; `batch` is what the results say of themselves.
         """
         adapted = as_agent(agent)
         config = self.config.over(adapted.config)
         if config.journal is not None and adapted.endpoint is None:
             raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
-        sinks = tuple(for_run(sink) for sink in (self.on_event, on_event) if sink is not None)
+        shown = progress_sink() if progress else None
+        sinks = tuple(for_run(sink) for sink in (self.on_event, on_event, shown) if sink is not None)
         run = RunState(RunPlan(adapted, config, Source(items, is_batch=batch), sinks, self.limits))
         window = config.window or max(_WINDOW_FACTOR * run.limits.max_concurrent, _WINDOW_LEAST)
         return BatchRun(Supervisor(run, ReorderBuffer(window, ordered=ordered)))
 
-    async def run_batch(self, agent: AgentLike, items: Items, *, on_event: EventSink | None = None) -> BatchResult:
+    async def run_batch(
+        self, agent: AgentLike, items: Items, *, on_event: EventSink | None = None, progress: bool = False
+    ) -> BatchResult:
         """All results in order, and the summary."""
-        async with self.stream(agent, items, on_event=on_event) as run:
+        async with self.stream(agent, items, on_event=on_event, progress=progress) as run:
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
     @renamed(batch="batch_inputs")
-    async def execute_batch(self, agent: AgentLike, batch_inputs: Items) -> list[Result]:
+    async def execute_batch(self, agent: AgentLike, batch_inputs: Items, *, progress: bool = False) -> list[Result]:
         """One dict for each item, in order; `[]` for an empty batch.
 
         Raises: BatchError with `on_error="raise"`.
         """
-        return (await self.run_batch(agent, batch_inputs)).results
+        return (await self.run_batch(agent, batch_inputs, progress=progress)).results
 
     async def execute(self, agent: AgentLike, inputs: object, *, on_event: EventSink | None = None) -> Result:
         """One item, with the same retries and limits; its result says `batch: False`.

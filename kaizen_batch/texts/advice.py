@@ -31,6 +31,7 @@ _CODES = {
     "unsupported_parameter": Advice("the model rejects a parameter", "correct what its message names"),
     "timeout": Advice("no answer in time", "run again later, or raise timeout_s", retry=True),
     "connection": Advice("the connection failed", "run again when the endpoint is reachable", retry=True),
+    "tls": Advice("the TLS handshake failed", "correct the certificates or base_url", retry=True),
     "no_answer": Advice("no answer came", "run again later", retry=True),
     "cancelled": Advice("the call was cancelled", "run again", retry=True),
     "rate_limit_exceeded": Advice(
@@ -63,6 +64,7 @@ _STOPS = {
     "EndpointDownError": Advice("the endpoint is down", "wait until the endpoint is back", retry=True),
     "JournalError": Advice("the journal cannot be written", "correct what the message names", retry=True),
     "ModelNotFoundError": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
+    "TlsError": Advice("the TLS handshake failed", "correct the certificates or base_url", retry=True),
     "QuotaExhaustedError": Advice("the account has no credit left", "top up the account", retry=True),
     "TlsError": Advice("TLS to the endpoint fails", "correct what the message names", retry=True),
     "KeyboardInterrupt": Advice("you stopped the run", "run again", retry=True),
