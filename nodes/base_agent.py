@@ -132,7 +132,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
         With a `template` the items are rows, each a dict, or those of a DataFrame.
         """
-        more = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
+        more: dict[str, Any] = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
         return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered, **more)
 
     @renamed(items="batch")

@@ -64,7 +64,6 @@ _STOPS = {
     "EndpointDownError": Advice("the endpoint is down", "wait until the endpoint is back", retry=True),
     "JournalError": Advice("the journal cannot be written", "correct what the message names", retry=True),
     "ModelNotFoundError": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
-    "TlsError": Advice("the TLS handshake failed", "correct the certificates or base_url", retry=True),
     "QuotaExhaustedError": Advice("the account has no credit left", "top up the account", retry=True),
     "TlsError": Advice("TLS to the endpoint fails", "correct what the message names", retry=True),
     "KeyboardInterrupt": Advice("you stopped the run", "run again", retry=True),
