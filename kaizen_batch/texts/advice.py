@@ -31,7 +31,6 @@ _CODES = {
     "unsupported_parameter": Advice("the model rejects a parameter", "correct what its message names"),
     "timeout": Advice("no answer in time", "run again later, or raise timeout_s", retry=True),
     "connection": Advice("the connection failed", "run again when the endpoint is reachable", retry=True),
-    "tls": Advice("the TLS handshake failed", "correct the certificates or base_url", retry=True),
     "no_answer": Advice("no answer came", "run again later", retry=True),
     "cancelled": Advice("the call was cancelled", "run again", retry=True),
     "rate_limit_exceeded": Advice(
