@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import faults, identity, integrity, schema
+from kaizen_batch.journal import faults, identity, integrity, schema, statements
 from kaizen_batch.journal.format_1 import as_format_2
 from kaizen_batch.journal.migration import migrate
 
@@ -51,7 +51,7 @@ class Opened:
 
     connection: Connection
     token: str = field(default_factory=lambda: os.urandom(8).hex())
-    keys: list[bytes] = field(default_factory=list)
+    keys: list[tuple[bytes, int]] = field(default_factory=list)
     findings: integrity.Findings = field(default_factory=integrity.Findings)
 
 
@@ -163,8 +163,8 @@ def _marked_as_closed(connection: Connection) -> bool:
             if time.monotonic() > give_up:
                 return False
             time.sleep(0.01)  # noqa: TID251 - a reader is in the middle of a page; this thread is nobody's loop
-        if connection.execute(schema.HAS_META).fetchone() is not None:
-            connection.execute(schema.DROP_META, ("open",))
+        if connection.execute(statements.HAS_META).fetchone() is not None:
+            connection.execute(statements.DROP_META, ("open",))
         return integrity.checkpoint(connection)
     return False
 
@@ -193,12 +193,12 @@ def _set_up(opened: Opened, path: Path, creator: str, now: float) -> None:
         elif version == 1:
             migrate(connection, path)
         opened.findings, opened.keys = integrity.verify(connection, path, now)
-        connection.execute(schema.RECOVER)
+        connection.execute(statements.RECOVER)
         integrity.set_open(connection, path, opened.token)
     integrity.checkpoint(connection)
     # From here on the -wal is never empty, so that an empty one is not what a killed run left.
     owner = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
-    connection.execute(schema.SET_META, ("owner", owner))
+    connection.execute(statements.SET_META, ("owner", owner))
     _report(path, opened.findings)
 
 
@@ -206,7 +206,7 @@ def create_tables(connection: sqlite3.Connection, creator: str) -> None:
     """The tables of a new journal."""
     for part in schema.CREATE.split(";"):
         connection.execute(part)
-    connection.execute(schema.SET_META, ("creator", creator))
+    connection.execute(statements.SET_META, ("creator", creator))
 
 
 def _report(path: Path, findings: integrity.Findings) -> None:
@@ -217,8 +217,6 @@ def _report(path: Path, findings: integrity.Findings) -> None:
             findings.damaged,
             findings.rows,
         )
-    if findings.reindexed:
-        logger.warning("journal %r: the index of its keys was damaged, and has been made anew", str(path))
 
 
 def _accept(path: Path, error: JournalError) -> None:
@@ -316,7 +314,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 def _holder(path: Path) -> str:
     try:
         with closing(open_reader(path)) as connection:
-            owner: Any = json.loads(connection.execute(schema.GET_META, ("owner",)).fetchone()[0])
+            owner: Any = json.loads(connection.execute(statements.GET_META, ("owner",)).fetchone()[0])
         since = _utc(owner["since"])
         return f"process {owner['pid']} on {owner['host']} since {since}"
     except (JournalError, sqlite3.Error, TypeError):

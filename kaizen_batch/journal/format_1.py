@@ -8,7 +8,6 @@ from kaizen_batch.journal import schema
 # Columns that format 1 did not have, and what they say there.
 _NEW = {
     "unpriced": "0",
-    "before": "NULL",
     "via": "'live'",
     "batch": "NULL",
     "reasoning": "NULL",
@@ -16,6 +15,8 @@ _NEW = {
     "max_tokens": "NULL",
     "answer_check": "NULL",
 }
+
+LEDGER_COLUMNS = tuple(name for name in schema.ENTRY_COLUMNS if name not in ("request", *schema.ANSWER_COLUMNS))
 
 
 def old_key(endpoint: str, request: bytes) -> bytes:
@@ -26,9 +27,16 @@ def old_key(endpoint: str, request: bytes) -> bytes:
 
 def as_format_2(connection: sqlite3.Connection) -> None:
     """Let a reader's statements for this format read a journal of format 1."""
-    old = [row[1] for row in connection.execute("PRAGMA main.table_info(calls)")]
-    columns = [*old, *(f"{value} AS {name}" for name, value in _NEW.items())]
-    connection.execute(f"CREATE TEMP VIEW calls AS SELECT {', '.join(columns)} FROM main.calls")
+    has = {row[1] for row in connection.execute("PRAGMA main.table_info(calls)")}
+    views = {
+        "calls": LEDGER_COLUMNS,
+        "requests": ("request",),
+        "answers": schema.ANSWER_COLUMNS,
+        "entries": schema.ENTRY_COLUMNS,
+    }
+    for name, columns in views.items():
+        cells = ", ".join(column if column in has else f"{_NEW[column]} AS {column}" for column in columns)
+        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT id, {cells} FROM main.calls")
     for name in ("batches", "media", "rows"):
         start = schema.CREATE.index(f"CREATE TABLE {name} ")
         statement = schema.CREATE[start : schema.CREATE.index(";", start)]

@@ -23,12 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kaizen_batch.journal import faults, schema
+from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.identity import file_id, in_use
 from kaizen_batch.journal.records import DAMAGED, STATES, error_column, is_intact
 from kaizen_batch.journal.wal import last_pages, read_wal
 
 _PAGE = 2000
+_LAST_S = 60.0
+_TOKENS = [schema.ANSWER_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
 _JUDGED = [schema.ANSWER_COLUMNS.index(name) for name in ("text", "finish_reason", "value", "max_tokens")]
 
 
@@ -36,14 +38,15 @@ _JUDGED = [schema.ANSWER_COLUMNS.index(name) for name in ("text", "finish_reason
 class Findings:
     """What opening a journal found: its rows, and those of them that may be asked again.
 
-    `damaged` ones were, `empty` are answers without any text, `cut` those cut off by their `max_tokens`, by its value.
+    `damaged` rows were, `empty` are answers without any text, `cut` those cut off by their `max_tokens`, by its value.
+    `sent` is when the calls of the last minute were sent, and the tokens that each took.
     """
 
     rows: int = 0
     damaged: int = 0
-    reindexed: bool = False
     empty: int = 0
     cut: Counter[int] = field(default_factory=Counter)
+    sent: list[tuple[float, int]] = field(default_factory=list)
 
     def add(self, state: str, answer: Sequence[Any]) -> None:
         """Count an answer, if it is one that may be asked again."""
@@ -96,7 +99,7 @@ def token_of(path: Path) -> str | None:
 def set_open(connection: sqlite3.Connection, path: Path, token: str) -> None:
     """Record in the main file that it is open."""
     mark = json.dumps({"token": token, "inode": file_id(path)[1], "since": time.time()})  # noqa: TID251 - for people
-    connection.execute(schema.SET_META, ("open", mark))
+    connection.execute(statements.SET_META, ("open", mark))
 
 
 def checkpoint(connection: sqlite3.Connection) -> bool:
@@ -105,8 +108,8 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     return not busy and frames == folded
 
 
-def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Findings, list[bytes]]:
-    """Compare every row with its checksums and mark what is damaged; all keys. Inside a transaction.
+def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Findings, list[tuple[bytes, int]]]:
+    """Compare every row with its checksums and mark what is damaged; the key and the id of each. Inside a transaction.
 
     Raises: JournalError (`journal_damaged`) if the structure itself is damaged.
     """
@@ -115,42 +118,41 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
         raise faults.damaged(path, str(problem).replace("\n", " "))
     found, keys = Findings(), []
     for row in _rows(connection):
-        row_id, key, state, *answer, ledger = row
+        row_id, key, state, begun_at = row[:4]
         found.rows += 1
-        good = state in STATES and type(key) is bytes and is_intact(key, answer)
-        if state == "done" and answer[-1] is None:
-            good = False
-        if good and ledger:
-            keys.append(key)
-            found.add(state, answer)
-            continue
-        found.damaged += 1
-        about = {"id": row_id, "error": error_column(DAMAGED), "now": now, "keep": bool(ledger)}
-        connection.execute(schema.DISCARD, about)
-        if type(key) is bytes and len(key) == 32:
-            keys.append(key)
-    found.reindexed = _repair_index(connection, path)
+        if _is_good(key, state, row[4:-1]) and row[-1]:
+            found.add(state, row[4:-1])
+            if begun_at is not None and begun_at > now - _LAST_S:
+                found.sent.append((begun_at, _tokens(row[4:-1])))
+        else:
+            found.damaged += 1
+            _discard(connection, row_id, now, keep_money=bool(row[-1]))
+        if type(key) is bytes:
+            keys.append((key, row_id))
     return found, keys
+
+
+def _is_good(key: object, state: str, answer: Sequence[Any]) -> bool:
+    if state not in STATES or type(key) is not bytes or (state == "done" and answer[-1] is None):
+        return False
+    return is_intact(key, answer)
+
+
+def _discard(connection: sqlite3.Connection, row_id: int, now: float, *, keep_money: bool) -> None:
+    about = {"id": row_id, "error": error_column(DAMAGED), "now": now, "keep": keep_money}
+    connection.execute(statements.DISCARD, about)
+    connection.execute(statements.DISCARD_ANSWER, (row_id,))
+
+
+def _tokens(answer: Sequence[Any]) -> int:
+    return sum(answer[place] or 0 for place in _TOKENS)
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[Any]:
     last = 0
-    while rows := connection.execute(schema.CHECK, (last, _PAGE)).fetchall():
+    while rows := connection.execute(statements.CHECK, (last, _PAGE)).fetchall():
         yield from rows
         last = rows[-1][0]
-
-
-def _repair_index(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the index of the keys differed from the rows, so that answers would not have been found."""
-    table, index = 0, 0
-    for (key,) in connection.execute("SELECT key FROM calls NOT INDEXED"):
-        table ^= int.from_bytes(key, "big") if type(key) is bytes else 1
-    for (key,) in connection.execute(schema.INDEXED_KEYS):
-        index ^= int.from_bytes(key, "big") if type(key) is bytes else 1
-    if table == index:
-        return False
-    connection.execute("REINDEX calls")
-    return True
 
 
 def _open_mark(path: Path) -> dict[str, Any] | None:
@@ -162,7 +164,7 @@ def _open_mark(path: Path) -> dict[str, Any] | None:
     ):
         if connection.execute("PRAGMA user_version").fetchone()[0] < 2:
             return None
-        row = connection.execute(schema.GET_META, ("open",)).fetchone()
+        row = connection.execute(statements.GET_META, ("open",)).fetchone()
         return None if row is None else dict(json.loads(row[0]))
     return None
 

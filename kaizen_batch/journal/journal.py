@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
-from kaizen_batch.journal import faults, schema
+from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.files import (
     Opened,
     close_writer,
@@ -85,13 +85,13 @@ class Journal:
     def count(self) -> dict[State, int]:
         """The number of requests in each state."""
         with self._reading() as connection:
-            found = dict(connection.execute(schema.COUNT).fetchall())
+            found = dict(connection.execute(statements.COUNT).fetchall())
         return {state: found.get(state, 0) for state in STATES}
 
     def totals(self) -> Totals:
         """The sums of calls and dollars, and what may have been paid twice."""
         with self._reading() as connection:
-            return Totals(*connection.execute(schema.TOTALS).fetchone())
+            return Totals(*connection.execute(statements.TOTALS).fetchone())
 
     def __len__(self) -> int:
         return sum(self.count().values())
@@ -107,7 +107,7 @@ class Journal:
         _check_states(states)
         with self._reading() as connection:
             place = (-2, 0)
-            while rows := connection.execute(schema.page(len(states)), (*place, *states, _PAGE)).fetchall():
+            while rows := connection.execute(statements.page(len(states)), (*place, *states, _PAGE)).fetchall():
                 yield from (entry_of(row[1:]) for row in rows)
                 place = (rows[-1][schema.ENTRY_COLUMNS.index("item") + 1], rows[-1][0])
 
@@ -115,26 +115,26 @@ class Journal:
         """The entries without prompts and answers, in the order of their first calls: a quick look over millions."""
         with self._reading() as connection:
             last = 0
-            while rows := connection.execute(schema.OUTLINES, (last, _OUTLINES)).fetchall():
+            while rows := connection.execute(statements.OUTLINES, (last, _OUTLINES)).fetchall():
                 yield from map(outline_of, rows)
                 last = rows[-1][0]
 
     def find(self, keys: Sequence[bytes]) -> list[Entry]:
         """The entries of some keys, in the order of the keys; without those that are not there."""
         with self._reading() as connection:
-            rows = connection.execute(schema.look_up(len(keys)), tuple(keys)).fetchall()
+            rows = connection.execute(statements.find(len(keys)), tuple(keys)).fetchall()
         entries = {row[0]: entry_of(row) for row in rows}
         return [entries[key] for key in keys if key in entries]
 
     def runs(self) -> list[Run]:
         """The runs on this journal, in the order of their beginnings."""
         with self._reading() as connection:
-            return [run_of(row) for row in connection.execute(schema.RUNS)]
+            return [run_of(row) for row in connection.execute(statements.RUNS)]
 
     def samples(self, run: Run) -> list[dict[str, object]]:
         """How a run went on: what BatchProgress says, with its `moment` (Unix time), each half second or less often."""
         with self._reading() as connection:
-            rows = connection.execute(schema.SAMPLES, (run.id,)).fetchall()
+            rows = connection.execute(statements.SAMPLES, (run.id,)).fetchall()
         return [{"moment": moment, **json.loads(figures)} for moment, figures in rows]
 
     def rows(self, run: Run) -> Iterator[InputRow]:
@@ -142,14 +142,14 @@ class Journal:
         attempted, too."""
         with self._reading() as connection:
             last = -1
-            while rows := connection.execute(schema.ROWS, (run.id, last, _OUTLINES)).fetchall():
+            while rows := connection.execute(statements.ROWS, (run.id, last, _OUTLINES)).fetchall():
                 yield from (InputRow(*row) for row in rows)
                 last = rows[-1][0]
 
     def sent_since(self, moment: float) -> list[tuple[float, int]]:
         """When the calls after a moment (Unix time) were sent, in order, and the tokens that each took."""
         with self._reading() as connection:
-            return sorted(connection.execute(schema.SENT_SINCE, (moment,)))
+            return sorted(connection.execute(statements.SENT_SINCE, (moment,)))
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Write a copy that is complete, closed, and opens anywhere; also while a run writes. Raises: JournalError."""
@@ -164,7 +164,7 @@ class Journal:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
             if copy.execute("PRAGMA user_version").fetchone()[0] > 1:
-                copy.execute(schema.DROP_META, ("open",))
+                copy.execute(statements.DROP_META, ("open",))
 
     def accept_loss(self) -> None:
         """Go on with a journal that was refused as incomplete: what is not in it is asked, and perhaps paid, again."""
@@ -204,7 +204,9 @@ class Journal:
             opened = self._open_writer()
             try:
                 with transaction(opened.connection):
-                    deleted = opened.connection.execute(schema.prune(len(states)), (*states, before)).rowcount
+                    deleted = opened.connection.execute(statements.prune(len(states)), (*states, before)).rowcount
+                    for statement in statements.ORPHANS:
+                        opened.connection.execute(statement)
                 opened.connection.execute("VACUUM")
             finally:
                 close_writer(opened)

@@ -17,14 +17,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kaizen_batch.journal import schema
+from kaizen_batch.journal import schema, statements
 from kaizen_batch.journal.canonical import body_form, key_of
 from kaizen_batch.journal.format_1 import old_key
 from kaizen_batch.journal.records import as_bytes, as_text, checksum
 
 _PAGE = 500
 _LIMITS = ("max_tokens", "max_completion_tokens")
-_COPIED = (
+_LEDGER = (
     "key",
     "state",
     "item",
@@ -36,6 +36,8 @@ _COPIED = (
     "unanswered_usd",
     "at_risk_usd",
     "error",
+)
+_ANSWER = (
     "finish_reason",
     "refusal",
     "model",
@@ -46,8 +48,8 @@ _COPIED = (
     "latency_s",
     "value",
     "text",
-    "request",
 )
+_COPIED = (*_LEDGER, *_ANSWER, "request")
 _SUMMED = ("attempts", "spent_usd", "unanswered", "unanswered_usd")
 _RANK = {"done": 3, "unknown": 2, "failed": 1}
 
@@ -65,7 +67,7 @@ class _Run(NamedTuple):
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a journal of format 1 to format 2; inside a transaction that the caller commits."""
     runs = _runs(connection)
-    connection.execute(schema.RECOVER)
+    connection.execute(statements.RECOVER)
     connection.execute("ALTER TABLE calls RENAME TO calls_1")
     for table in ("meta", "runs", "samples"):
         connection.execute(f"ALTER TABLE {table} RENAME TO {table}_1")
@@ -76,7 +78,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     for table in ("meta", "runs", "samples"):
         connection.execute(f"INSERT INTO {table} SELECT * FROM {table}_1")
         connection.execute(f"DROP TABLE {table}_1")
+    connection.execute("CREATE UNIQUE INDEX migrating ON calls (key)")
     unknown = sum(_copy(connection, row, runs) for row in _rows(connection))
+    connection.execute("DROP INDEX migrating")
     connection.execute("DROP TABLE calls_1")
     if unknown:
         logger.warning(
@@ -118,11 +122,11 @@ def _copy(connection: sqlite3.Connection, row: dict[str, Any], runs: Sequence[_R
         row["key"] = key_of(body_form(run.endpoint, request, temperature=run.temperature))
     row["max_tokens"] = _limit_of(request)
     names = (*_COPIED, "max_tokens")
-    present = connection.execute(f"SELECT {', '.join(names)} FROM calls WHERE key = ?", (row["key"],)).fetchone()
-    if present is not None:
+    statement = f"SELECT id, {', '.join(names)} FROM entries WHERE key = ?"
+    row_id, *present = connection.execute(statement, (row["key"],)).fetchone() or (None,)
+    if present:
         row = _merged(_named(names, present), row)
-        connection.execute("DELETE FROM calls WHERE key = ?", (row["key"],))
-    _insert(connection, row)
+    _insert(connection, row_id, row)
     return run is None
 
 
@@ -159,14 +163,17 @@ def _worth(row: dict[str, Any]) -> tuple[int, bool, int, float]:
     return _RANK.get(row["state"], 0), ended, row["max_tokens"] or 0, row["ended_at"] or 0.0
 
 
-def _insert(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
-    answer = {**dict.fromkeys(schema.ANSWER_COLUMNS), **{k: row[k] for k in row if k in schema.ANSWER_COLUMNS}}
-    if answer["latency_s"] is None:
-        answer = dict.fromkeys(schema.ANSWER_COLUMNS)
-    else:
-        cells = [answer[name] for name in schema.ANSWER_COLUMNS[:-1]]
-        answer["answer_check"] = checksum(row["key"], cells)
-    values = {**row, **answer}
-    names = ", ".join(values)
-    statement = f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(values))})"
-    connection.execute(statement, [as_bytes(value) for value in values.values()])
+def _insert(connection: sqlite3.Connection, row_id: int | None, row: dict[str, Any]) -> None:
+    """Write a row under its id, the next one if it has none."""
+    row_id = _replace(connection, "calls", {"id": row_id, **{name: row[name] for name in _LEDGER}})
+    _replace(connection, "requests", {"id": row_id, "request": row["request"]})
+    if row["latency_s"] is None:
+        return
+    cells = [row.get(name) for name in schema.ANSWER_COLUMNS[:-1]]
+    answer = dict(zip(schema.ANSWER_COLUMNS, (*cells, checksum(row["key"], cells)), strict=True))
+    _replace(connection, "answers", {"id": row_id, **answer})
+
+
+def _replace(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> int | None:
+    statement = f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+    return connection.execute(statement, [as_bytes(value) for value in row.values()]).lastrowid

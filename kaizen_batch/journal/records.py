@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct, structs
 
-from kaizen_batch.journal.schema import NO_ANSWER
+from kaizen_batch.journal.schema import ANSWER_COLUMNS, NO_ANSWER
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
 
@@ -17,6 +17,9 @@ STATES: tuple[State, ...] = get_args(State)
 
 DAMAGED = ItemError("JournalError", "the row was damaged on the disk; it is asked again", "journal_row_damaged", True)
 """The error of a row that is not as it was written."""
+
+# The spelling of an answer that its checksum is made of. Not repr: what that escapes depends on Python's version.
+_CHECKED = "\x1f".join(["%s"] * (len(ANSWER_COLUMNS) - 1))
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -152,7 +155,7 @@ class Run:
 
 
 def run_of(row: Sequence[Any]) -> Run:
-    """A row of `schema.RUNS` as a run."""
+    """A row of `statements.RUNS` as a run."""
     run_id, begun_at, ended_at, description, summary = row
     return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
 
@@ -181,16 +184,18 @@ def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[object, ...]:
 
 def checksum(key: bytes, cells: Sequence[object]) -> int:
     """The checksum of a request's answer, as the columns but for `answer_check`; it shows damage, not malice."""
-    return zlib.crc32("\x1f".join(map(str, cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
+    return zlib.crc32((_CHECKED % tuple(cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
 
 
 def is_intact(key: bytes, cells: Sequence[Any]) -> bool:
     """Whether the values of `schema.ANSWER_COLUMNS` are those that were written; no answer at all is intact, too."""
-    *answer, check = cells
+    answer, check = cells[:-1], cells[-1]
     if check is None:
         return all(cell is None for cell in answer)
     try:
-        return bool(checksum(key, [as_text(cell) for cell in answer]) == check)
+        if bytes in map(type, answer):
+            answer = [as_text(cell) for cell in answer]
+        return bool(checksum(key, answer) == check)
     except (TypeError, UnicodeError):
         return False
 
@@ -233,7 +238,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 
 def outline_of(row: Sequence[Any]) -> Outline:
-    """A row of `schema.OUTLINES` as an outline."""
+    """A row of `statements.OUTLINES` as an outline."""
     _, key, state, item, latency_s, error = row
     return Outline(key, state, item, latency_s, _error_of(as_text(error)))
 

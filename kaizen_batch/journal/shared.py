@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Lock
 
 from kaizen_batch.errors import JournalError
+from kaizen_batch.journal.key_index import KeyIndex
 from kaizen_batch.journal.records import Totals
-from kaizen_batch.journal.seen import SeenKeys
 from kaizen_batch.journal.store import Store
 from kaizen_batch.journal.worker import Worker
 
@@ -22,14 +22,14 @@ _guard = Lock()
 class SharedJournal:
     """A journal that this process has open; made and found by `join`.
 
-    `seen` are the keys that may be in the file, `totals` its sums when it was opened, `sent` when the calls of the last
+    `keys` knows the row of each key, `totals` its sums when it was opened, `sent` when the calls of the last
     minute were sent, with their tokens.
     """
 
     def __init__(self, path: Path, creator: str, now: float) -> None:
         self.path = path
         self.store = Store(path)
-        self.seen = SeenKeys()
+        self.keys = KeyIndex()
         self.totals: Totals = Totals()
         self.sent: list[tuple[float, int]] = []
         self.users = 0
@@ -38,10 +38,10 @@ class SharedJournal:
         self.worker = Worker(self.store, lambda: self._open_store(creator, now))
 
     def _open_store(self, creator: str, now: float) -> None:
-        for key in self.store.open(creator=creator, now=now):
-            self.seen.add(key)
+        for key, row in self.store.open(creator=creator, now=now):
+            self.keys.load(key, row)
         self.totals = self.store.totals()
-        self.sent = self.store.sent_since(now - 60.0)
+        self.sent = sorted(self.store.findings.sent)
 
     def claim(self, key: bytes, on_release: Callable[[], None]) -> bool:
         """Whether nobody asks this now, so that the caller may; else `on_release` is called when they are done."""

@@ -4,23 +4,22 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import faults, integrity, schema
+from kaizen_batch.journal import faults, integrity, statements
 from kaizen_batch.journal.files import Opened, abandon, close_writer, open_writer, transaction, write_lock
 from kaizen_batch.journal.identity import Watch
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.records import Entry, Totals, as_bytes, entry_of
 
-# Rows of a statement: some sizes, which stay in the connection's cache; what is left of one is filled up with nothing.
-_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 256)
-_NOTHING = (None,) * len(schema.CALL_CELLS)
+# Rows of a statement: multiples of eight and what is left of one, so that statements stay in the connection's cache.
+_ROWS = 128
+_STEP = 8
 
-# One thing to do to one key: its kind (of `schema`), the key, and its cells: those of `schema.CALL_CELLS`, or of
-# `schema.ON_RUN`. A plain tuple, for the loop makes two of them for each item.
+# One thing to do to one key: its kind (of `statements`), the key, and the cells of its statement. A plain tuple,
+# because the loop makes two of them for each item.
 Operation: TypeAlias = tuple[int, bytes, tuple[Any, ...]]
 _Rounds: TypeAlias = list[tuple[int, list[int]]]
 
@@ -30,7 +29,7 @@ class Store:
 
     >>> store = Store(Path("run.db"))
     >>> store.open(creator="1.0", now=0.0)
-    >>> store.apply([(schema.CALL, key, row)], {})
+    >>> store.apply([(statements.DONE, key, row)], {})
     >>> store.close()
 
     `commits` counts the transactions that wrote, `findings` is what opening the file found.
@@ -44,8 +43,8 @@ class Store:
         self._opened: Opened | None = None
         self._watch: Watch | None = None
 
-    def open(self, *, creator: str, now: float) -> list[bytes]:
-        """Take the locks, then create or recover the file; the keys of all rows. Raises: JournalError."""
+    def open(self, *, creator: str, now: float) -> list[tuple[bytes, int]]:
+        """Take the locks, then create or recover the file; the key and the id of each row. Raises: JournalError."""
         with ExitStack() as stack:
             stack.enter_context(write_lock(self.path))
             self._opened = opened = open_writer(self.path, creator=creator, now=now)
@@ -65,12 +64,10 @@ class Store:
         with faults.translated(self.path):
             self._check()
             rounds = _rounds(operations)
-            writes = sum(-(-len(places) // _SIZES[-1]) for number, places in rounds if number % 2)
-            writes += sum(kind not in (schema.LOOK_UP, schema.CALL) for kind, _, _ in operations)
-            # One statement is a transaction by itself, and three calls fewer.
-            with transaction(connection) if writes > 1 else nullcontext():
+            writes = rounds[-1][0] > 0
+            with transaction(connection) if writes else nullcontext():
                 self._steps(connection, operations, rounds, found)
-            self.commits += writes > 0
+            self.commits += writes
             if writes and self._watch is not None:
                 self._watch.remember()
 
@@ -84,12 +81,7 @@ class Store:
     def totals(self) -> Totals:
         """The sums of the journal as it is now."""
         with faults.translated(self.path):
-            return Totals(*self.connection.execute(schema.TOTALS).fetchone())
-
-    def sent_since(self, moment: float) -> list[tuple[float, int]]:
-        """When calls were sent after a moment (Unix time), and the tokens that each took."""
-        with faults.translated(self.path):
-            return sorted(self.connection.execute(schema.SENT_SINCE, (moment,)))
+            return Totals(*self.connection.execute(statements.TOTALS).fetchone())
 
     def close(self) -> None:
         """Fold the -wal into the file, record that it is closed, and give the locks back. Raises: JournalError."""
@@ -115,12 +107,11 @@ class Store:
         self, connection: sqlite3.Connection, operations: Sequence[Operation], rounds: _Rounds, found: dict[int, Entry]
     ) -> None:
         for number, places in rounds:
-            for some in _chunks(places):
-                if number % 2:
-                    _write(connection, [operations[place] for place in some])
-                else:
-                    entries = _look_up(connection, {operations[place][1] for place in some})
-                    found.update({place: entries[key] for place in some if (key := operations[place][1]) in entries})
+            if number % 2:
+                _write(connection, [operations[place] for place in places])
+                continue
+            entries = _look_up(connection, [operations[place][2][0] for place in places])
+            found.update({place: entries[key] for place in places if (key := operations[place][1]) in entries})
 
 
 def _rounds(operations: Sequence[Operation]) -> _Rounds:
@@ -129,42 +120,60 @@ def _rounds(operations: Sequence[Operation]) -> _Rounds:
     Operations of different keys commute, so each is in the first round that keeps the order of its own key.
     """
     keys = {key for _, key, _ in operations}
-    if len(keys) == len(operations) and all(kind != schema.LOOK_UP for kind, _, _ in operations):
+    if len(keys) == len(operations) and all(kind != statements.LOOK_UP for kind, _, _ in operations):
         return [(1, list(range(len(operations))))]  # nearly always
     last: dict[bytes, int] = {}
     rounds: defaultdict[int, list[int]] = defaultdict(list)
     for place, (kind, key, _) in enumerate(operations):
         number = last.get(key, 0)
-        number += (kind != schema.LOOK_UP) != number % 2
+        if kind == statements.LOOK_UP:
+            number += number % 2
+        else:
+            number += 2 if number % 2 else 1
         last[key] = number
         rounds[number].append(place)
     return sorted(rounds.items())
 
 
-def _chunks(places: list[int]) -> Iterator[list[int]]:
-    size = _SIZES[-1]
-    return (places[start : start + size] for start in range(0, len(places), size))
-
-
-def _size(rows: int) -> int:
-    return next(size for size in _SIZES if size >= rows)
+def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    start = 0
+    while left := len(rows) - start:
+        size = min(_ROWS, left - left % _STEP or left)
+        yield rows[start : start + size]
+        start += size
 
 
 def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> None:
-    calls = [row for kind, _, row in operations if kind == schema.CALL]
-    if calls:
-        size = _size(len(calls))
-        _execute(connection, schema.write(size), [*chain.from_iterable(calls), *_NOTHING * (size - len(calls))])
-    if rows := [row for kind, _, row in operations if kind == schema.ROW]:
-        connection.executemany(schema.SET_ROW, rows)
-    for kind, key, row in operations:
-        if kind == schema.MEDIA:
-            connection.execute(schema.SET_MEDIA, row)
-        elif kind == schema.UNSENT:
-            for statement in schema.TAKE_BACK:
-                connection.execute(statement, (key,))
-        elif kind in schema.ON_RUN:
-            _execute(connection, schema.ON_RUN[kind], row)
+    by_kind: defaultdict[int, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        by_kind[operation[0]].append(operation)
+    for kind in statements.ON_CALLS:
+        for some in _chunks(by_kind.pop(kind, ())):
+            _write_calls(connection, kind, [row for _, _, row in some])
+    if rows := by_kind.pop(statements.ROW, ()):
+        connection.executemany(statements.SET_ROW, [row for _, _, row in rows])
+    for kind, others in by_kind.items():
+        for _, _, row in others:
+            _write_one(connection, kind, row)
+
+
+def _write_calls(connection: sqlite3.Connection, kind: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    width = len(statements.CALL_COLUMNS[kind])
+    cells = [cell for row in rows for cell in row[:width]]
+    _execute(connection, statements.on_calls(kind, len(rows)), cells)
+    beside = statements.beside(kind, len(rows))
+    if beside is not None:
+        _execute(connection, beside, [cell for row in rows for cell in (row[0], *row[width:])])
+
+
+def _write_one(connection: sqlite3.Connection, kind: int, row: tuple[Any, ...]) -> None:
+    if kind == statements.MEDIA:
+        connection.execute(statements.SET_MEDIA, row)
+    elif kind == statements.UNSENT:
+        for statement in statements.TAKE_BACK:
+            connection.execute(statement, row)
+    else:
+        _execute(connection, statements.ON_RUN[kind], row)
 
 
 def _execute(connection: sqlite3.Connection, statement: str, cells: Sequence[object]) -> None:
@@ -174,7 +183,9 @@ def _execute(connection: sqlite3.Connection, statement: str, cells: Sequence[obj
         connection.execute(statement, [as_bytes(cell) for cell in cells])
 
 
-def _look_up(connection: sqlite3.Connection, keys: set[bytes]) -> dict[bytes, Entry]:
-    size = _size(len(keys))
-    rows = connection.execute(schema.look_up(size), [*keys, *(None,) * (size - len(keys))])
-    return {row[0]: entry_of(row) for row in rows}
+def _look_up(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[bytes, Entry]:
+    found = {}
+    for some in _chunks(ids):
+        rows = connection.execute(statements.look_up(len(some)), some)
+        found.update({row[0]: entry_of(row) for row in rows})
+    return found

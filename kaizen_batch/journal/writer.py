@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import faults, schema, shared
+from kaizen_batch.journal import faults, shared, statements
 from kaizen_batch.journal.canonical import Media
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
@@ -83,7 +83,7 @@ class JournalWriter:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._journal = journal = await self._join()
-        self._seen = journal.seen
+        self._keys = journal.keys
         try:
             self._refusal = self._fault = await asyncio.shield(asyncio.wrap_future(journal.worker.opened))
             if self._fault is not None:
@@ -109,12 +109,14 @@ class JournalWriter:
 
     def may_know(self, key: bytes) -> bool:
         """Whether `look_up` could find something; False is certain, and nearly free."""
-        return key in self._seen or self._refusal is not None
+        return self._refusal is not None or self._keys.get(key) > 0
 
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":
         """What is known of a request, the operations before this one included; None if nothing."""
-        if self._refusal is not None or key in self._seen:
-            return self._waiting((schema.LOOK_UP, key, (key,)))
+        if self._refusal is not None:
+            raise _again(self._refusal)
+        if row := self._keys.get(key):
+            return self._waiting((statements.LOOK_UP, key, (row,)))
         unknown: asyncio.Future[Entry | None] = self._loop.create_future()
         unknown.set_result(None)
         return unknown
@@ -145,12 +147,12 @@ class JournalWriter:
         its row in `batches`, the request is submitted: it stays so when the journal is opened again.
         """
         state = "in_flight" if batch is None else "submitted"
-        row = (key, state, self._clock(), item, request, at_risk_usd, None, None, 0, via, batch, *schema.NO_ANSWER)
-        return self._waiting((schema.CALL, key, row))
+        row = (self._row_of(key), key, state, self._clock(), item, at_risk_usd, via, batch, request)
+        return self._waiting((statements.BEGIN, key, row))
 
     def unsent(self, key: bytes) -> None:
         """The call that began was not sent after all: it counts neither as a call nor as a failure."""
-        self._note(schema.UNSENT, key, (key,))
+        self._note(statements.UNSENT, key, (self._row_of(key),))
 
     def done(
         self, key: bytes, answer: StoredAnswer, *, spent_usd: float | None = 0.0, via: str = "live"
@@ -158,8 +160,8 @@ class JournalWriter:
         """The call was answered and its answer is final; `spent_usd` is what this call cost, None if nobody knows."""
         answered = answer_columns(key, answer)
         unpriced = spent_usd is None
-        row = (key, "done", self._clock(), None, None, None, None, spent_usd or 0.0, unpriced, via, None, *answered)
-        return self._waiting((schema.CALL, key, row))
+        row = (self._row_of(key), key, "done", self._clock(), spent_usd or 0.0, unpriced, via, *answered)
+        return self._waiting((statements.DONE, key, row))
 
     def failed(
         self,
@@ -193,30 +195,30 @@ class JournalWriter:
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
         """What became of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
-        self._note(schema.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status))
+        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status))
 
     def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
         """An image, sound or document that requests refer to; its content is kept only if asked for."""
         content = media.content if keep else None
         row = (media.sha256, len(media.content), media.media_type, name, content)
-        self._note(schema.MEDIA, media.sha256, row)
+        self._note(statements.MEDIA, media.sha256, row)
 
     def begin_run(self, description: Mapping[str, object]) -> None:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""
-        self._note(schema.RUN_BEGUN, self.run, (self.run, self._clock(), json.dumps(description)))
+        self._note(statements.RUN_BEGUN, self.run, (self.run, self._clock(), json.dumps(description)))
 
     def sample(self, figures: Mapping[str, object], elapsed_s: float, *, last: bool = False) -> None:
         """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
         if last or elapsed_s >= self._sample_at_s:
             # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
             self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
-            self._note(schema.RUN_SAMPLED, self.run, (self.run, self._clock(), json.dumps(figures)))
+            self._note(statements.RUN_SAMPLED, self.run, (self.run, self._clock(), json.dumps(figures)))
 
     def end_run(self, summary: Mapping[str, object]) -> None:
         """The run is over; if it listed all rows of its input, those that earlier runs have listed are dropped."""
-        self._note(schema.RUN_ENDED, self.run, (self._clock(), json.dumps(summary), self.run))
+        self._note(statements.RUN_ENDED, self.run, (self._clock(), json.dumps(summary), self.run))
         if self._lists_rows and not summary.get("stopped"):
-            self._note(schema.RUN_LISTED, self.run, (self.run,))
+            self._note(statements.RUN_LISTED, self.run, (self.run,))
 
     async def aclose(self) -> None:
         """Write what is waiting and leave the file, which the last run closes; a cancellation waits until then."""
@@ -247,15 +249,19 @@ class JournalWriter:
                 interrupted = True
         return interrupted
 
+    def _row_of(self, key: bytes) -> int:
+        """The row of a key, a new one if it has none. Raises: JournalError if the journal is not open."""
+        if self._refusal is not None:
+            raise _again(self._refusal)
+        return self._keys.add(key)
+
     def _note(self, kind: int, key: bytes, row: tuple[object, ...]) -> None:
         if self._refusal is not None:
             raise _again(self._refusal)
         self._put((kind, key, row), None)
 
     def _waiting(self, operation: Operation) -> "asyncio.Future[Any]":
-        if self._refusal is not None:
-            raise _again(self._refusal)
-        future: asyncio.Future[object] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._put(operation, future)
         return future
 
@@ -264,17 +270,24 @@ class JournalWriter:
         if not self._pending:
             self._loop.call_soon(self._hand_over)
         self._pending.append((operation, future))
-        if operation[0] == schema.CALL:
-            self._seen.add(operation[1])
 
     def _ended(
         self, key: bytes, error: ItemError, answer: StoredAnswer | None, spent_usd: float | None, may_be_billed: bool
     ) -> Operation:
-        state = "unknown" if may_be_billed and answer is None else "failed"
-        cells = schema.NO_ANSWER if answer is None else answer_columns(key, answer)
-        money = (spent_usd or 0.0, spent_usd is None)
-        row = (key, state, self._clock(), None, None, None, error_column(error), *money, "live", None, *cells)
-        return schema.CALL, key, row
+        row = (
+            self._row_of(key),
+            key,
+            "failed",
+            self._clock(),
+            error_column(error),
+            spent_usd or 0.0,
+            spent_usd is None,
+        )
+        if answer is not None:
+            return statements.ANSWERED, key, (*row, *answer_columns(key, answer))
+        if may_be_billed:
+            row = (*row[:2], "unknown", *row[3:])
+        return statements.ENDED, key, (*row, may_be_billed)
 
     def _hand_over(self) -> None:
         if self._pending and self._journal is not None:

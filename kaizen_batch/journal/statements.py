@@ -1,0 +1,213 @@
+"""Every statement that reads or writes the tables, and the kinds of operation that the writer queues.
+
+An upsert for each of the three things that happen to a call, for as many rows as a group has. Each statement gives up
+the interpreter several times, and each time must win it back from a busy loop, so a group takes as few as possible.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from kaizen_batch.journal.schema import ANSWER_COLUMNS, ENTRY_COLUMNS, LEDGER_SUM
+
+# Kinds of operation: on one call, on a row of the input, on media, and on the run itself.
+# The cells of one on a call are those of CALL_COLUMNS, then those that `beside` takes after the id.
+LOOK_UP, BEGIN, DONE, ANSWERED, ENDED, UNSENT, ROW, MEDIA, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED, RUN_LISTED = range(12)
+
+_UNDER_WAY = "state IN ('in_flight', 'submitted')"
+_NEW_DOUBT = "excluded.state = 'unknown'"
+_ADDED = {
+    "spent_usd": "spent_usd + excluded.spent_usd",
+    "unpriced": "unpriced + excluded.unpriced",
+    "at_risk_usd": "0",
+}
+# A late end takes nothing away from an answer.
+_LATE = {
+    "ended_at": "iif(state = 'done', ended_at, excluded.ended_at)",
+    "error": "iif(state = 'done', error, excluded.error)",
+}
+
+
+class _Many(NamedTuple):
+    """A statement for any number of rows: what comes before them, one row, and what comes after."""
+
+    before: str
+    row: str
+    after: str
+
+
+def _into(table: str, columns: Sequence[str], after: str, how: str = "INSERT") -> _Many:
+    row = f"({', '.join('?' * len(columns))})"
+    return _Many(f"{how} INTO {table} ({', '.join(columns)}) VALUES ", row, after)
+
+
+def _upsert(columns: Sequence[str], changes: Mapping[str, str]) -> _Many:
+    setting = ", ".join(f"{name} = {value}" for name, value in changes.items())
+    # Two keys under one id do not happen while 64 bits tell keys apart; if they did, the later would not be kept.
+    return _into("calls", columns, f" ON CONFLICT (id) DO UPDATE SET {setting} WHERE calls.key = excluded.key")
+
+
+CALL_COLUMNS: dict[int, tuple[str, ...]] = {
+    BEGIN: ("id", "key", "state", "begun_at", "item", "at_risk_usd", "via", "batch"),
+    DONE: ("id", "key", "state", "ended_at", "spent_usd", "unpriced", "via"),
+    ANSWERED: ("id", "key", "state", "ended_at", "error", "spent_usd", "unpriced"),
+    ENDED: ("id", "key", "state", "ended_at", "error", "spent_usd", "unpriced", "unanswered"),
+}
+_UPSERTS = {
+    # On a row under way (a hedge) the earlier call counts as unanswered from here on, so that the bound on what was
+    # paid holds whichever of the two answers.
+    BEGIN: _upsert(
+        CALL_COLUMNS[BEGIN],
+        {
+            "state": "excluded.state",
+            "before": "state",
+            "attempts": "attempts + 1",
+            "begun_at": "excluded.begun_at",
+            "unanswered": f"unanswered + ({_UNDER_WAY})",
+            "unanswered_usd": "unanswered_usd + at_risk_usd",
+            "at_risk_usd": "excluded.at_risk_usd",
+            "via": "excluded.via",
+            "batch": "excluded.batch",
+        },
+    ),
+    DONE: _upsert(
+        CALL_COLUMNS[DONE],
+        {"state": "'done'", "ended_at": "excluded.ended_at", "error": "NULL", "via": "excluded.via", **_ADDED},
+    ),
+    ANSWERED: _upsert(
+        CALL_COLUMNS[ANSWERED], {"state": "iif(state = 'done', state, excluded.state)", **_LATE, **_ADDED}
+    ),
+    # An error takes no doubt away from a call that may have been billed.
+    ENDED: _upsert(
+        CALL_COLUMNS[ENDED],
+        {
+            "state": "iif(state IN ('done', 'unknown'), state, excluded.state)",
+            "ended_at": "excluded.ended_at",
+            "error": _LATE["error"],
+            **_ADDED,
+            "unanswered": f"unanswered + ({_UNDER_WAY} AND {_NEW_DOUBT})",
+            "unanswered_usd": f"unanswered_usd + iif({_NEW_DOUBT}, at_risk_usd, 0)",
+        },
+    ),
+}
+_ANSWER = ("id", *ANSWER_COLUMNS)
+_BESIDE = {
+    BEGIN: _into("requests", ("id", "request"), "", "INSERT OR IGNORE"),
+    DONE: _into("answers", _ANSWER, "", "INSERT OR REPLACE"),
+    ANSWERED: _into(
+        "answers",
+        _ANSWER,
+        " ON CONFLICT (id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in ANSWER_COLUMNS)
+        + " WHERE (SELECT state FROM calls WHERE calls.id = answers.id) <> 'done'",
+    ),
+}
+ON_CALLS = tuple(_UPSERTS)
+
+
+@lru_cache(maxsize=128)
+def on_calls(kind: int, rows: int) -> str:
+    """The statement that keeps the ledger for so many operations of a kind; its cells are CALL_COLUMNS of each."""
+    return _for_rows(_UPSERTS[kind], rows)
+
+
+@lru_cache(maxsize=128)
+def beside(kind: int, rows: int) -> str | None:
+    """The one that keeps their texts: the id and the request, or the id and the answer; None if there are none."""
+    return _for_rows(_BESIDE[kind], rows) if kind in _BESIDE else None
+
+
+def _for_rows(many: _Many, rows: int) -> str:
+    return f"{many.before}{', '.join([many.row] * rows)}{many.after}"
+
+
+ON_RUN = {
+    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (?, ?, ?)",
+    RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
+    RUN_ENDED: "UPDATE runs SET ended_at = ?, summary = ? WHERE id = ?",
+    RUN_LISTED: "DELETE FROM rows WHERE run <> ?",  # a complete run of a job has listed every row again
+}
+SET_MEDIA = "INSERT OR IGNORE INTO media (sha256, size, type, name, bytes) VALUES (?, ?, ?, ?, ?)"
+SET_ROW = "INSERT OR REPLACE INTO rows (run, number, id, key, status) VALUES (?, ?, ?, ?, ?)"
+
+# A call that began and was never sent is taken back: the row is what it was, or is no more.
+TAKE_BACK = (
+    "DELETE FROM calls WHERE id = ? AND state = 'in_flight' AND before IS NULL",
+    "UPDATE calls SET state = before, before = NULL, attempts = attempts - 1,"
+    " unanswered = unanswered - (before = 'in_flight'),"
+    " unanswered_usd = unanswered_usd - iif(before = 'in_flight', at_risk_usd, 0),"
+    " at_risk_usd = iif(before = 'in_flight', at_risk_usd, 0) WHERE id = ? AND state = 'in_flight'",
+)
+
+RECOVER = """
+UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,
+    at_risk_usd = 0 WHERE state = 'in_flight'
+"""
+COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
+# The calls without an answer of one request were asked with one body, so each cost the same at most.
+TOTALS = f"""
+SELECT coalesce(sum(attempts), 0), total(spent_usd), coalesce(sum(unanswered), 0), total(unanswered_usd),
+    coalesce(sum(twice), 0), total(iif(unanswered, unanswered_usd * twice / unanswered, 0)),
+    total(at_risk_usd), coalesce(sum({_UNDER_WAY}), 0), coalesce(sum(unpriced), 0)
+FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice FROM calls)
+"""
+RUNS = "SELECT id, begun_at, ended_at, description, summary FROM runs ORDER BY begun_at, id"
+SAMPLES = "SELECT moment, figures FROM samples WHERE run = ? ORDER BY moment"
+SENT_SINCE = """
+SELECT begun_at, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)
+FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE begun_at > ?
+"""
+SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+GET_META = "SELECT value FROM meta WHERE name = ?"
+HAS_META = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
+DROP_META = "DELETE FROM meta WHERE name = ?"
+
+# What opening a journal reads of each row.
+CHECK = f"""
+SELECT calls.id, key, state, begun_at, {", ".join(ANSWER_COLUMNS)}, ledger_check IS ({LEDGER_SUM})
+FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE calls.id > ? ORDER BY calls.id LIMIT ?
+"""
+DISCARD = """
+UPDATE calls SET state = 'failed', attempts = max(1, iif(typeof(attempts) = 'integer', attempts, 1)), error = :error,
+    unpriced = 1, unanswered = 0, unanswered_usd = 0, at_risk_usd = 0, ended_at = :now, before = NULL,
+    spent_usd = iif(:keep AND typeof(spent_usd) = 'real', spent_usd, 0) WHERE id = :id
+"""
+DISCARD_ANSWER = "DELETE FROM answers WHERE id = ?"
+ORPHANS = (
+    "DELETE FROM requests WHERE id NOT IN (SELECT id FROM calls)",
+    "DELETE FROM answers WHERE id NOT IN (SELECT id FROM calls)",
+)
+
+_ENTRY = ", ".join(ENTRY_COLUMNS)
+
+
+@lru_cache
+def look_up(rows: int) -> str:
+    """The statement that reads the entries of so many ids."""
+    return f"SELECT {_ENTRY} FROM entries WHERE id IN ({', '.join('?' * rows)})"
+
+
+def find(rows: int) -> str:
+    """The statement that reads the entries of so many keys, by reading all keys."""
+    return f"SELECT {_ENTRY} FROM entries WHERE key IN ({', '.join('?' * rows)})"
+
+
+def page(states: int) -> str:
+    """One page of entries in order of item, after a given place, in one of so many states."""
+    wanted = ", ".join("?" * states)
+    return (
+        f"SELECT id, {_ENTRY} FROM entries WHERE (item, id) > (?, ?) AND state IN ({wanted}) ORDER BY item, id LIMIT ?"
+    )
+
+
+OUTLINES = """
+SELECT calls.id, key, state, item, latency_s, error
+FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE calls.id > ? ORDER BY calls.id LIMIT ?
+"""
+ROWS = "SELECT number, id, key, status FROM rows WHERE run = ? AND number > ? ORDER BY number LIMIT ?"
+
+
+def prune(states: int) -> str:
+    """Deletes the entries in one of so many states that ended (or, with no end seen, began) before a given time."""
+    wanted = ", ".join("?" * states)
+    return f"DELETE FROM calls WHERE state IN ({wanted}) AND coalesce(ended_at, begun_at, 0) <= ?"
