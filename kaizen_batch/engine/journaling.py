@@ -95,10 +95,10 @@ def announce(journal: JournalWriter, agent: Agent) -> None:
     config, found = agent.config, journal.findings
     if config is None:
         return
-    if "max_tokens" in config.model_fields_set and (cut := found.cut_below(config.max_tokens)):
+    if "max_tokens" in config.model_fields_set and (number := found.truncated_below(config.max_tokens)):
         logger.warning(
             "up to %d answers in the journal were cut off by a lower max_tokens than %s, and are asked again",
-            cut,
+            number,
             config.max_tokens,
         )
     if found.empty and config.on_empty == "fail":

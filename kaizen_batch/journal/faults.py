@@ -1,4 +1,4 @@
-"""Errors of SQLite and of the operating system, as what they mean for a journal and what mends them."""
+"""Errors of SQLite and of the operating system, as what they mean for a journal and how to fix them."""
 
 import errno
 import sqlite3
@@ -79,7 +79,7 @@ def mixed(path: Path) -> JournalError:
 def replaced(path: Path, name: str, what: str) -> JournalError:
     """The path does not name the file that the run holds any more."""
     return JournalError(
-        f"{name!r} {what} while the run was using the journal {str(path)!r}; the run stops, for nothing more could be"
+        f"{name!r} {what} while the run was using the journal {str(path)!r}; the run stops, because nothing more can be"
         " kept: put the file back, or start again with the one that is there",
         code="journal_replaced",
     )

@@ -38,14 +38,14 @@ _JUDGED = [schema.ANSWER_COLUMNS.index(name) for name in ("text", "finish_reason
 class Findings:
     """What opening a journal found: its rows, and those of them that may be asked again.
 
-    `damaged` rows were, `empty` are answers without any text, `cut` those cut off by their `max_tokens`, by its value.
+    `damaged` rows were, `empty` are answers without any text, `truncated` those cut off by their `max_tokens`, by its value.
     `sent` is when the calls of the last minute were sent, and the tokens that each took.
     """
 
     rows: int = 0
     damaged: int = 0
     empty: int = 0
-    cut: Counter[int] = field(default_factory=Counter)
+    truncated: Counter[int] = field(default_factory=Counter)
     sent: list[tuple[float, int]] = field(default_factory=list)
 
     def add(self, state: str, answer: Sequence[Any]) -> None:
@@ -56,11 +56,11 @@ class Findings:
         if not text and value is None:
             self.empty += 1
         elif finish_reason == "length" and max_tokens is not None:
-            self.cut[max_tokens] += 1
+            self.truncated[max_tokens] += 1
 
-    def cut_below(self, max_tokens: int | None) -> int:
+    def truncated_below(self, max_tokens: int | None) -> int:
         """How many answers were cut off by a lower limit."""
-        return sum(number for limit, number in self.cut.items() if max_tokens is None or limit < max_tokens)
+        return sum(number for limit, number in self.truncated.items() if max_tokens is None or limit < max_tokens)
 
 
 def check_whole(path: Path, *, writer: bool) -> None:

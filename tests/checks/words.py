@@ -83,6 +83,7 @@ class OtherSense:
 OTHER_SENSES = (
     OtherSense("__enter__ __aenter__ enter_context enter_async_context", "", "Python's own names"),
     OtherSense("tickets", "", "the support tickets of the examples"),
+    OtherSense("Ticket", "tests/journal/", "a schema whose name is part of the keys of journals in format 1"),
 )
 
 PHRASES = (

@@ -1,4 +1,4 @@
-"""A gate in the journal's thread, the files of a crash, and a short way to begin a call."""
+"""A stall of the journal's thread, the files of a crash, and a short way to begin a call."""
 
 import hashlib
 import shutil
@@ -12,7 +12,7 @@ import pytest
 from kaizen_batch.journal.store import Store
 
 
-class CircuitBreaker:
+class Stall:
     """Stalls the journal's thread in front of a transaction while it is shut."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -40,10 +40,10 @@ class CircuitBreaker:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[CircuitBreaker]:
-    gate = CircuitBreaker(monkeypatch)
-    yield gate
-    gate.open()
+def stall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
+    stall = Stall(monkeypatch)
+    yield stall
+    stall.open()
 
 
 @pytest.fixture

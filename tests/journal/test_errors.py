@@ -203,16 +203,16 @@ async def test_a_full_disk_ends_the_run_and_loses_nothing(path: Path, monkeypatc
     assert Journal(path).count()["done"] == kept + 5
 
 
-async def test_after_a_fault_all_who_wait_and_all_who_come_are_told(path: Path, gate: Any) -> None:
+async def test_after_a_fault_all_who_wait_and_all_who_come_are_told(path: Path, stall: Any) -> None:
     async with refused("journal_full"), Journal(path).writing() as journal:
         await journal.begin(KEY, item=0, request="{}")
-        gate.shut()
+        stall.shut()
         first = journal.done(KEY, StoredAnswer("never"))
-        await asyncio.to_thread(gate.reached.wait)
+        await asyncio.to_thread(stall.reached.wait)
         second = [journal.begin(bytes([n]) * 32, item=n, request="{}") for n in range(1, 4)]
         second.append(journal.look_up(KEY))
-        gate.fault = OSError(errno.ENOSPC, "No space left on device")
-        gate.open()
+        stall.fault = OSError(errno.ENOSPC, "No space left on device")
+        stall.open()
         told = await asyncio.gather(first, *second, return_exceptions=True)
         assert [error.code for error in told if isinstance(error, JournalError)] == ["journal_full"] * 5
         assert len({id(error) for error in told}) == 5
@@ -221,22 +221,22 @@ async def test_after_a_fault_all_who_wait_and_all_who_come_are_told(path: Path, 
         with pytest.raises(JournalError, match="no space"):
             await journal.begin(KEY, item=0, request="{}")
     assert Journal(path).count()["in_flight"] == 1
-    gate.fault = None
+    stall.fault = None
     await write(path)  # and the lock is free
 
 
-async def test_a_fault_of_what_nobody_awaited_is_raised_at_the_end(path: Path, gate: Any) -> None:
+async def test_a_fault_of_what_nobody_awaited_is_raised_at_the_end(path: Path, stall: Any) -> None:
     async with refused("journal_unwritable", "Input/output"), Journal(path).writing() as journal:
         await journal.begin(KEY, item=0, request="{}")
-        gate.fault = OSError(errno.EIO, "Input/output error")
+        stall.fault = OSError(errno.EIO, "Input/output error")
         journal.end_call(KEY, TORN)
 
 
-async def test_the_fault_does_not_hide_the_error_of_the_run(path: Path, gate: Any) -> None:
+async def test_the_fault_does_not_hide_the_error_of_the_run(path: Path, stall: Any) -> None:
     with pytest.raises(ValueError, match="of the run"):
         async with Journal(path).writing() as journal:
             await journal.begin(KEY, item=0, request="{}")
-            gate.fault = RuntimeError("odd")
+            stall.fault = RuntimeError("odd")
             journal.end_call(KEY, TORN)
             raise ValueError("of the run")
 

@@ -192,9 +192,9 @@ async def test_many_that_wait_share_few_transactions(path: Path, key_of: Callabl
         assert [entry.item for entry in entries if entry is not None] == list(range(300))
 
 
-async def test_operations_of_one_key_keep_their_order_within_a_group(path: Path, gate: Any) -> None:
+async def test_operations_of_one_key_keep_their_order_within_a_group(path: Path, stall: Any) -> None:
     async with Journal(path).writing() as journal:
-        gate.shut()
+        stall.shut()
         plug = journal.begin(b"p" * 32, item=9, request="{}")
         await asyncio.sleep(0)
         seen = []
@@ -203,23 +203,23 @@ async def test_operations_of_one_key_keep_their_order_within_a_group(path: Path,
             journal.end_call(KEY, TORN, may_be_billed=True)
             seen.append(journal.look_up(KEY))
             done = journal.done(KEY, StoredAnswer(str(number)))
-        gate.open()
+        stall.open()
         await asyncio.gather(plug, waiting, done)
         entries = [await look for look in seen]
         assert [ledger(entry)[:4] for entry in entries if entry] == [("unknown", n, 0.0, n) for n in (1, 2, 3)]
         assert ledger(await entry_of(journal)) == ("done", 3, 0.0, 3, 0.75, 0.0)
 
 
-async def test_the_loop_goes_on_while_the_disk_stands_still(path: Path, gate: Any) -> None:
+async def test_the_loop_goes_on_while_the_disk_stands_still(path: Path, stall: Any) -> None:
     async with Journal(path).writing() as journal:
-        gate.shut()
+        stall.shut()
         waiting = journal.begin(KEY, item=0, request="{}")
         turns = 0
-        while not gate.reached.is_set() or turns < 100:
+        while not stall.reached.is_set() or turns < 100:
             await asyncio.sleep(0)
             turns += 1
         assert not waiting.done()
-        gate.open()
+        stall.open()
         await waiting
 
 
@@ -235,36 +235,36 @@ async def test_a_lock_of_another_program_holds_up_the_writer_and_not_the_loop(pa
             await waiting
 
 
-async def test_what_is_cancelled_while_it_waits_is_written(path: Path, gate: Any) -> None:
+async def test_what_is_cancelled_while_it_waits_is_written(path: Path, stall: Any) -> None:
     async with Journal(path).writing() as journal:
-        gate.shut()
+        stall.shut()
         task = asyncio.ensure_future(journal.begin(KEY, item=0, request="{}"))
-        await asyncio.to_thread(gate.reached.wait)
+        await asyncio.to_thread(stall.reached.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        gate.open()
+        stall.open()
         assert (await entry_of(journal)).state == "in_flight"
 
 
-async def test_the_exit_writes_what_nobody_awaited_even_when_it_is_cancelled(path: Path, gate: Any) -> None:
+async def test_the_exit_writes_what_nobody_awaited_even_when_it_is_cancelled(path: Path, stall: Any) -> None:
     inside = asyncio.Event()
 
     async def run() -> None:
         async with Journal(path).writing() as journal:
             await begin(journal)
-            gate.shut()
+            stall.shut()
             journal.end_call(KEY, THROTTLED)
             inside.set()
 
     task = asyncio.create_task(run())
     await inside.wait()
-    await asyncio.to_thread(gate.reached.wait)
+    await asyncio.to_thread(stall.reached.wait)
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0)
     assert not task.done()
-    gate.open()
+    stall.open()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert Journal(path).count()["failed"] == 1
