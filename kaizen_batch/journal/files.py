@@ -93,7 +93,9 @@ def write_lock(path: Path) -> Iterator[None]:
     """The right to write, for one process at a time; the kernel gives it back when the process dies.
 
     Two locks: a file beside the journal, which works everywhere and can be deleted, and one on the journal itself,
-    which holds under every name of it. Raises: JournalError (`journal_locked`, `journal_unwritable`, `journal_damaged`).
+    which holds under every name of it.
+
+    Raises: JournalError (`journal_locked`, `journal_unwritable`, `journal_damaged`).
     """
     if path.is_dir():
         raise faults.unwritable(path, "it is a folder")

@@ -3,7 +3,7 @@
 Two facts of POSIX rule this module. Locks that SQLite takes belong to the process, and closing *any* descriptor of the
 file drops them all; so while a connection is open, no other descriptor of the file may be closed: it is kept until the
 last connection has gone. And names are not files: a hard link, or a file put in another's place, is recognized by its
-device and inode alone. The lock is flock's, which belongs to the file, whatever it is called, and does not mix with
+device and inode alone. The lock is flock's, which belongs to the file under all its names, and does not mix with
 SQLite's own.
 """
 
@@ -64,7 +64,7 @@ def disconnected(identity: FileId) -> None:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Hold the file itself against other writers, under whatever name; it is created if there is none.
+    """Hold the file itself against other writers, under every name it has; it is created if there is none.
 
     Raises: JournalError (`journal_locked`).
     """

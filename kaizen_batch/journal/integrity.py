@@ -1,7 +1,7 @@
 """Whether a journal is whole: asked before it is opened for writing, and of each of its rows while it is.
 
 The main file records in `meta` that it is open, and by which file (`open`: a token and the inode); a clean close takes
-that back. So these can be told apart:
+that back. So it is known which of these it is:
 
     closed, no -wal         a clean end, or a snapshot: opens anywhere
     open, same inode, -wal  a killed run: SQLite replays the -wal, and what was in flight becomes unknown
@@ -38,8 +38,8 @@ _JUDGED = [schema.ANSWER_COLUMNS.index(name) for name in ("text", "finish_reason
 class Findings:
     """What opening a journal found: its rows, and those of them that may be asked again.
 
-    `damaged` rows were, `empty` are answers without any text, `truncated` those cut off by their `max_tokens`, by its value.
-    `sent` is when the calls of the last minute were sent, and the tokens that each took.
+    `damaged` counts rows that differ from their checksums, `empty` answers without any text, `truncated` answers that
+    were cut off, by their `max_tokens`. `sent` is when the calls of the last minute were sent, with their tokens.
     """
 
     rows: int = 0

@@ -138,8 +138,8 @@ class Journal:
         return [{"moment": moment, **json.loads(figures)} for moment, figures in rows]
 
     def rows(self, run: Run) -> Iterator[InputRow]:
-        """What became of each row of a job's input, in their order: those that share a request, failed, or were never
-        attempted, too."""
+        """The outcome of each row of a job's input, in order; rows that share a request, failed or were never attempted
+        are listed too."""
         with self._reading() as connection:
             last = -1
             while rows := connection.execute(statements.ROWS, (run.id, last, _OUTLINES)).fetchall():

@@ -1,10 +1,10 @@
 """From format 1 to format 2: keys that hash the question take the place of keys that hashed bytes on the wire.
 
-All of it is one transaction under the journal's lock: whatever happens before its commit, the file is still one of
-format 1, whole, and the next opening begins again. Each key is recomputed from the body that the row has kept. The
-endpoint was part of the old key and in no column: of all endpoints that the runs on this journal have named, it is the
-one that gives the old key. A row whose endpoint cannot be found keeps its old key, its money and its answer, but no
-request will find it.
+All of it is one transaction under the journal's lock: until it is committed, the file is a complete one of format 1,
+and after a crash the next opening begins again. Each key is recomputed from the body that the row has kept. The
+endpoint was part of the old key and in no column: of all endpoints that the runs on this journal have named, it is
+the one that gives the old key. A row whose endpoint cannot be found keeps its old key, its money and its answer, but
+no request will find it.
 
 Two rows of format 1 can ask one question, such as one under two values of `max_tokens`. They become one, with the sums
 of their money, and the better answer: one that ended by itself, else the longer limit, else the later one.

@@ -95,7 +95,7 @@ class Worker:
     def _attempt(self, action: Callable[..., object], *values: object) -> JournalError | None:
         try:
             action(*values)
-        except Exception as error:  # whatever it is, the thread lives on: someone waits for it
+        except Exception as error:  # the thread lives on after any error: someone waits for it
             return faults.of_any(self._store.path, error)
         return None
 

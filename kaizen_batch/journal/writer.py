@@ -193,7 +193,7 @@ class JournalWriter:
         self._note(kind, key, row)
 
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
-        """What became of one row of the run's input: its number, the user's name for it, its request, its status."""
+        """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
         self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status))
 

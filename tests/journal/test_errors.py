@@ -1,4 +1,4 @@
-"""Every way in which the file can be unusable: the code, a message with the mend, and no row lost."""
+"""Every way in which the file can be unusable: the code, a message with the fix, and no row lost."""
 # ruff: noqa: ASYNC240 - a test may touch the disk
 
 import asyncio
