@@ -21,6 +21,7 @@ from kaizen_batch.providers.http.response_reader import MAX_HEAD, ResponseReader
 # The framing of nearly all responses: a length, which httptools has checked, and nothing else.
 _PLAIN, _PLAIN_FRAME = {"content-length": "0"}, Frame(True, 0)
 _NO_FRAMING: dict[str, str] = {}
+_LARGE = 6  # digits of a length that is compared to the limit before the body arrives
 _REFUSALS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 
@@ -41,6 +42,8 @@ class ResponseParser:
         self._parts: list[bytes] = []
         self._size = 0
         self._raw: list[bytes] = []  # what has arrived, as long as httptools may still refuse it
+        self._raw_size = 0
+        self._is_large = False
         self._may_be_refused = True
 
     def feed(self, data: memoryview) -> HttpResponse | None:
@@ -56,7 +59,8 @@ class ResponseParser:
             self._response = None
         elif self._may_be_refused:
             self._raw.append(bytes(data))
-            self._check_head()
+            self._raw_size += len(data)
+            self._check_raw()
         return response
 
     def end(self) -> HttpResponse | None:
@@ -81,9 +85,11 @@ class ResponseParser:
         self._reader = ResponseReader(self._limit)
         self._response = self._read(self._reader, b"".join([*self._raw, data]))
 
-    def _check_head(self) -> None:
-        if not self._status and sum(map(len, self._raw)) > MAX_HEAD:
-            raise ResponseTooLargeError(f"the header of the response is larger than {MAX_HEAD:,} bytes")
+    def _check_raw(self) -> None:
+        """Bound what httptools does not: headers, 1xx responses, trailers, and what lies between chunks."""
+        limit = MAX_HEAD + 2 * self._limit if self._status else MAX_HEAD
+        if self._raw_size > limit:
+            raise ResponseTooLargeError(f"the response is larger than {limit:,} bytes without its content")
 
     def _read(self, reader: ResponseReader, data: bytes) -> HttpResponse | None:
         response = reader.feed(data)
@@ -107,9 +113,13 @@ class ResponseParser:
         known = known_header(name)
         if known is None or self._status:
             return
-        if known == "content-length" and self._framing is _NO_FRAMING:
-            self._framing = _PLAIN
-            return
+        if known == "content-length":
+            self._is_large = len(value) > _LARGE
+            if self._is_large:
+                self._size = int(value)
+            if self._framing is _NO_FRAMING:
+                self._framing = _PLAIN
+                return
         text = value.strip().decode("latin-1")
         if known not in FRAMING:
             self._headers.setdefault(known, text)
@@ -125,11 +135,17 @@ class ResponseParser:
         else:
             self._frame = frame_of(status, True, self._framing)
             self._may_be_refused = self._frame.length is None
+        if self._is_large:
+            self._check_size()
+            self._is_large, self._size = False, 0
 
     def on_body(self, body: bytes) -> None:
         """httptools: part of the body."""
         self._parts.append(body)
         self._size += len(body)
+        self._check_size()
+
+    def _check_size(self) -> None:
         if self._size > self._limit:
             raise ResponseTooLargeError(f"the response is larger than {self._limit:,} bytes")
 
@@ -149,6 +165,7 @@ class ResponseParser:
             body = decoded(status, body, frame.codings, self._limit)
         self._response = HttpResponse(status, self._headers, body)
         self.keep, self.frame = keep, frame
+        self._raw_size = 0
         self._begin()
 
     def _begin(self) -> None:
