@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	@$(BIN)/kaizen-batch demo
+	@echo
+	@echo 'To process a file of your own:  . $(VENV)/bin/activate; kaizen-batch init YOUR_FILE.csv'
+	@echo 'All commands:                   kaizen-batch --help'
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -45,10 +48,12 @@ clean:
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "kaizen-batch needs Python 3.11 or later; try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo 'creating $(VENV), an environment of its own; nothing else is changed'
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo 'installing kaizen-batch and what it needs into $(VENV): about a minute ...'
+	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
