@@ -1,4 +1,4 @@
-"""The Dockerfile: not root, and installed from a folder of wheels alone, as `.ci/offline-install` does without Docker."""
+"""The Dockerfile: not root, and installed from wheels alone, as `.ci/offline-install` does without Docker."""
 
 import re
 from pathlib import Path
