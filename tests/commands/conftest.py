@@ -1,8 +1,8 @@
-"""The command line as a user has it, in a folder of its own, and a journal that a run has left."""
+"""The command line as a user has it, in a temporary folder, and a journal that a run has left."""
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,17 +12,23 @@ from click.testing import CliRunner, Result
 from kaizen_batch import BatchConfig, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
 from kaizen_batch.commands.main import main
+from kaizen_batch.simulator import Simulator
+from tests.commands.tables import ROWS, write_csv
 
 Cli: TypeAlias = Callable[..., Result]
 
-# A shell starts its background jobs with SIGINT ignored, and the tests may be one.
+TWO_ROWS = "id,text\n1,a\n2,b\n"
+RUN = ("run", "tickets.csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
+"""A run over the file that the fixture `wrong` writes."""
+
+# A shell starts background jobs with SIGINT ignored, and the tests may be such a job.
 HEEDS_CTRL_C = [
     sys.executable,
     "-c",
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from kaizen_batch.commands.main import main; main(prog_name='kaizen-batch')",
 ]
-"""The command in a process of its own, to which Ctrl-C means something."""
+"""The command in a separate process that responds to Ctrl-C."""
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cli(folder: Path) -> Cli:
-    """Give a command; `input` is what stands on standard input."""
+    """Run a command; `input` is its standard input."""
 
     def give(*arguments: str, input: str | None = None, env: dict[str, str] | None = None) -> Result:
         return CliRunner().invoke(main, list(arguments), input=input, env=env)
@@ -44,7 +50,7 @@ def cli(folder: Path) -> Cli:
 
 @pytest.fixture
 def journal(folder: Path) -> Path:
-    """The journal of a run on the mock: 8 questions answered, 2 failed."""
+    """The journal of a run on the mock: 8 requests answered, 2 failed."""
     path = folder / "run.db"
     config = BatchConfig(
         llm_provider="mock",
@@ -56,3 +62,37 @@ def journal(folder: Path) -> Path:
     items = [f"question {number}" for number in range(10)]
     asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), items))
     return path
+
+
+@pytest.fixture
+def wrong(cli: Cli, folder: Path) -> Callable[..., str]:
+    """Run a command that must not start, and return its error line."""
+    (folder / "tickets.csv").write_text(TWO_ROWS, encoding="utf-8")
+
+    def give(*arguments: str, code: int = 1, env: dict[str, str] | None = None) -> str:
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        with Simulator() as simulator:
+            result = cli(*arguments, env={"OPENAI_BASE_URL": simulator.base_url, **(env or {})})
+            assert simulator.ledger.calls == 0
+        assert result.exit_code == code, result.output
+        assert result.stdout == "" and "Traceback" not in result.stderr
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+        [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+        assert result.stderr.endswith(line + "\n")
+        return line
+
+    return give
+
+
+@pytest.fixture
+def tickets(folder: Path) -> Path:
+    """A file of twenty rows, some with line breaks."""
+    return write_csv(folder / "tickets.csv", ROWS)
+
+
+@pytest.fixture
+def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A simulator with prices, which is the endpoint of the commands."""
+    with Simulator(price_input=1.0, price_output=1.0) as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
+        yield simulator

@@ -10,31 +10,8 @@ from pathlib import Path
 import pytest
 
 from kaizen_batch.simulator import Simulator
-from tests.commands.conftest import Cli
+from tests.commands.conftest import RUN, TWO_ROWS, Cli
 from tests.trust.kill_processes import ROOT
-
-ROWS = "id,text\n1,a\n2,b\n"
-RUN = ("run", "tickets.csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
-
-
-@pytest.fixture
-def wrong(cli: Cli, folder: Path) -> Callable[..., str]:
-    """Give a command that must not start; its error line."""
-    (folder / "tickets.csv").write_text(ROWS, encoding="utf-8")
-
-    def give(*arguments: str, code: int = 1, env: dict[str, str] | None = None) -> str:
-        before = {path: path.read_bytes() for path in folder.iterdir()}
-        with Simulator() as simulator:
-            result = cli(*arguments, env={"OPENAI_BASE_URL": simulator.base_url, **(env or {})})
-            assert simulator.ledger.calls == 0
-        assert result.exit_code == code, result.output
-        assert result.stdout == "" and "Traceback" not in result.stderr
-        assert {path: path.read_bytes() for path in folder.iterdir()} == before
-        [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-        assert result.stderr.endswith(line + "\n")
-        return line
-
-    return give
 
 
 @pytest.mark.parametrize(
@@ -98,22 +75,6 @@ def test_no_key_says_how_to_set_one(wrong: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('modle = "x"', "has an unknown key 'modle': did you mean 'model'?"),
-        ('api_key = "sk-secret"', "must not hold a key ('api_key'): set OPENAI_API_KEY instead"),
-        ("model = x", "is not valid TOML: Invalid value (at line 1, column 9)"),
-        ('[run]\nmodel = "x"', "has an unknown key 'run'"),
-        ('[model]\nname = "x"', "has a table [model]: options belong at the top level"),
-    ],
-)
-def test_a_mistake_in_the_config_file(wrong: Callable[..., str], folder: Path, text: str, message: str) -> None:
-    (folder / "run.toml").write_text(text, encoding="utf-8")
-    line = wrong(*RUN, "--config", "run.toml")
-    assert message in line and "sk-secret" not in line
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
         ("{", "the schema file 'labels.json' is not valid JSON: "),
         ('{"type": "object"}', "the schema file 'labels.json': it must describe an object"),
         (
@@ -145,10 +106,14 @@ def test_a_journal_that_another_run_holds(wrong: Callable[..., str], folder: Pat
     ("rows", "arguments", "message"),
     [
         ("id,text\n1,a\n2\n", (), "'tickets.csv', row 2 (line 3): it has 1 cell, and there are 2 columns (id, text)"),
-        (ROWS, ("--output", "none/labels.csv"), "does not exist; nothing was changed: name a file in a folder that"),
-        (ROWS, ("--output", "labels.doc"), "does not say the format: name it .csv, .tsv, .jsonl, .json, .parquet"),
-        (ROWS, ("--output", "tickets.csv"), "input and output are the same file, 'tickets.csv': give each its own"),
-        (ROWS, ("--encoding", "utf-9"), "utf-9"),
+        (
+            TWO_ROWS,
+            ("--output", "none/labels.csv"),
+            "does not exist; nothing was changed: name a file in a folder that",
+        ),
+        (TWO_ROWS, ("--output", "labels.doc"), "does not say the format: name it .csv, .tsv, .jsonl, .json, .parquet"),
+        (TWO_ROWS, ("--output", "tickets.csv"), "input and output are the same file, 'tickets.csv': give each its own"),
+        (TWO_ROWS, ("--encoding", "utf-9"), "utf-9"),
     ],
 )
 def test_a_mistake_in_the_files(

@@ -1,53 +1,22 @@
 """`run` over HTTP: rows in, answers beside them, the failed ones apart, and on again where it ended."""
 
-import csv
 import json
-import os
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from kaizen_batch.journal import Journal
 from kaizen_batch.simulator import Simulator
 from kaizen_batch.simulator.settings import error_reply
-from tests.commands.conftest import Cli
+from tests.commands.conftest import RUN, Cli
+from tests.commands.tables import ROWS, read_csv
 
-ROWS = [{"id": str(number), "text": f"ticket {number}, in\ntwo lines"} for number in range(20)]
 SCHEMA = {
     "type": "object",
     "properties": {"team": {"enum": ["billing", "tech"]}, "sure": {"type": "number", "minimum": 0, "maximum": 1}},
 }
-RUN = ("run", "tickets.csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
-
-
-@pytest.fixture
-def tickets(folder: Path) -> Path:
-    return write_csv(folder / "tickets.csv", ROWS)
-
-
-@pytest.fixture
-def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    with Simulator(price_input=1.0, price_output=1.0) as simulator:
-        monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
-        yield simulator
-
-
-def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def read_csv(name: str) -> list[dict[str, str]]:
-    with Path(name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def summary_of(result: Result) -> dict[str, Any]:
@@ -113,110 +82,12 @@ def test_without_a_journal_everything_is_asked_again(cli: Cli, simulator: Simula
     assert not Path("labels.csv.journal.db").exists()
 
 
-@pytest.mark.usefixtures("tickets")
-def test_retry_failed_repeats_the_last_command_wherever_it_is_given(
-    cli: Cli, simulator: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulator.reply_with(error_reply(400, "bad_request"))
-    given = {"KAIZEN_PROMPT": "Classify: {text}", "KAIZEN_LIMIT": "5"}
-    first = cli("run", "tickets.csv", "--output", "labels.csv", "--journal", "run.db", env=given)
-    assert first.exit_code == 3, first.output
-    elsewhere = folder / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    result = cli("retry-failed", "../run.db")
-    assert result.exit_code == 0, result.output
-    assert simulator.ledger.calls == 6
-    assert [row["id"] for row in read_csv(str(folder / "labels.csv"))] == ["0", "1", "2", "3", "4"]
-
-
-@pytest.mark.usefixtures("tickets")
-def test_a_dry_run_shows_three_questions_and_needs_neither_key_nor_endpoint(cli: Cli) -> None:
-    result = cli(*RUN, "--dry-run", "--system", "Be brief.")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("--- row") == 3
-    assert "[system] Be brief.\n[user] Classify: ticket 0, in\ntwo lines\n" in result.stdout
-    assert "no call was made" in result.stderr
-    assert not Path("labels.csv").exists() and not Path("labels.csv.journal.db").exists()
-
-
-def test_a_dry_run_says_which_row_cannot_be_asked(cli: Cli, folder: Path) -> None:
-    (folder / "rows.jsonl").write_text('{"text": "a"}\n{"other": 1}\n', encoding="utf-8")
-    result = cli("run", "rows.jsonl", "--prompt", "Classify: {text}", "--output", "x.csv", "--dry-run")
-    assert "[user] Classify: a" in result.stdout
-    assert "[not asked] the row has no column 'text', which the prompt template names" in result.stdout
-
-
-@pytest.mark.usefixtures("simulator")
-def test_standard_input_and_output_carry_rows_and_nothing_else(cli: Cli) -> None:
-    rows = "".join(json.dumps(row) + "\n" for row in ROWS)
-    result = cli("run", "-", "--prompt", "Classify: {text}", "--output", "-", input=rows)
-    assert result.exit_code == 0, result.output
-    answered = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [row["id"] for row in answered] == [row["id"] for row in ROWS]
-    assert "wrote     20 rows to standard output" in result.stderr
-
-
-@pytest.mark.usefixtures("folder", "simulator")
-def test_a_pipe_is_read_once(cli: Cli) -> None:
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as pipe:
-        pipe.write("id,text\n1,a\n2,b\n")
-    given = ("--input-format", "csv", "--prompt", "Classify: {text}", "--output", "labels.csv")
-    result = cli("run", f"/dev/fd/{reader}", *given)  # what a shell makes of <(command)
-    os.close(reader)
-    assert result.exit_code == 0, result.output
-    assert [row["id"] for row in read_csv("labels.csv")] == ["1", "2"]
-
-
 @pytest.mark.usefixtures("tickets", "simulator")
 def test_json_is_one_object_on_standard_output(cli: Cli) -> None:
     result = cli(*RUN, "--json", "--limit", "5")
     found = summary_of(result)
     assert (found["rows_read"], found["rows_written"], found["rows_failed"], found["exit_code"]) == (5, 5, 0, 0)
     assert found["output"] == "labels.csv" and found["summary"]["ok"] == 5
-
-
-@pytest.mark.usefixtures("tickets")
-def test_flags_win_over_the_environment_and_that_over_the_file(cli: Cli, folder: Path, simulator: Simulator) -> None:
-    (folder / "run.toml").write_text(
-        'input = "tickets.csv"\noutput = "labels.csv"\nprompt = "File: {id}"\n'
-        'model = "file"\nmax-tokens = 11\nmax_concurrent = 2\nfallback = ["other"]\ncanary = 3\n',
-        encoding="utf-8",
-    )
-    env = {"KAIZEN_MODEL": "environment", "KAIZEN_MAX_TOKENS": "12"}
-    result = cli("run", "--config", "run.toml", "--max-tokens", "13", env=env)
-    assert result.exit_code == 0, result.output
-    body = simulator.bodies[0]
-    assert (body["model"], body["max_tokens"]) == ("environment", 13)
-    assert body["messages"][-1]["content"].startswith("File: ")
-    [run] = Journal("labels.csv.journal.db").runs()
-    assert run.description["config"]["max_concurrent"] == 2
-    assert run.description["config"]["fallbacks"] == ["other"]
-    assert run.description["config"]["labels"]["command"] == (
-        f"kaizen-batch run --config run.toml --max-tokens 13 --model environment --base-url {simulator.base_url}"
-    )
-
-
-@pytest.mark.usefixtures("tickets")
-def test_options_from_the_environment_are_recorded_with_the_run(cli: Cli, folder: Path) -> None:
-    (folder / "run.toml").write_text('output = "labels.csv"\nprompt = "File: {id}"\n', encoding="utf-8")
-    env = {
-        "KAIZEN_CONFIG": "run.toml",
-        "KAIZEN_PROVIDER": "mock",
-        "KAIZEN_FALLBACK": "a b",
-        "KAIZEN_PRICE": "1 2",
-        "KAIZEN_ADAPTIVE": "1",
-    }
-    result = cli("run", "tickets.csv", env=env)
-    assert result.exit_code == 0, result.output
-    [run] = Journal("labels.csv.journal.db").runs()
-    words = shlex.split(run.description["config"]["labels"]["command"])
-    assert words[:3] == ["kaizen-batch", "run", "tickets.csv"]
-    assert (
-        " ".join(words[3:]) == "--provider mock --fallback a --fallback b --adaptive --price 1.0 2.0 --config run.toml"
-    )
-    assert cli("retry-failed", "labels.csv.journal.db").exit_code == 0
 
 
 @pytest.mark.usefixtures("tickets")
@@ -259,10 +130,3 @@ def test_a_fallback_answers_what_the_first_model_cannot(cli: Cli, simulator: Sim
     result = cli(*RUN, "--fallback", "gpt-3.5-turbo", "--json")
     assert result.exit_code == 0, result.output
     assert summary_of(result)["summary"]["by_fallbacks"] == 1
-
-
-def test_rows_with_a_prompt_of_their_own_need_no_template(cli: Cli, folder: Path) -> None:
-    write_csv(folder / "rows.csv", [{"prompt": "a"}, {"prompt": "b"}])
-    result = cli("run", "rows.csv", "--provider", "mock", "--output", "out.csv")
-    assert result.exit_code == 0, result.output
-    assert [row["result"] for row in read_csv("out.csv")] == ["mock answer to: a", "mock answer to: b"]

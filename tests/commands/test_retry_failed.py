@@ -1,0 +1,55 @@
+"""retry-failed: the last command again, or the reason why it cannot be repeated."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kaizen_batch import BatchConfig, ParallelBatchStrategy
+from kaizen_batch.agents import create_agent
+from kaizen_batch.simulator import Simulator
+from kaizen_batch.simulator.settings import error_reply
+from tests.commands.conftest import Cli
+from tests.commands.tables import read_csv
+
+
+def test_retry_failed_says_why_it_cannot(cli: Cli, journal: Path) -> None:
+    result = cli("retry-failed", str(journal))
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "kaizen-batch run x.csv --output y.csv\nError: there is no file 'x.csv': check the path\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({}, "was started by this command, so there is none to repeat"),
+        ({"command": "rm -rf /"}, "is not one of `kaizen-batch run`"),
+        ({"command": "kaizen-batch run -", "input": "-"}, "read standard input, which cannot be read again"),
+        ({"command": "kaizen-batch run x", "folder": "/no/such"}, "was in '/no/such', which does not exist any more"),
+    ],
+)
+def test_a_command_that_cannot_be_repeated(cli: Cli, labels: dict[str, str], message: str) -> None:
+    config = BatchConfig(llm_provider="mock", journal="run.db", labels=labels)
+    asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), ["a"]))
+    result = cli("retry-failed", "run.db")
+    assert result.exit_code == 1
+    assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("tickets")
+def test_retry_failed_repeats_the_last_command_wherever_it_is_given(
+    cli: Cli, simulator: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.reply_with(error_reply(400, "bad_request"))
+    given = {"KAIZEN_PROMPT": "Classify: {text}", "KAIZEN_LIMIT": "5"}
+    first = cli("run", "tickets.csv", "--output", "labels.csv", "--journal", "run.db", env=given)
+    assert first.exit_code == 3, first.output
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    result = cli("retry-failed", "../run.db")
+    assert result.exit_code == 0, result.output
+    assert simulator.ledger.calls == 6
+    assert [row["id"] for row in read_csv(str(folder / "labels.csv"))] == ["0", "1", "2", "3", "4"]
