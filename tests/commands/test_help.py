@@ -49,7 +49,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     assert done.stdout.endswith("[]\n")
 
 
-def test_the_exit_codes_stand_in_the_help() -> None:
+def test_the_exit_codes_are_in_the_help() -> None:
     for command in ("kaizen-batch --help", "kaizen-batch run --help"):
         text = help_of(command)
         for code in Exit:

@@ -1,0 +1,44 @@
+"""The options of run and estimate: those of a run, with the same defaults, and no key among them."""
+
+import click
+import pytest
+
+from kaizen_batch import BatchConfig
+from kaizen_batch.commands.estimate import main as estimate
+from kaizen_batch.commands.run import main as run
+
+
+def option(command: click.Command, name: str) -> click.Option:
+    [found] = [each for each in command.params if each.name == name]
+    assert isinstance(found, click.Option)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("flag", "field"),
+    [
+        ("max_concurrent", "max_concurrent"),
+        ("timeout", "timeout_s"),
+        ("grace", "grace_s"),
+        ("on_error", "on_error"),
+        ("temperature", "temperature"),
+        ("on_truncated", "on_truncated"),
+        ("on_empty", "on_empty"),
+        ("provider", "llm_provider"),
+    ],
+)
+def test_the_defaults_of_flags_are_those_of_the_configuration(flag: str, field: str) -> None:
+    assert option(run, flag).default == BatchConfig.model_fields[field].default
+
+
+def test_estimate_takes_the_options_of_run() -> None:
+    own_to_run = {each.name for each in run.params} - {each.name for each in estimate.params}
+    assert own_to_run <= {"dry_run", "overwrite", "yes", "verbose", "accept_loss"}
+
+
+def test_every_option_has_a_help_text_and_none_takes_a_key() -> None:
+    for command in (run, estimate):
+        for each in command.params:
+            if isinstance(each, click.Option) and not each.hidden:
+                assert each.help, each.name
+            assert "key" not in (each.name or "")
