@@ -7,7 +7,7 @@ from kaizen_batch.agents import Agent, AgentWrapper, ProviderLike, create_agent,
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.events import EventSink, for_run
-from kaizen_batch.files.frames import run_frame
+from kaizen_batch.files.frames import FrameJob, run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, Template
 from kaizen_batch.limits import RateLimits
@@ -31,7 +31,6 @@ from kaizen_batch.nodes.node_options import (
     split_options,
     stored_options,
 )
-from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.providers import check_provider_name
 from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
@@ -253,14 +252,8 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return BatchResult(results, run.summary)
 
     async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing, progress: bool) -> Any:
-        return await run_frame(
-            frame,
-            self.engine_agent(),
-            streaming(self.strategy),
-            template,
-            on_missing=on_missing,
-            on_event=progress_sink() if progress else None,
-        )
+        job = FrameJob(frame, template, on_missing)
+        return await run_frame(job, self.engine_agent(), streaming(self.strategy), progress=progress)
 
     def _templated(self, template: Template | None, items: Any) -> Agent:
         """The engine's agent, for rows if there is a template. Raises: ConfigError."""

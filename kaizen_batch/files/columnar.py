@@ -68,7 +68,7 @@ def check_pieces(source: ColumnarSource, used: Iterable[str]) -> Iterator[int]:
                 column.validate(full=True)
             except Exception as error:
                 raise BadRow(
-                    _located(source, piece, name, _first_invalid(column), _one_line(error)), located=True
+                    f"{_place(source, piece, name, _first_invalid(column))}: {_one_line(error)}", located=True
                 ) from None
         for name in convert:
             values_of(source, piece, name, shortest=True)
@@ -92,12 +92,11 @@ def values_of(source: ColumnarSource, piece: Piece, name: str, *, shortest: bool
     except Exception as error:
         index = _first_failing(column, lambda one: to_python(one, shortest=shortest))
         why = f"{_one_line(error)}; Python has no form for it: leave the column out of the prompt, or write Parquet"
-        raise BadRow(_located(source, piece, name, index, why), code="bad_value", located=True) from None
+        raise BadRow(f"{_place(source, piece, name, index)}: {why}", code="bad_value", located=True) from None
 
 
-def _located(source: ColumnarSource, piece: Piece, name: str, index: int, why: str) -> str:
-    row = piece.first_row + index + 1
-    return f"column {name!r}, {source.group_name} {piece.group}, row {row:,}: {why}"
+def _place(source: ColumnarSource, piece: Piece, name: str, index: int) -> str:
+    return f"column {name!r}, {source.group_name} {piece.group}, row {piece.first_row + index + 1:,}"
 
 
 def _first_invalid(column: object) -> int:

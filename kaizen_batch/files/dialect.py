@@ -64,13 +64,17 @@ def detected_delimiter(sample: str, quote: str | None = None) -> str:
     """The most likely delimiter of a text that begins so."""
     widths = {candidate: _widths(sample, candidate, quote) for candidate in CANDIDATES}
     fitting = {candidate: found[0] for candidate, found in widths.items() if len(set(found)) == 1 and found[0] > 1}
-    best = max(fitting, key=fitting.__getitem__, default=None)
-    if best is None:
-        headers = {candidate: found[0] for candidate, found in widths.items() if found}
-        return "," if headers.get(",", 2) > 1 else max(headers, key=headers.__getitem__)
-    if "," in fitting and not (fitting[best] > fitting[","] and sample.count(",") == sample.count(", ")):
-        return ","
-    return best
+    if not fitting:
+        return _of_header(widths)
+    best = max(fitting, key=fitting.__getitem__)
+    in_prose = fitting[best] > fitting.get(",", 0) and sample.count(",") == sample.count(", ")
+    return "," if "," in fitting and not in_prose else best
+
+
+def _of_header(widths: dict[str, list[int]]) -> str:
+    """A comma if it divides the header, or nothing does; else what divides it most."""
+    headers = {candidate: found[0] for candidate, found in widths.items() if found}
+    return "," if headers.get(",", 2) > 1 else max(headers, key=headers.__getitem__)
 
 
 def _widths(sample: str, delimiter: str, quote: str | None) -> list[int]:

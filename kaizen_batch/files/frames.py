@@ -1,38 +1,45 @@
 """DataFrames in and out: the rows of a frame through an agent, and the answers as new columns."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from kaizen_batch.agents import Agent
-from kaizen_batch.events import EventSink
 from kaizen_batch.files.job_rows import check_agent
 from kaizen_batch.files.rendering import config_and_rendering
 from kaizen_batch.files.target import OutputNames
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, check_on_missing
 from kaizen_batch.results import Outputs, outputs_of
-from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.strategies import ParallelBatchStrategy
 from kaizen_batch.tables.frames import FrameRows, eager, with_columns
 
 _ERROR = "error"
 
 
-async def run_frame(
-    frame: Any,
-    agent: Agent,
-    strategy: ParallelBatchStrategy,
-    template: PromptTemplate | str | None = None,
-    *,
-    on_missing: OnMissing = "fail",
-    on_event: EventSink | None = None,
-    on_start: Callable[[BatchRun], Any] | None = None,
-) -> Any:
+@dataclass(frozen=True)
+class FrameJob:
+    """A DataFrame, and what to ask about each row; without a template the signature's inputs are columns."""
+
+    frame: Any
+    template: PromptTemplate | str | None = None
+    on_missing: OnMissing = "fail"
+
+    def __post_init__(self) -> None:
+        check_on_missing(self.on_missing)
+        if isinstance(self.template, str):
+            object.__setattr__(self, "template", PromptTemplate(self.template))
+
+    @property
+    def prompt_template(self) -> PromptTemplate | None:
+        """The template, parsed."""
+        return PromptTemplate(self.template) if isinstance(self.template, str) else self.template
+
+
+async def run_frame(job: FrameJob, agent: Agent, strategy: ParallelBatchStrategy, *, progress: bool = False) -> Any:
     """The frame with a column for each output, and the column `error`, which is null for rows that were answered.
 
     Raises: ConfigError for columns that are not there; with `on_error="raise"` BatchError.
     """
-    check_on_missing(on_missing)
-    template = PromptTemplate(template) if isinstance(template, str) else template
-    data = eager(frame)
+    template, data = job.prompt_template, eager(job.frame)
     columns = tuple(map(str, data.columns))
     check_agent(template, agent, ())
     check_agent(template, agent, columns)
@@ -40,12 +47,10 @@ async def run_frame(
     strategy = strategy.configured(config)
     used = _used(template, agent, columns)
     rows = FrameRows(data.select([name for name in data.columns if str(name) in used]))
-    asked = _Asked(rows, template if on_missing == "skip" else None)
+    asked = _Asked(rows, template if job.on_missing == "skip" else None)
     answers = _Answers(len(rows), columns, agent)
-    row_agent = RowAgent(agent, template, on_missing=on_missing, rendering=rendering)
-    async with strategy.stream(row_agent, asked, on_event=on_event) as run:
-        if on_start is not None:
-            on_start(run)
+    row_agent = RowAgent(agent, template, on_missing=job.on_missing, rendering=rendering)
+    async with strategy.stream(row_agent, asked, progress=progress) as run:
         async for result in run:
             error = result["error"]
             answers.put(asked.places[result["index"]], outputs_of(result), None if error is None else error["message"])

@@ -30,24 +30,35 @@ class Inputs:
 
 def expanded(source: Input, pattern: str | None = None, format: str | None = None) -> Inputs:
     """The files that are meant. Raises: ConfigError for a pattern or folder in which there are none."""
-    if isinstance(source, str | os.PathLike) or not isinstance(source, Sequence):
-        texts = [path_text(source)]
-    else:
-        texts = [path_text(path) for path in source]
-        if not texts:
-            raise ConfigError("the list of input files is empty: name at least one")
-        if len(texts) > 1 and STANDARD in texts:
-            raise ConfigError("standard input cannot be one of several inputs: leave out '-', or save it first")
+    texts = _texts(source)
     if len(texts) == 1 and is_folder(texts[0]):
         return _of_folder(texts[0], pattern)
     if pattern is not None:
         raise ConfigError(f"glob needs a folder as input; given: {texts[0]!r}")
     paths = [path for text in texts for path in _matches(text)]
-    documents = format is None and says_document(paths[0])
-    if documents and not all(map(says_document, paths)):
-        other = next(path for path in paths if not says_document(path))
-        raise ConfigError(f"documents and files of rows cannot be mixed: {paths[0]!r} and {other!r}")
-    return Inputs(tuple(paths), documents)
+    if format is None and says_document(paths[0]):
+        return _documents(paths, f"documents and files of rows cannot be mixed: {paths[0]!r} and")
+    return Inputs(tuple(paths))
+
+
+def _documents(paths: list[str], problem: str) -> Inputs:
+    """Inputs that are all documents. Raises: ConfigError."""
+    wrong = next((path for path in paths if not says_document(path)), None)
+    if wrong is not None:
+        raise ConfigError(f"{problem} {wrong!r}; the documents that can be read are {', '.join(DOCUMENTS)}")
+    return Inputs(tuple(paths), documents=True)
+
+
+def _texts(source: Input) -> list[str]:
+    """The paths as text. Raises: ConfigError."""
+    if isinstance(source, str | os.PathLike) or not isinstance(source, Sequence):
+        return [path_text(source)]
+    texts = [path_text(path) for path in source]
+    if not texts:
+        raise ConfigError("the list of input files is empty: name at least one")
+    if len(texts) > 1 and STANDARD in texts:
+        raise ConfigError("standard input cannot be one of several inputs: leave out '-', or save it first")
+    return texts
 
 
 def is_folder(path: str) -> bool:
@@ -67,15 +78,11 @@ def _matches(text: str) -> list[str]:
 
 
 def _of_folder(folder: str, pattern: str | None) -> Inputs:
-    found = sorted(str(path) for path in Path(folder).glob(pattern or "**/*") if path.is_file())
-    if pattern is None:
-        found = [path for path in found if says_document(path)]
+    files = sorted(str(path) for path in Path(folder).glob(pattern or "**/*") if path.is_file())
+    found = files if pattern else list(filter(says_document, files))
     if not found:
         what = f"no file matches {pattern!r}" if pattern else f"there is no document ({', '.join(DOCUMENTS)})"
         raise ConfigError(f"{what} in the folder {folder!r}: pass glob, such as '**/*.pdf', or name a file")
     if all(map(says_rows, found)):
         return Inputs(tuple(found))
-    wrong = next((path for path in found if not says_document(path)), None)
-    if wrong is not None:
-        raise ConfigError(f"{wrong!r} is no document that can be read; allowed are {', '.join(DOCUMENTS)}")
-    return Inputs(tuple(found), documents=True)
+    return _documents(found, f"the folder {folder!r} holds what is no document:")

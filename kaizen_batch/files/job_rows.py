@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from kaizen_batch.files.names import is_stream, stem_of
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row, Selection
-from kaizen_batch.files.survey import AsyncSizedRows, SizedRows, Survey, sampled, surveyed
+from kaizen_batch.files.survey import AsyncSizedRows, SizedRows, Survey, count_skipped, sampled, surveyed
 from kaizen_batch.files.templates import PromptTemplate
 
 _ARROW = ("parquet", "arrow")
@@ -46,21 +46,24 @@ def used_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> tuple[
 async def survey_of(job: FileJob, agent: Agent, output_format: str, rendering: int) -> Survey:
     """Read the input once, if it can be read twice. Raises: RecordError, ConfigError."""
     if is_read_once(job):
-        for option, value in (("sample", job.sample),):
-            if value is not None:
-                raise ConfigError(
-                    f"{option} needs a file: a stream cannot be read twice; use limit, or save it to a file first"
-                )
+        if job.sample is not None:
+            raise ConfigError(
+                "sample needs a file: a stream cannot be read twice; use limit, or save it to a file first"
+            )
         return Survey()
+    used: tuple[str, ...] | None = None
     with open_input(job, rendering) as records:
-        used: tuple[str, ...] | None = None
         if records.columns is not None:
             check_columns(job, agent, records.columns)
             used = used_columns(job, agent, records.columns)
-            records.use(used)
-            if used is None or output_format not in _ARROW:
-                used = records.columns
-        return await surveyed(records, limit=job.limit, used=used or (), skips=skips_of(job))
+        converted = records.columns if used is None or output_format not in _ARROW else used
+        survey = await surveyed(records, limit=job.limit, used=converted or ())
+    skips = skips_of(job)
+    if skips is None:
+        return survey
+    with open_input(job, rendering) as records:
+        records.use(used)
+        return replace(survey, skipped=await count_skipped(records, job.limit, skips))
 
 
 def skips_of(job: FileJob) -> "_Skips | None":
@@ -89,6 +92,7 @@ class JobRows:
 
     def __init__(self, job: FileJob, agent: Agent, records: Records, survey: Survey) -> None:
         self.records = records
+        self.output_fields = agent.output_fields
         self.in_flight: deque[Waiting] = deque()
         self.skipped: int = 0
         self.write_skipped: Callable[[Row], None] = lambda row: None

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 
 from kaizen_batch.agents import AgentLike, as_agent
@@ -39,13 +39,12 @@ async def run_job(
     """Process every row of the input, in constant memory.
 
     The agent is what ParallelBatchStrategy takes, `config` says how it is run, `strategy` by what (default: a
-    ParallelBatchStrategy). A file is read twice: before the first
-    call its rows are counted and checked, so that a row that cannot be read costs nothing; a stream is read once, and
-    such a row ends the job when it comes. The output has the columns of the input, then the output fields
-    (`<name>_result` where the input has one of that name), in the order of the input. It appears when every row was
-    attempted; an older one stays until then, and also when no row was answered. A job that ends early, for whatever
-    reason, leaves the answered rows in `<name>.partial.<suffix>`, which the complete output replaces. With a journal
-    the same job resumes where it stopped.
+    ParallelBatchStrategy). A file is read twice: before the first call its rows are counted and checked, so that a row
+    that cannot be read costs nothing; a stream is read once, and such a row ends the job when it comes. The output has
+    the columns of the input, then the output fields (`<name>_result` where the input has one of that name), in the
+    order of the input. It appears when every row was attempted; an older one stays until then, and also when no row was
+    answered. A job that ends early, for whatever reason, leaves the answered rows in `<name>.partial.<suffix>`, which
+    the complete output replaces. With a journal the same job resumes where it stopped.
     An input named `*.failed.*` that ends with the columns of failed rows is what an earlier job left, and is read
     without them.
 
@@ -71,7 +70,7 @@ async def run_job(
             for note in rows.records.notes:
                 logger.warning("%s: %s", rows.records.inputs.name, note)
             run = strategy.stream(asked, rows.items())
-            target = files.enter_context(Target(job, rows, agent.output_fields, run, on_end))
+            target = files.enter_context(Target(job, rows, run, on_end))
             async with run:
                 if on_start is not None:
                     on_start(run)
@@ -82,18 +81,26 @@ async def run_job(
 
 
 def _check_paths(job: FileJob, config: RunConfig) -> None:
-    inputs = expanded(job.input, job.glob, job.input_format).paths
-    outputs = [("output", job.output), ("failed", job.failed), ("partial output", job.partial)]
+    """Raise ConfigError for one file in two roles; a device may have both."""
     seen: dict[str, str] = {}
-    for name, path in (*(("input", path) for path in inputs), *outputs, ("journal", config.journal)):
-        text = "" if path is None else path_text(path)
-        if name == "partial output" and text == path_text(job.output):
-            continue  # a stream
-        real = os.path.realpath(text)
-        if text == STANDARD:
-            real = f"the standard {'input' if name == 'input' else 'output'}"
-        elif not text or is_stream(real):
-            continue  # a device may be both
+    for name, path in _roles(job, config):
+        real = (
+            f"the standard {'input' if name == 'input' else 'output'}" if path == STANDARD else os.path.realpath(path)
+        )
+        if path != STANDARD and is_stream(real):
+            continue
         if real in seen:
-            raise ConfigError(f"{seen[real]} and {name} are the same file, {text!r}: give each its own")
+            raise ConfigError(f"{seen[real]} and {name} are the same file, {path!r}: give each its own")
         seen[real] = name
+
+
+def _roles(job: FileJob, config: RunConfig) -> Iterator[tuple[str, str]]:
+    """The files of a job, each with what it is."""
+    output = path_text(job.output)
+    yield from (("input", path) for path in expanded(job.input, job.glob, job.input_format).paths)
+    yield "output", output
+    yield "failed", path_text(job.failed or "")
+    if job.partial != output:  # for a stream they are the same
+        yield "partial output", job.partial
+    if config.journal is not None:
+        yield "journal", path_text(config.journal)

@@ -60,8 +60,12 @@ def _narrowed(schema: Any, kept: tuple[str, ...]) -> object:
         return schema
     metadata = dict(schema.metadata or {})
     if b"pandas" in metadata:
-        pandas = json.loads(metadata[b"pandas"])
-        index = [each for each in pandas.get("index_columns", []) if not isinstance(each, str) or each in kept]
-        columns = [each for each in pandas.get("columns", []) if each.get("field_name", each.get("name")) in kept]
-        metadata[b"pandas"] = json.dumps({**pandas, "index_columns": index, "columns": columns}).encode()
+        metadata[b"pandas"] = _narrowed_pandas(metadata[b"pandas"], kept)
     return pa.schema([schema.field(name) for name in kept], metadata=metadata or None)
+
+
+def _narrowed_pandas(text: bytes, kept: tuple[str, ...]) -> bytes:
+    pandas = json.loads(text)
+    index = [each for each in pandas.get("index_columns", []) if not isinstance(each, str) or each in kept]
+    columns = [each for each in pandas.get("columns", []) if each.get("field_name", each.get("name")) in kept]
+    return json.dumps({**pandas, "index_columns": index, "columns": columns}).encode()

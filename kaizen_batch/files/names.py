@@ -56,12 +56,8 @@ def kind_of(path: str, format: str | None = None) -> Kind:
 
     A standard stream is JSONL unless `format` says otherwise. Raises: ConfigError that lists the formats.
     """
-    name, compression = _uncompressed(path)
-    if compression == "zip" and format is None and Path(name).suffix.lower() not in _SUFFIXES:
-        name = _zip_member(path) or name
-    if format is None and path == STANDARD:
-        format = "jsonl"
-    found = _ALIASES.get(format, format) if format else _SUFFIXES.get(Path(name).suffix.lower())
+    compression = _uncompressed(path)[1]
+    found = _format_of(path) if format is None else _ALIASES.get(format, format)
     if found is None:
         raise ConfigError(
             f"the name {path!r} does not say the format: name it .csv, .tsv, .jsonl, .json, .parquet, .arrow or .xlsx "
@@ -72,6 +68,16 @@ def kind_of(path: str, format: str | None = None) -> Kind:
     if found not in TEXT_FORMATS and compression not in (None, "zip"):
         raise ConfigError(f"{path!r}: {found} is compressed inside; leave out {Path(path).suffix}")
     return Kind(found, compression)
+
+
+def _format_of(path: str) -> str | None:
+    """What the name says, or what is in the zip."""
+    if path == STANDARD:
+        return "jsonl"
+    name, compression = _uncompressed(path)
+    if compression == "zip" and Path(name).suffix.lower() not in _SUFFIXES:
+        name = _zip_member(path) or name
+    return _SUFFIXES.get(Path(name).suffix.lower())
 
 
 def written_kind_of(path: str, format: str | None = None) -> Kind:

@@ -153,16 +153,13 @@ class Records:
 
     def _difference(self, first: str) -> str | None:
         """How the schema of this file differs from that of the first."""
-        here, there = set(self._file.columns or ()), set(self.columns or ())
-        if self.columns is not None and here != there:
-            odd = min(here ^ there)
-            return f"the column {odd!r} is only in {'this file' if odd in here else first}"
-        source = self._file.source
-        if source is None or source.schema.equals(self.schema):
+        file = self._file
+        if self.columns is None or file.columns is None:
             return None
-        odd = next(name for name in self.columns or () if source.schema.field(name) != self.schema.field(name))
-        types = f"{source.schema.field(odd).type}, and {self.schema.field(odd).type} in {first}"
-        return f"column {odd!r} has the type {types}"
+        odd = min(set(file.columns) ^ set(self.columns), default=None)
+        if odd is not None:
+            return f"the column {odd!r} is only in {'this file' if odd in file.columns else first}"
+        return None if file.source is None else _other_type(file.source.schema, self.schema, first)
 
     def _opened(self, path: str) -> _File:
         with ExitStack() as stack:
@@ -231,6 +228,14 @@ class Records:
         rows = file.rows
         file.columns = None if file.columns is None else (*file.columns, name)
         file.rows = lambda used: (_named_row(row, name, path) for row in rows(used))
+
+
+def _other_type(schema: Any, wanted: Any, first: str) -> str | None:
+    """The first column whose type or other properties differ."""
+    if schema.equals(wanted):
+        return None
+    odd = next(name for name in schema.names if schema.field(name) != wanted.field(name))
+    return f"column {odd!r} has the type {schema.field(odd).type}, and {wanted.field(odd).type} in {first}"
 
 
 def _named_row(row: Row, name: str, path: str) -> Row:

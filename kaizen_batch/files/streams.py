@@ -117,10 +117,15 @@ def check_is_text(stream: BinaryIO, format: str, encoding: str | None) -> None:
         if start.startswith(magic):
             raise faults.BadRow(f"it is {found}, not {format}: {fix}", code="wrong_format")
     if encoding is None and not start.startswith(tuple(bom for bom, _ in _BOMS)):
-        nulls = [sum(byte == 0 for byte in start[offset::2]) for offset in (0, 1)]
-        if max(nulls) * 4 > len(start) and not min(nulls):
-            name = "utf-16-be" if nulls[0] else "utf-16-le"
-            raise faults.BadRow(f"every second byte is NUL: pass encoding='{name}'", code="bad_encoding")
+        _check_is_not_utf_16(start)
+
+
+def _check_is_not_utf_16(start: bytes) -> None:
+    """Raise BadRow if nearly every second byte is NUL."""
+    even, odd = (start[offset::2].count(0) for offset in (0, 1))
+    if max(even, odd) * 4 > len(start) and not min(even, odd):
+        name = "utf-16-be" if even else "utf-16-le"
+        raise faults.BadRow(f"every second byte is NUL: pass encoding='{name}'", code="bad_encoding")
 
 
 @contextmanager

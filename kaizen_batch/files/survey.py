@@ -32,29 +32,34 @@ class Survey:
     skipped: int = 0
 
 
-async def surveyed(
-    records: Records,
-    *,
-    limit: int | None = None,
-    used: Iterable[str] = (),
-    skips: Callable[[Mapping[str, object]], bool] | None = None,
-) -> Survey:
+async def surveyed(records: Records, *, limit: int | None = None, used: Iterable[str] = ()) -> Survey:
     """Read all rows, or the first ones; `used` are the columns that become Python values. Raises: RecordError."""
+    columns = records.columns or ()
     if records.inputs.documents and records.total is not None:
-        return Survey(records.total if limit is None else min(records.total, limit), records.columns or ())
-    if records.schema is not None and skips is None:
-        total = await _check_columnar(records, limit, used)
-        return Survey(total if limit is None else min(total, limit), records.columns or ())
-    names: dict[str, None] = dict.fromkeys(records.columns or ())
-    skipped = 0
+        return Survey(_at_most(records.total, limit), columns)
+    if records.schema is not None:
+        return Survey(_at_most(await _check_columnar(records, limit, used), limit), columns)
+    names: dict[str, None] = dict.fromkeys(columns)
     for row in islice(records, limit):
         if records.columns is None and len(names) < _MOST_COLUMNS:
             names.update(dict.fromkeys(row))
-        if skips is not None and skips(row):
-            skipped += 1
         if records.rows_read % _TURN == 0:
             await asyncio.sleep(0)
-    return Survey(records.rows_read, tuple(names), skipped)
+    return Survey(records.rows_read, tuple(names))
+
+
+async def count_skipped(records: Records, limit: int | None, skips: Callable[[Mapping[str, object]], bool]) -> int:
+    """How many of the rows will not be asked."""
+    skipped = 0
+    for row in islice(records, limit):
+        skipped += skips(row)
+        if records.rows_read % _TURN == 0:
+            await asyncio.sleep(0)
+    return skipped
+
+
+def _at_most(total: int, limit: int | None) -> int:
+    return total if limit is None else min(total, limit)
 
 
 async def _check_columnar(records: Records, limit: int | None, used: Iterable[str]) -> int:

@@ -66,7 +66,6 @@ class Target:
         self,
         job: FileJob,
         rows: JobRows,
-        output_fields: Iterable[str],
         run: BatchRun,
         on_end: Callable[[JobResult], object] | None = None,
     ) -> None:
@@ -78,7 +77,7 @@ class Target:
         self._files = ExitStack()
         self._failed: RecordWriter | None = None
         self._outputs = OutputNames(rows.columns)
-        self._fields = self._outputs.all_of(output_fields)
+        self._fields = self._outputs.all_of(rows.output_fields)
         self._facts = OutputNames((*rows.columns, *self._fields))
         self._errors = OutputNames(rows.columns)
         self._all = Selection(drop=rows.ignored)

@@ -120,7 +120,8 @@ class RecordWriter:
 
             return ExcelEncoder(self._output, layout.columns)
         if format in ("parquet", "arrow"):
-            from kaizen_batch.files.columnar_writer import ArrowFormat, ColumnarEncoder, ParquetFormat
+            from kaizen_batch.files.columnar_formats import ArrowFormat, ParquetFormat
+            from kaizen_batch.files.columnar_writer import ColumnarEncoder
 
             return ColumnarEncoder(self._output, layout, ParquetFormat() if format == "parquet" else ArrowFormat())
         dialect = layout.dialect or Dialect(DELIMITERS[format])

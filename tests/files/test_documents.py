@@ -95,7 +95,7 @@ def test_a_pattern_chooses_documents(folder: Path, read: Any) -> None:
     ("options", "message"),
     [
         ({"glob": "*.xyz"}, r"no file matches '\*\.xyz' in the folder"),
-        ({"glob": "*.bin"}, "is no document that can be read; allowed are .txt, .md"),
+        ({"glob": "*.bin"}, "holds what is no document: .*; the documents that can be read are .txt, .md"),
         ({"chunk_tokens": 5}, "chunk_tokens must be a whole number, at least 20; given: 5"),
     ],
 )
