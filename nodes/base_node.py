@@ -1,10 +1,10 @@
 """DataNode: a Kailash node that passes its data on unchanged and refuses inputs that it does not know."""
 
+import sys
 import warnings
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, ClassVar
 
-import kaizen_batch
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.kailash_types import (
@@ -30,7 +30,8 @@ class DataNode(AsyncNode):
     # What Kailash's catalog shows besides the docstring, the parameters and the outputs.
     category: ClassVar[str] = "ai"
     tags: ClassVar[list[str]] = ["batch", "llm", "concurrency"]
-    __version__: ClassVar[str] = kaizen_batch.__version__
+    # The package is loaded before its modules; importing it here would make a cycle.
+    __version__: ClassVar[str] = sys.modules["kaizen_batch"].__version__
     __author__: ClassVar[str] = "kaizen-batch"
 
     def execute(self, **runtime_inputs: Any) -> dict[str, Any]:

@@ -95,10 +95,9 @@ def kind_of_input(given: dict[str, Any]) -> str | None:
     kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
     if len(kinds) > 1:
         raise ConfigError(f"the node takes `batch` or `prompt` or `input_path`; given: {' and '.join(kinds)}")
-    if kinds == ["input_path"] and given["output_path"] is None:
-        raise ConfigError("`input_path` needs `output_path`, the file that the results are written to")
-    if kinds != ["input_path"] and given["output_path"] is not None:
-        raise ConfigError("`output_path` goes with `input_path`")
-    if kinds == ["prompt"] and given["template"] is not None:
+    kind = kinds[0] if kinds else None
+    if (kind == "input_path") != (given["output_path"] is not None):
+        raise ConfigError("`input_path` and `output_path`, the file that the results are written to, go together")
+    if kind == "prompt" and given["template"] is not None:
         raise ConfigError("`template` goes with `batch` or `input_path`")
-    return kinds[0] if kinds else None
+    return kind

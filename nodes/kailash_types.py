@@ -15,17 +15,7 @@ if TYPE_CHECKING:
         description: str
         type: Any
 
-        def __init__(
-            self,
-            *,
-            name: str,
-            type: Any,
-            required: bool,
-            default: object,
-            description: str,
-            choices: list[Any] | None = None,
-            category: str = "",
-        ) -> None: ...
+        def __init__(self, *, name: str, type: Any, description: str, **more: object) -> None: ...
 
     class AsyncNode:
         """The base class of nodes."""

@@ -76,6 +76,7 @@ class NodeSettings:
     api_key_secret: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "runtime_inputs", _names(self.runtime_inputs))
         if self.on_stop not in ("return", "raise"):
             raise ConfigError(f"on_stop must be 'return' or 'raise'; given: {self.on_stop!r}")
         if self.secret_provider is not None and self.api_key_secret is None:
@@ -150,55 +151,62 @@ class Options:
     kailash: dict[str, Any]
 
 
+_OWNERS = {
+    **dict.fromkeys(OPTIONS, "engine"),
+    **dict.fromkeys(NODE_OPTIONS, "node"),
+    **dict.fromkeys(INPUTS, "inputs"),
+    **dict.fromkeys(OBJECTS, "objects"),
+    **dict.fromkeys(METADATA, "kailash"),
+}
+
+
 def split_options(config: object, given: dict[str, Any]) -> Options:
     """Sort what the constructor was given; a `config` that is a dict may hold any of it. Raises: ConfigError."""
     if isinstance(config, dict):
         given = {**config, **{name: value for name, value in given.items() if name not in config or value is not None}}
         config = None
-    taken = {
-        kind: {name: given[name] for name in names if given.get(name) is not None}
-        for kind, names in (("node", NODE_OPTIONS), ("inputs", INPUTS), ("objects", OBJECTS), ("kailash", METADATA))
-    }
-    if "runtime_inputs" in taken["node"]:
-        taken["node"]["runtime_inputs"] = _names(taken["node"]["runtime_inputs"])
-    elsewhere = {*NODE_OPTIONS, *INPUTS, *OBJECTS, *METADATA}
-    taken["kailash"] |= {name: value for name, value in given.items() if name.startswith("_")}
-    engine = {name: value for name, value in given.items() if name not in elsewhere and not name.startswith("_")}
-    known = (*OPTIONS, *NODE_OPTIONS, *INPUTS, *OBJECTS, *METADATA)
-    for name in engine:
-        if name not in OPTIONS:
-            raise ConfigError(f"unknown option {name!r}: {did_you_mean(name, known)}allowed are {', '.join(known)}")
-    return Options(config, engine, **taken)
+    options = Options(config, {}, {}, {}, {}, {})
+    for name, value in given.items():
+        owner = _owner(name)
+        if value is not None or owner == "engine":  # None is a value of some options of a model
+            getattr(options, owner)[name] = value
+    return options
+
+
+def _owner(name: str) -> str:
+    if name.startswith("_"):
+        return "kailash"
+    if name not in _OWNERS:
+        raise ConfigError(f"unknown option {name!r}: {did_you_mean(name, _OWNERS)}allowed are {', '.join(_OWNERS)}")
+    return _OWNERS[name]
 
 
 def _names(given: object) -> tuple[str, ...]:
-    names = tuple(given) if isinstance(given, list | tuple | set | frozenset) else ()
-    if not names or not all(isinstance(name, str) for name in names):
+    names = tuple(given) if isinstance(given, list | tuple | set | frozenset) else (None,)
+    if not all(isinstance(name, str) for name in names):
         raise ConfigError(f"runtime_inputs must be a list of names of options; given: {given!r}")
-    return names
+    return cast(tuple[str, ...], names)
 
 
 def as_batch_config(config: object, options: dict[str, Any]) -> BatchConfig:
-    """The BatchConfig of what a user passes: one, a dataclass with fields of its names, or None.
-
-    Fields of a dataclass that are not options are left alone, and those at None keep the default.
-    Raises: ConfigError.
-    """
+    """The BatchConfig of what a user passes: one, a dataclass with fields of its names, None. Raises: ConfigError."""
     given = named(options)
     if config is None:
         return BatchConfig(**given)
     if isinstance(config, BatchConfig):
         return config.with_options(**given) if given else config
-    if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        fields = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
-        known = {
-            name: value for name, value in fields.items() if name in BatchConfig.model_fields and value is not None
-        }
-        return BatchConfig(**cast(BatchOptions, {**known, **given}))
-    raise ConfigError(
-        f"config must be a BatchConfig, a dict of its options, or a dataclass with such fields; "
-        f"given: {config.__name__ if isinstance(config, type) else type(config).__name__}"
-    )
+    return BatchConfig(**cast(BatchOptions, {**_fields_of(config), **given}))
+
+
+def _fields_of(config: object) -> dict[str, Any]:
+    """The options in a user's dataclass: other fields are ignored, and those at None keep the default."""
+    if isinstance(config, type) or not dataclasses.is_dataclass(config):
+        raise ConfigError(
+            f"config must be a BatchConfig, a dict of its options, or a dataclass with such fields; "
+            f"given: {config.__name__ if isinstance(config, type) else type(config).__name__}"
+        )
+    values = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+    return {name: value for name, value in values.items() if name in BatchConfig.model_fields and value is not None}
 
 
 def named(options: Mapping[str, Any]) -> BatchOptions:

@@ -36,7 +36,7 @@ class DocumentKind(Signature):
 def build(source: Path, labelled: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
     """reader -> agent -> join -> two writers."""
     agent = BatchProcessorAgent(config, signature=DocumentKind, template=TEMPLATE)
-    return workflow_of(agent, source, "CSVWriterNode", labelled, failed)
+    return workflow_of(agent, source, labelled, failed)
 
 
 @click.command("classify-documents")

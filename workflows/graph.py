@@ -20,6 +20,7 @@ from kaizen_batch.nodes.kailash_types import WorkflowBuilder
 
 OUTPUT_FOLDER = "kaizen_batch_output"
 MOCK_LATENCY_S = 0.01
+_WRITERS = {".csv": "CSVWriterNode", ".json": "JSONWriterNode"}
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -132,28 +133,18 @@ def fresh(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
-def read_rows(builder: WorkflowBuilder, source: Path) -> None:
-    """The beginning of each workflow: the rows of a CSV file are the agent's batch."""
+def workflow_of(agent: BatchProcessorAgent, source: Path, target: Path, failed: Path) -> WorkflowBuilder:
+    """CSVReaderNode -> agent -> JoinResultsNode -> two writers; the one of `target` is chosen by its suffix."""
+    builder = agent.to_workflow()
     builder.add_node("CSVReaderNode", "reader", {"file_path": str(source)})
-    builder.add_connection("reader", "data", "agent", "batch")
-
-
-def join_and_write(builder: WorkflowBuilder, writer: str, target: Path, failed: Path) -> None:
-    """The end of each workflow: the outputs are added to their rows, and failed rows go to a file of their own."""
     builder.add_node("JoinResultsNode", "join")
-    builder.add_node(writer, "writer", {"file_path": str(target)})
+    builder.add_node(_WRITERS[target.suffix], "writer", {"file_path": str(target)})
     builder.add_node("CSVWriterNode", "failed_writer", {"file_path": str(failed)})
+    builder.add_connection("reader", "data", "agent", "batch")
     builder.add_connection("reader", "data", "join", "rows")
     builder.add_connection("agent", "results", "join", "results")
     builder.add_connection("join", "data", "writer", "data")
     builder.add_connection("join", "failed_rows", "failed_writer", "data")
-
-
-def workflow_of(agent: BatchProcessorAgent, source: Path, writer: str, target: Path, failed: Path) -> WorkflowBuilder:
-    """CSVReaderNode -> agent -> JoinResultsNode -> two writers."""
-    builder = agent.to_workflow()
-    read_rows(builder, source)
-    join_and_write(builder, writer, target, failed)
     return builder
 
 

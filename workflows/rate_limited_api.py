@@ -22,7 +22,6 @@ import click
 
 from kaizen_batch import BatchConfig, RetryPolicy, ThrottledError
 from kaizen_batch.nodes import BatchProcessorAgent
-from kaizen_batch.nodes.kailash_types import WorkflowBuilder
 from kaizen_batch.workflows.graph import (
     execute,
     file_options,
@@ -112,11 +111,10 @@ def carrier() -> Iterator[Carrier]:
             thread.join()
 
 
-def build(source: Path, target: Path, failed: Path, url: str, max_concurrent: int) -> WorkflowBuilder:
-    """reader -> agent (a function) -> join -> two writers."""
+def tracking_agent(url: str, max_concurrent: int) -> BatchProcessorAgent:
+    """The lookup with its limits, as a node."""
     config = BatchConfig(max_concurrent=max_concurrent, timeout_s=15, retry=RetryPolicy(wait_initial=0.05))
-    agent = BatchProcessorAgent(config, provider=Tracking(url))
-    return workflow_of(agent, source, "CSVWriterNode", target, failed)
+    return BatchProcessorAgent(config, provider=Tracking(url))
 
 
 @click.command("rate-limited-api")
@@ -128,7 +126,8 @@ def main(max_concurrent: int, input_file: Path | None, output_folder: Path) -> N
     target, failed = fresh(output_folder, "shipments_tracked.csv", "shipments_failed.csv")
     with carrier() as server:
         url = f"http://127.0.0.1:{server.server_port}/track"
-        outputs = execute(build(source, target, failed, url, max_concurrent))
+        agent = tracking_agent(url, max_concurrent)
+        outputs = execute(workflow_of(agent, source, target, failed))
         joined = outputs["join"]
         report_run(outputs["agent"], source, {target: joined["data"], failed: joined["failed_rows"]})
         click.echo(f"carrier  served {server.served}, refused {server.refused} with 429")

@@ -38,7 +38,7 @@ class CleanCustomer(BaseModel):
 def build(source: Path, target: Path, failed: Path, config: BatchConfig) -> WorkflowBuilder:
     """reader -> agent -> join -> JSON writer."""
     agent = BatchProcessorAgent(config, signature=CleanCustomer, template=TEMPLATE)
-    return workflow_of(agent, source, "JSONWriterNode", target, failed)
+    return workflow_of(agent, source, target, failed)
 
 
 @click.command("transform-records")

@@ -285,7 +285,7 @@ def test_a_serialized_workflow_keeps_the_endpoint_and_not_the_key(build: Any, mo
     assert (out["summary"]["max_concurrent"], simulator.bodies[0]["model"]) == (3, "gpt-4o")
 
 
-def test_a_signature_survives_serialisation_by_its_path(simulator: Simulator) -> None:
+def test_a_signature_survives_serialization_by_its_path(simulator: Simulator) -> None:
     path = "kaizen_batch.signature:ProcessingSignature"
     config = json.loads(json.dumps(by_name(simulator, signature=ProcessingSignature).to_dict()))
     assert config["nodes"]["ask"]["config"]["signature"] == path

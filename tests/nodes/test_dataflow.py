@@ -21,10 +21,10 @@ SHAPE = "result = {'answers': [{'id': row['id'], 'answer': row['result']} for ro
 
 
 def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path: Path) -> None:
-    database = DataFlow(f"sqlite:///{tmp_path}/tickets.db")
+    database = DataFlow(f"sqlite:///{tmp_path}/letters.db")
 
     @database.model
-    class Ticket:
+    class Letter:
         id: str
         text: str
 
@@ -35,9 +35,9 @@ def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path:
 
     rows = [{"id": "1", "text": "one"}, {"id": "2", "text": "two"}]
     fill = WorkflowBuilder()
-    fill.add_node("TicketBulkCreateNode", "create", {"data": rows})
+    fill.add_node("LetterBulkCreateNode", "create", {"data": rows})
     graph = WorkflowBuilder()
-    graph.add_node("TicketListNode", "list", {})
+    graph.add_node("LetterListNode", "list", {})
     agent = {"endpoint": simulator.base_url, "api_key": "any", "template": "Say {text}"}
     graph.add_node("BatchProcessorAgent", "ask", agent)
     graph.add_node("JoinResultsNode", "join", {})
@@ -56,7 +56,7 @@ def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path:
             await runtime.execute_workflow_async(graph.build(), inputs={})
 
     asyncio.run(main())
-    with sqlite3.connect(tmp_path / "tickets.db") as connection:
+    with sqlite3.connect(tmp_path / "letters.db") as connection:
         found = connection.execute("SELECT id, answer FROM answers ORDER BY id").fetchall()
     connection.close()
     assert found == [("1", "mock answer to: Say one"), ("2", "mock answer to: Say two")]

@@ -1,4 +1,4 @@
-"""What the mixins add: log records, performance figures, errors told apart."""
+"""What the mixins add: log records, performance figures, errors classified."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""BatchProcessorAgent from file to file."""
+"""BaseAgent: from file to file, in workflows and alone; BatchProcessorAgent is one."""
 
 import json
 import logging
@@ -107,8 +107,8 @@ def test_failed_rows_are_named(paths: dict[str, Any], tmp_path: Path) -> None:
     [
         ({"batch": ["a"], "input_path": "in.csv", "output_path": "o.csv"}, "given: batch and input_path"),
         ({"prompt": "a", "input_path": "in.csv", "output_path": "o.csv"}, "given: prompt and input_path"),
-        ({"input_path": "in.csv"}, "`input_path` needs `output_path`"),
-        ({"output_path": "o.csv"}, "`output_path` goes with `input_path`"),
+        ({"input_path": "in.csv"}, "`input_path` and `output_path`, the file"),
+        ({"output_path": "o.csv"}, "go together"),
         ({"prompt": "a", "template": "Say {text}"}, "`template` goes with `batch` or `input_path`"),
         ({"input_path": "in.csv", "output_path": "o.csv", "template": "no place"}, "no {column}"),
         ({"input_path": "in.xyz", "output_path": "o.csv"}, "does not say the format"),
