@@ -42,6 +42,7 @@ class Agent(ABC):
     - `output_fields`: the names that a failed item's result has, with the value None.
     - `from_model`: whether results have `response`, `usage`, `cost_usd` and the other fields of a model's answer.
     - `signature`, `config`: the Signature and the BatchConfig it was made from, if there are such.
+    - `lists_rows`: whether a journal keeps a list of the items, as rows of an input, with the outcome of each.
     - `fallbacks`: agents for the items that this one cannot serve.
     - `watcher`: called when a run of this agent begins, with the figures that the run will keep; returns the sinks that
       want the run's events.
@@ -56,6 +57,7 @@ class Agent(ABC):
     signature: type[Signature] | None = None
     config: BatchConfig | None = None
     fallbacks: "Sequence[Agent]" = ()
+    lists_rows: bool = False
     watcher: Watcher | None = None
     _upstream_limits: UpstreamLimits | None = None
 
@@ -100,6 +102,10 @@ class Agent(ABC):
     def canonical(self, request: Any) -> bytes:
         """The canonical form of a request, whose SHA-256 is its key in a journal; see docs/resuming.md."""
         return body_form(self.endpoint_name or self.endpoint or "", self.body(request))
+
+    def row_name(self, inputs: Any) -> str | None:
+        """The user's own name for an item, in the journal's list of rows; None if it has none."""
+        return None
 
     def max_output(self, request: Any) -> int | None:
         """The most tokens an answer can have; None if nothing bounds them. `request` None asks for any request."""

@@ -1,5 +1,6 @@
 """One item's hold on the journal, and the key of its request."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -43,6 +44,14 @@ class Record:
     def may_be_known(self) -> bool:
         """Whether `look_up` could find something; False is certain, and nearly free."""
         return self._journal.may_know(self.key)
+
+    def claim(self) -> "asyncio.Future[None] | None":
+        """None if this run may ask it now, and must `release` it; else a future that is done when another run has."""
+        return self._journal.claim(self.key)
+
+    def release(self) -> None:
+        """Let other runs of this process ask it, or find the answer."""
+        self._journal.release(self.key)
 
     def look_up(self) -> Awaitable[Entry | None]:
         """What earlier runs, and earlier items of this one, know of the request."""

@@ -1,5 +1,6 @@
 """Builds each item's result, counts it and emits its event."""
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -7,9 +8,9 @@ from msgspec.structs import replace
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.journaling import completion_of
 from kaizen_batch.engine.run_state import RunState
-from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError
+from kaizen_batch.errors import AgentError, BatchError, JournalError, KaizenBatchError
 from kaizen_batch.events import ItemFinished
-from kaizen_batch.journal import Entry
+from kaizen_batch.journal import Entry, JournalWriter
 from kaizen_batch.results import ItemError, ItemResult, Outputs
 
 
@@ -23,11 +24,12 @@ class Outcomes:
         self._wants_items, self._wants_failures = run.sinks.wants_items, run.sinks.wants_failures
         self._batch = run.source.is_batch
         self._from_model = run.agent.from_model
+        self._journal = run.journal if run.agent.lists_rows else None
         self._no_outputs: dict[str, Any] = dict.fromkeys(run.agent.output_fields)
 
     def ok(self, item: Item, outputs: Outputs) -> ItemResult:
         """The result of an item that has its answer."""
-        return self._emitted(item.result(outputs, None, self._batch, self._from_model))
+        return self._emitted(item, item.result(outputs, None, self._batch, self._from_model))
 
     def failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
         """The result of an item that has none."""
@@ -49,24 +51,37 @@ class Outcomes:
         item.cost_usd = entry.spent_usd if self._run.priced else None
         item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
         result = item.result(outputs, None, self._batch, self._from_model)
-        return self._emitted(replace(result, from_journal=True))
+        return self._emitted(item, replace(result, from_journal=True))
 
     def shared(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item with the same request as one that was in progress: one call serves both."""
         mine = replace(
             first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0, from_journal=first.error is None
         )
-        return self._emitted(mine)
+        return self._emitted(item, mine)
+
+    def _list(self, journal: JournalWriter, item: Item, result: ItemResult) -> None:
+        key = item.record.key if item.record is not None else None
+        with suppress(JournalError):  # a journal that broke says so to the next who awaits it
+            journal.row(item.index, _status(result), id=self._run.agent.row_name(item.inputs), key=key)
 
     def _failed(self, item: Item, error: ItemError, outputs: Outputs, cause: KaizenBatchError | None) -> ItemResult:
         outputs = {**self._no_outputs, **outputs}
-        result = self._emitted(item.result(outputs, error, self._batch, self._from_model))
+        result = self._emitted(item, item.result(outputs, error, self._batch, self._from_model))
         if self._run.raises:
             raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from cause
         return result
 
-    def _emitted(self, result: ItemResult) -> ItemResult:
+    def _emitted(self, item: Item, result: ItemResult) -> ItemResult:
         self._finished(result)
+        if self._journal is not None:
+            self._list(self._journal, item, result)
         if self._wants_items or (self._wants_failures and result.error is not None):
             self._emit(ItemFinished(result))
         return result
+
+
+def _status(result: ItemResult) -> str:
+    if result.error is None:
+        return "ok"
+    return "not_attempted" if result.error.code == "not_attempted" else "failed"

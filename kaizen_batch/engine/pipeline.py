@@ -51,13 +51,34 @@ class Pipeline:
         if key in self._in_progress:
             return await self._shared(item, key)
         self._in_progress[key] = None
+        claimed = False
         try:
+            claimed = (turn := record.claim()) is None or await self._wait_for(turn, item, record)
             result = await (self._look_up(item, record) if record.may_be_known else self._execute(item))
         finally:
+            if claimed:
+                record.release()
             pending = self._in_progress.pop(key)
             if pending is not None:
                 pending.cancel() if result is None else pending.set_result(result)
         return result
+
+    async def _wait_for(self, turn: "asyncio.Future[None]", item: Item, record: Record) -> bool:
+        """Wait while other runs of this process ask the same; whether it is this run's turn then, and not its end."""
+        stopped = asyncio.ensure_future(self._run.stopped.wait())
+        try:
+            with item.release_slot():
+                while not stopped.done():
+                    either: set[asyncio.Future[Any]] = {turn, stopped}
+                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                    if turn.done():
+                        again = record.claim()
+                        if again is None:
+                            return True
+                        turn = again
+        finally:
+            stopped.cancel()
+        return False
 
     async def _shared(self, item: Item, key: bytes) -> ItemResult:
         """The result of the first item with this request."""

@@ -15,7 +15,7 @@ from kaizen_batch.engine.upstream import Upstream
 from kaizen_batch.errors import JournalError, KaizenBatchError, NotAttemptedError
 from kaizen_batch.events import BatchProgress, EventSink, Sinks
 from kaizen_batch.journal import JournalWriter, Totals
-from kaizen_batch.limits import RateLimits
+from kaizen_batch.limits import ADMISSION, RateLimits
 from kaizen_batch.limits.retries import RetryBudget
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.results import BatchSummary
@@ -65,12 +65,16 @@ class RunState:
         """Whether it is known what calls cost."""
         return all(upstream.price is not None for upstream in self.upstreams)
 
-    def attach(self, journal: JournalWriter, totals: Totals) -> None:
-        """Keep this journal; what it has spent, or may have, counts against the budget."""
+    def attach(self, journal: JournalWriter) -> None:
+        """Keep this journal; what all runs on it have spent, or may have, counts against the budget."""
         self.journal = journal
         announce(journal, self.agent)
-        if self.limits.budget is not None:
-            self.limits.budget.book(totals.committed_usd)
+        ledger = journal.shared.ledger
+        with ADMISSION.lock:
+            if self.limits.budget is not None:
+                self.limits.budget.follow(ledger)
+            for upstream in self.upstreams:
+                upstream.queue.activate(ledger)
 
     def stop(self, reason: KaizenBatchError) -> None:
         """End the run: no further call is started; those in flight may finish."""

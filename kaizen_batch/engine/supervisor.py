@@ -171,7 +171,7 @@ class Supervisor:
         run = self._run
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
-        run.attach(writer, await asyncio.to_thread(journal.totals))
+        run.attach(writer)
         writer.begin_run({"total": run.source.size, **describe(run.agent, run.config)})
         stack.callback(self._end_run, writer)
 

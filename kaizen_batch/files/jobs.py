@@ -60,7 +60,7 @@ async def run_job(
     config, rendering = config_and_rendering(config)
     survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
-    asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering)
+    asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
     display = progress_sink() if progress else None
     tell = display if on_event is None else on_event if display is None else Sinks(on_event, display)
     with display or nullcontext(), DeferredEvents(tell) as events:

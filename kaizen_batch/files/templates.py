@@ -170,14 +170,22 @@ class RowAgent(AgentWrapper):
         *,
         on_missing: OnMissing = "fail",
         rendering: int = RENDERING,
+        id: str | None = None,
     ) -> None:
         super().__init__(agent)
+        self.lists_rows: bool = True
+        self._id = id
         self._template = template
         self._fails_empty = on_missing != "ask"
         self._rendering = rendering
         self.fallbacks: list[RowAgent] = [
             RowAgent(fallback, template, on_missing=on_missing, rendering=rendering) for fallback in agent.fallbacks
         ]
+
+    def row_name(self, inputs: Any) -> str | None:
+        """The value of the column that names rows, if there is one."""
+        name = inputs.get(self._id) if self._id is not None and isinstance(inputs, dict) else None
+        return None if name is None else str(name)
 
     def prepare(self, row: Any) -> object:
         """The request of one row. Raises: InputError."""

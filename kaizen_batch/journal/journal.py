@@ -166,6 +166,23 @@ class Journal:
             if copy.execute("PRAGMA user_version").fetchone()[0] > 1:
                 copy.execute(statements.DROP_META, ("open",))
 
+    def release_doubts(self) -> float:
+        """Count calls without an answer as not billed, after you have checked with the provider; USD that this frees.
+
+        Submitted requests are not touched: their batches are still to be collected.
+        """
+        if not self.path.exists():
+            raise faults.missing(self.path)
+        with write_lock(self.path), faults.translated(self.path):
+            opened = self._open_writer()
+            try:
+                with transaction(opened.connection):
+                    freed = opened.connection.execute(statements.DOUBTS).fetchone()[0]
+                    opened.connection.execute(statements.RELEASE_DOUBTS)
+            finally:
+                close_writer(opened)
+        return float(freed)
+
     def accept_loss(self) -> None:
         """Go on with a journal that was refused as incomplete: what is not in it is asked, and perhaps paid, again."""
         if not self.path.exists():

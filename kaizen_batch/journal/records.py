@@ -98,8 +98,7 @@ class Outline(NamedTuple):
 class InputRow(NamedTuple):
     """One row of a job's input: its number in the run, the user's own name for it, the key of its request, its status.
 
-    `status` is that of the row's result (`ok`, `failed`, `not_attempted`, ...); `key` is None for a row that made no
-    request.
+    `status` is `ok`, `failed` or `not_attempted`; `key` is None for a row that made no request.
     """
 
     number: int

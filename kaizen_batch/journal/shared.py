@@ -14,6 +14,7 @@ from kaizen_batch.journal.key_index import KeyIndex
 from kaizen_batch.journal.records import Totals
 from kaizen_batch.journal.store import Store
 from kaizen_batch.journal.worker import Worker
+from kaizen_batch.limits import Ledger
 
 _open: dict[Path, "SharedJournal"] = {}
 _guard = Lock()
@@ -23,7 +24,7 @@ class SharedJournal:
     """A journal that this process has open; made and found by `join`.
 
     `keys` knows the row of each key, `totals` its sums when it was opened, `sent` when the calls of the last
-    minute were sent, with their tokens.
+    minute were sent, with their tokens, `ledger` the money of all runs.
     """
 
     def __init__(self, path: Path, creator: str, now: float) -> None:
@@ -32,6 +33,7 @@ class SharedJournal:
         self.keys = KeyIndex()
         self.totals: Totals = Totals()
         self.sent: list[tuple[float, int]] = []
+        self.ledger = Ledger()
         self.users = 0
         self._asking: dict[bytes, list[Callable[[], None]]] = {}
         self._asking_guard = Lock()
@@ -40,7 +42,8 @@ class SharedJournal:
     def _open_store(self, creator: str, now: float) -> None:
         for key, row in self.store.open(creator=creator, now=now):
             self.keys.load(key, row)
-        self.totals = self.store.totals()
+        self.totals = totals = self.store.totals()
+        self.ledger.book(totals.spent_usd, totals.unanswered_usd + totals.at_risk_usd)
         self.sent = sorted(self.store.findings.sent)
 
     def claim(self, key: bytes, on_release: Callable[[], None]) -> bool:

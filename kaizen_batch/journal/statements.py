@@ -143,6 +143,8 @@ RECOVER = """
 UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,
     at_risk_usd = 0 WHERE state = 'in_flight'
 """
+DOUBTS = "SELECT total(unanswered_usd) FROM calls"
+RELEASE_DOUBTS = "UPDATE calls SET unanswered_usd = 0 WHERE unanswered_usd <> 0"
 COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
 # The calls without an answer of one request were asked with one body, so each cost the same at most.
 TOTALS = f"""

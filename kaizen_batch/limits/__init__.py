@@ -2,7 +2,7 @@
 
 from kaizen_batch.concurrency.slots import Slots
 from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
-from kaizen_batch.limits.budget import Budget
+from kaizen_batch.limits.budget import Budget, Ledger
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.queue import ADMISSION, Admission, WaitQueue
@@ -21,6 +21,7 @@ __all__ = [
     "CircuitBreaker",
     "ConcurrencyLimiter",
     "InFlight",
+    "Ledger",
     "Limit",
     "RateLimiter",
     "RateLimits",

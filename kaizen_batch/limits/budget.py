@@ -14,88 +14,72 @@ _log = logging.getLogger(__name__)
 _PICO = 10**12
 
 
-class Budget:
-    """At most `usd` spent: what a call can cost is reserved before it is sent, and settled after.
+class Ledger:
+    """What calls have cost and may still cost: of one run, or of all runs of this process on one journal.
 
-    >>> budget = Budget(1.0)
-    >>> call = Ticket(usd=0.25)
-    >>> budget.take(call, now=0.0)
-    >>> call.used_usd = 0.125
-    >>> budget.settle(call, now=1.0)
-    >>> budget.spent_usd, budget.left_usd
-    (0.125, 0.875)
-
-    All in USD. `spent_usd` is what earlier runs on the same journal have spent. Raises ConfigError for a cap that is
-    not above 0. A call that costs more than was reserved (its price was wrong) counts in full and is logged once:
-    only then can more than the cap be spent.
+    It is a limit that holds no call back. The queues of all runs on a journal obey one, so that the end of a call of
+    one run wakes those that wait for money in another. `doubtful` is the part of what is spent of which nobody knows
+    whether it was billed.
     """
 
-    name = "the budget"
+    name = "the ledger"
 
-    def __init__(self, usd: float, spent_usd: float = 0.0) -> None:
-        if not (math.isfinite(usd) and usd > 0):
-            raise ConfigError(f"budget_usd must be a finite number > 0, in USD (None: no budget); given: {usd!r}")
-        if not (math.isfinite(spent_usd) and spent_usd >= 0):
-            raise ConfigError(f"spent_usd must be a finite number >= 0, in USD; given: {spent_usd!r}")
-        self.usd = usd
-        self._cap = _pico_down(usd)
-        self._spent = _pico_up(spent_usd)
-        self._reserved = 0
-        self._in_flight = 0
+    def __init__(self) -> None:
+        self.spent: int = 0
+        self.doubtful: int = 0
+        self.reserved: int = 0
+        self.in_flight: int = 0
         self._warned = False
 
     @property
     def spent_usd(self) -> float:
         """What is spent; calls of which nobody knows whether they were billed count in full."""
-        return self._spent / _PICO
+        return self.spent / _PICO
+
+    @property
+    def doubtful_usd(self) -> float:
+        """The part of it that may not have been billed."""
+        return self.doubtful / _PICO
 
     @property
     def reserved_usd(self) -> float:
         """What the calls in flight can cost at most."""
-        return self._reserved / _PICO
+        return self.reserved / _PICO
 
-    @property
-    def left_usd(self) -> float:
-        """What the next call may cost now."""
-        return max(0, self._cap - self._spent - self._reserved) / _PICO
-
-    def book(self, usd: float) -> None:
-        """Count what earlier runs have spent."""
-        self._spent += _pico_up(usd)
+    def book(self, usd: float, doubtful_usd: float = 0.0) -> None:
+        """Count what earlier runs have spent, and what they may have spent besides."""
+        doubtful = _pico_up(doubtful_usd)
+        self.spent += _pico_up(usd) + doubtful
+        self.doubtful += doubtful
 
     def check(self, reservation: Reservation) -> None:
-        """ItemTooLargeError for a call that can cost more than the whole budget."""
-        if _reserved(reservation) > self._cap:
-            raise ItemTooLargeError(
-                f"this call can cost up to {reservation.usd:.6g} USD, more than the whole budget_usd={self.usd:g}; "
-                "lower max_tokens, shorten the input or raise budget_usd"
-            )
+        """Any call is allowed."""
 
     def delay(self, reservation: Reservation, now: float) -> float:
-        """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        if self._spent + self._reserved + _reserved(reservation) <= self._cap:
-            return 0.0
-        if self._in_flight:
-            return math.inf
-        raise BudgetExhaustedError(
-            f"of budget_usd={self.usd:g}, {self.spent_usd:.6g} USD are spent, and the next call can cost up to "
-            f"{reservation.usd:.6g} USD; raise budget_usd and run the same batch again with the same journal"
-        )
+        """No call has to wait."""
+        return 0.0
 
     def reserve(self, reservation: Reservation, now: float) -> None:
         """Reserve what the call can cost."""
-        self._reserved += _reserved(reservation)
-        self._in_flight += 1
+        self.reserved += reserved_pico(reservation)
+        self.in_flight += 1
 
     def commit(self, reservation: Reservation, now: float) -> None:
         """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
-        reserved = _reserved(reservation)
-        used = reserved if reservation.used_usd is None else _pico_up(reservation.used_usd)
-        self._reserved -= reserved
-        self._in_flight -= 1
-        self._spent += used
-        if used > reserved:
+        reserved = reserved_pico(reservation)
+        self.reserved -= reserved
+        self.in_flight -= 1
+        if reservation.used_usd is None:
+            self.spent += reserved
+            self.doubtful += reserved
+            return
+        used = _pico_up(reservation.used_usd)
+        self.spent += used
+        if used > reserved and reserved:
             self._warn(reservation)
+
+    def join(self, in_flight: int, tokens: int) -> None:
+        """Join the queues of a run, which has no call in flight yet."""
 
     def _warn(self, reservation: Reservation) -> None:
         if self._warned:
@@ -109,7 +93,97 @@ class Budget:
         )
 
 
-def _reserved(reservation: Reservation) -> int:
+class Budget:
+    """At most `usd` spent: what a call can cost is reserved before it is sent, and committed after.
+
+    >>> budget = Budget(1.0)
+    >>> call = Reservation(usd=0.25)
+    >>> budget.reserve(call, now=0.0)
+    >>> call.used_usd = 0.125
+    >>> budget.commit(call, now=1.0)
+    >>> budget.spent_usd, budget.left_usd
+    (0.125, 0.875)
+
+    All in USD. `spent_usd` is what was spent before. Raises ConfigError for a cap that is not above 0. A call that
+    costs more than was reserved (its price was wrong) counts in full and is logged once: only then can more than the
+    cap be spent. With `follow(ledger)` the budget caps what all runs on a journal spend together.
+    """
+
+    name = "the budget"
+
+    def __init__(self, usd: float, spent_usd: float = 0.0) -> None:
+        if not (math.isfinite(usd) and usd > 0):
+            raise ConfigError(f"budget_usd must be a finite number > 0, in USD (None: no budget); given: {usd!r}")
+        if not (math.isfinite(spent_usd) and spent_usd >= 0):
+            raise ConfigError(f"spent_usd must be a finite number >= 0, in USD; given: {spent_usd!r}")
+        self.usd: float = usd
+        self._cap = _pico_down(usd)
+        self.ledger: Ledger = Ledger()
+        self.ledger.book(spent_usd)
+        self._own = True
+
+    @property
+    def spent_usd(self) -> float:
+        """What is spent; calls of which nobody knows whether they were billed count in full."""
+        return self.ledger.spent_usd
+
+    @property
+    def reserved_usd(self) -> float:
+        """What the calls in flight can cost at most."""
+        return self.ledger.reserved_usd
+
+    @property
+    def left_usd(self) -> float:
+        """What the next call may cost now."""
+        return max(0, self._cap - self.ledger.spent - self.ledger.reserved) / _PICO
+
+    def follow(self, ledger: Ledger) -> None:
+        """Cap what this ledger counts, which the queue obeys by itself; before any call."""
+        self.ledger, self._own = ledger, False
+
+    def check(self, reservation: Reservation) -> None:
+        """ItemTooLargeError for a call that can cost more than the whole budget."""
+        if reserved_pico(reservation) > self._cap:
+            raise ItemTooLargeError(
+                f"this call can cost up to {reservation.usd:.6g} USD, more than the whole budget_usd={self.usd:g}; "
+                "lower max_tokens, shorten the input or raise budget_usd"
+            )
+
+    def delay(self, reservation: Reservation, now: float) -> float:
+        """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
+        ledger = self.ledger
+        if ledger.spent + ledger.reserved + reserved_pico(reservation) <= self._cap:
+            return 0.0
+        if ledger.in_flight:
+            return math.inf
+        raise BudgetExhaustedError(
+            f"of budget_usd={self.usd:g}, {self.spent_usd:.6g} USD are spent{self._doubts()}, and the next call can "
+            f"cost up to {reservation.usd:.6g} USD; raise budget_usd and run the same batch again with the same "
+            "journal"
+        )
+
+    def reserve(self, reservation: Reservation, now: float) -> None:
+        """Reserve what the call can cost."""
+        if self._own:
+            self.ledger.reserve(reservation, now)
+
+    def commit(self, reservation: Reservation, now: float) -> None:
+        """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
+        if self._own:
+            self.ledger.commit(reservation, now)
+
+    def _doubts(self) -> str:
+        if not self.ledger.doubtful:
+            return ""
+        return (
+            f" (of these, {self.ledger.doubtful_usd:.6g} USD are the most that calls without an answer can have cost:"
+            " timed out, torn, submitted, or in flight when a run was killed; if the provider did not bill them,"
+            " Journal(path).release_doubts() frees that money)"
+        )
+
+
+def reserved_pico(reservation: Reservation) -> int:
+    """What a call can cost at most, in pico-dollars."""
     if reservation.usd_pico is None:
         reservation.usd_pico = _pico_up(reservation.usd)
     return reservation.usd_pico

@@ -85,7 +85,7 @@ def test_a_call_waits_while_others_may_give_something_back() -> None:
 
 def test_an_exhausted_budget_ends_the_run_and_says_how_to_go_on() -> None:
     budget = Budget(1.0)
-    spend(budget, 0.75, None)
+    spend(budget, 0.75, 0.75)
     with pytest.raises(BudgetExhaustedError) as caught:
         budget.delay(Reservation(usd=0.5), 0.0)
     assert caught.value.message == (
