@@ -52,7 +52,12 @@ def url(own: Simulator) -> Iterator[str]:
 
 def post(url: str, **inputs: Any) -> tuple[int, str]:
     """Status and body of one execution, with these inputs of the node `agent`."""
-    body = json.dumps({"inputs": {"agent": inputs}}).encode()
+    return post_flat(url, agent=inputs)
+
+
+def post_flat(url: str, **inputs: Any) -> tuple[int, str]:
+    """Status and body of one execution, with these inputs of the workflow, which Nexus passes on to every node."""
+    body = json.dumps({"inputs": inputs}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
@@ -82,6 +87,7 @@ def test_a_request_cannot_send_the_authors_key_elsewhere(url: str, own: Simulato
             status, body = post(url, prompt="x", **attack)
             assert status >= 400, attack
             assert KEY not in body
+            assert post_flat(url, prompt="x", **attack)[0] >= 400, attack
         assert foreign.requests == []
     assert own.ledger.calls == before
 
@@ -115,4 +121,5 @@ def test_a_request_cannot_raise_a_limit_or_misspell_one(url: str, own: Simulator
     before = own.ledger.calls
     for attack in ({"max_concurrent": 1000}, {"max_concurent": 1}):
         assert post(url, prompt="x", **attack)[0] >= 400
+        assert post_flat(url, prompt="x", **attack)[0] >= 400
     assert own.ledger.calls == before
