@@ -14,7 +14,7 @@ from kaizen_batch.limits import RateLimits
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
-from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, limits_within, lowered, of_job, streaming
+from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, collected, limits_within, lowered, of_job, streaming
 from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
@@ -29,6 +29,7 @@ from kaizen_batch.nodes.node_options import (
     reconfigured,
     resolved,
     split_options,
+    stored_inputs,
     stored_options,
 )
 from kaizen_batch.providers import check_provider_name
@@ -64,16 +65,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     with a FileJob, in constant memory. Then `results` is empty, since they are in the file, and `summary` also has
     `output_path`, `failed_path` (None if no row failed), `rows_read`, `rows_written` and `rows_failed`.
 
-    Options of the node itself:
-
-    - `on_stop`: `"raise"` fails the node when its run ended before the last item; the cause is an IncompleteRunError
-      that has the results. `"return"` (default) returns them; `summary["stopped"]` says why the run ended.
-    - `runtime_inputs`: names of options that a graph may set at run time, besides data and lower limits. Opened paths
-      must lie in `runtime_folder`. An opened `endpoint` gets a key only if `endpoint_keys` (base URL -> environment
-      variable) names one.
-    - `api_key_secret`: the name of the key in `secret_provider`, a SecretProvider of Kailash (default: its
-      EnvironmentSecretProvider). It is read when the first run starts.
-    - `name`, `description`, `tags`, `version`, `author`: Kailash's metadata of the node.
+    NodeOptions describes the options of the node itself: `on_stop`, `runtime_inputs`, `api_key_secret` and others.
 
     Raises: ConfigError for an unknown or invalid option, SignatureError.
     """
@@ -112,7 +104,9 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self._stored = stored_options(self._config)
         # By import path where there is one, so that a serialized workflow is plain JSON.
         objects = {name: by_path(thing) for name, thing in self._objects.items()}
-        super().__init__(**self._stored, **objects, **self._settings.stored(), **given.inputs, **given.kailash)
+        super().__init__(
+            **self._stored, **objects, **self._settings.stored(), **stored_inputs(given.inputs), **given.kailash
+        )
 
     async def run_async(self, **inputs: Any) -> dict[str, Any]:
         """The work for one item; its dict becomes the result. By default the model's answer."""
@@ -137,7 +131,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     @renamed(items="batch")
     async def run_batch(self, batch: Items, *, template: Template | None = None, progress: bool = False) -> BatchResult:
         """All results in order, and the summary."""
-        return await self._collect(self.stream(batch, template=template, progress=progress))
+        return await collected(self.stream(batch, template=template, progress=progress))
 
     @renamed(items="batch")
     async def process_batch(
@@ -229,7 +223,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         if template is not None:
             check_template(template, agent, items)
         agent = GraphAgent(agent, template, references=self._settings.allows_references)
-        result = await self._collect(streaming(strategy).stream(agent, items, batch=kind == "batch"))
+        result = await collected(streaming(strategy).stream(agent, items, batch=kind == "batch"))
         return self._outputs(result, {})
 
     def _outputs(self, result: BatchResult, more: dict[str, Any]) -> dict[str, Any]:
@@ -245,11 +239,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self.watch_run(metrics)
         own = NodeSink(self, metrics)
         return (own,) if self._on_event is None else (own, for_run(self._on_event))
-
-    async def _collect(self, run: BatchRun) -> BatchResult:
-        async with run:
-            results = [result async for result in run]
-        return BatchResult(results, run.summary)
 
     async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing, progress: bool) -> Any:
         job = FrameJob(frame, template, on_missing)
@@ -269,7 +258,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         given = self.strategy
         strategy = given if isinstance(given, ParallelBatchStrategy) else self._own_strategy
         run = strategy.stream(self._templated(template, [inputs]), [inputs], batch=False)
-        return (await self._collect(run)).results[0]
+        return (await collected(run)).results[0]
 
     def _for_run(self, chosen: dict[str, Any]) -> tuple[object, Agent]:
         """The strategy and agent of one execution: what the caller chose changes options for it alone."""

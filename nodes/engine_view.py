@@ -15,7 +15,7 @@ from kaizen_batch.nodes.kailash_types import ProgressUpdate, current_progress_re
 from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult
-from kaizen_batch.strategies import ParallelBatchStrategy
+from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
 logger = logging.getLogger("kaizen_batch.agent")
 
@@ -116,3 +116,10 @@ def of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:
     where = {"output_path": result.output, "failed_path": result.failed_output}
     counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}
     return BatchResult([], result.summary), {**where, **counts}
+
+
+async def collected(run: BatchRun) -> BatchResult:
+    """All results of a run, in memory."""
+    async with run:
+        results = [result async for result in run]
+    return BatchResult(results, run.summary)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -23,7 +23,17 @@ OPTIONS = (*BatchConfig.model_fields, "endpoint")
 
 
 class NodeOptions(BatchOptions, total=False):
-    """The options of an agent node: those of BatchConfig, its fixed inputs, its own options, and Kailash's metadata."""
+    """The options of an agent node: those of BatchConfig, the inputs that its workflow does not connect, and its own.
+
+    - `on_stop`: `"raise"` fails the node when its run ended before the last item; the cause is an IncompleteRunError
+      that has the results. `"return"` (default) returns them; `summary["stopped"]` says why the run ended.
+    - `runtime_inputs`: names of options that a workflow may set at run time, besides data and lower limits. Paths given
+      at run time must be in `runtime_folder`. An endpoint given at run time gets a key only if `endpoint_keys` (base
+      URL -> environment variable) names one.
+    - `api_key_secret`: the name of the key in `secret_provider`, a SecretProvider of Kailash (default: its
+      EnvironmentSecretProvider). It is read when the first run starts.
+    - `name`, `description`, `tags`, `version`, `author`: Kailash's metadata of the node.
+    """
 
     endpoint: str
     batch: Iterable[object] | AsyncIterable[object]
@@ -66,7 +76,7 @@ _PRICES = ("input", "output", "cached")
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """The node's own options; BaseAgent documents them."""
+    """The node's own options; NodeOptions describes them."""
 
     on_stop: Literal["return", "raise"] = "return"
     runtime_inputs: tuple[str, ...] = ()
@@ -129,11 +139,9 @@ class NodeSettings:
             for each in dataclasses.fields(self)
             if getattr(self, each.name) not in (None, (), {}, "return")
         }
-        if "runtime_folder" in changed:
-            changed["runtime_folder"] = os.fspath(changed["runtime_folder"])
         if "secret_provider" in changed:
             changed["secret_provider"] = by_path(changed["secret_provider"])
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+        return {name: plain(value) for name, value in changed.items()}
 
 
 NODE_OPTIONS = tuple(each.name for each in dataclasses.fields(NodeSettings))
@@ -227,10 +235,30 @@ def stored_options(config: BatchConfig) -> dict[str, Any]:
         prices = {name: getattr(config.price, name) for name in _PRICES}
         stored["price"] = {name: value for name, value in prices.items() if value is not None}
     if "provider_options" in config.model_fields_set:
-        stored["provider_options"] = config.provider_options  # as they are: they may hold objects
+        stored["provider_options"] = plain(config.provider_options)
     if "base_url" in config.model_fields_set and config.base_url is not None:
         stored["endpoint"] = config.base_url
     return stored
+
+
+def stored_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The fixed inputs of a node as plain values. Raises: ConfigError for a batch that can be read only once."""
+    batch = inputs.get("batch")
+    if isinstance(batch, Iterator | AsyncIterator):
+        raise ConfigError(
+            f"'batch' is a {type(batch).__name__}, which can be read only once, and a node may be executed again: "
+            "construct the node with a list, or pass the batch at run time"
+        )
+    return {name: plain(value) for name, value in inputs.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON and safe YAML loaders know it: lists for tuples, texts for paths. Other objects stay."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def reconfigured(config: BatchConfig, stored: Mapping[str, Any], current: Mapping[str, Any]) -> BatchConfig:

