@@ -22,7 +22,7 @@ _OPTIONAL = (
     "config",
     "fallbacks",
 )
-_TELLING = {*ENVELOPE, "success"}  # keys that are not just outputs
+_REPORTING = {*ENVELOPE, "success"}  # keys that are not just outputs
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments of a call."""
@@ -140,7 +140,7 @@ class FunctionAgent(Agent):
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
         """The function's own dict. Raises: AgentError if it reports a failure."""
         value = completion.value or {}
-        if value.keys().isdisjoint(_TELLING):
+        if value.keys().isdisjoint(_REPORTING):
             return value
         error = value.get("error")
         outputs = {_own_name(key, value): v for key, v in value.items() if key != "error"}

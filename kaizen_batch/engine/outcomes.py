@@ -53,7 +53,7 @@ class Outcomes:
         result = item.result(outputs, None, self._batch, self._from_model)
         return self._emitted(item, replace(result, from_journal=True))
 
-    def shared(self, item: Item, first: ItemResult) -> ItemResult:
+    def coalesced(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item with the same request as one that was in progress: one call serves both."""
         mine = replace(
             first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0, from_journal=first.error is None

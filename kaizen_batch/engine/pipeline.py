@@ -20,7 +20,7 @@ from kaizen_batch.results import ItemResult
 class Pipeline:
     """Carries the items of one run, each on its own.
 
-    `process` returns a result for every item, whatever happens to it; only cancellation passes through, and BatchError
+    `process` returns a result for every item, even if it fails; only cancellation passes through, and BatchError
     if the run raises.
     """
 
@@ -49,7 +49,7 @@ class Pipeline:
         """Ask, unless the same request is in progress: then wait for its answer."""
         key, result = record.key, None
         if key in self._in_progress:
-            return await self._shared(item, key)
+            return await self._await_first(item, key)
         self._in_progress[key] = None
         claimed = False
         try:
@@ -80,14 +80,14 @@ class Pipeline:
             stopped.cancel()
         return False
 
-    async def _shared(self, item: Item, key: bytes) -> ItemResult:
+    async def _await_first(self, item: Item, key: bytes) -> ItemResult:
         """The result of the first item with this request."""
         pending = self._in_progress[key]
         if pending is None:
             pending = self._in_progress[key] = asyncio.get_running_loop().create_future()
         with item.release_slot():
             first = await asyncio.shield(pending)
-        return self._outcomes.shared(item, first)
+        return self._outcomes.coalesced(item, first)
 
     async def _look_up(self, item: Item, record: Record) -> ItemResult:
         try:

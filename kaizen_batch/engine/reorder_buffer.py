@@ -13,7 +13,7 @@ class ReorderBuffer:
     >>> window = Window(256, ordered=True)
     >>> await window.acquire()      # before an item is pulled
     >>> window.put(result)          # when it has its result
-    >>> window.take()               # the next one for the reader, or None; frees the place
+    >>> window.take()               # the next one for the reader, or None; frees the position
 
     The one reader waits by `ready()`; `wake()` has it look.
     """
@@ -74,4 +74,4 @@ class ReorderBuffer:
 
     def rest(self) -> list[ItemResult]:
         """The results that nobody has read, in the order of their items, for the end of a run."""
-        return [self._waiting[place] for place in sorted(self._waiting)]
+        return [self._waiting[position] for position in sorted(self._waiting)]

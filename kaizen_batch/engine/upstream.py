@@ -30,7 +30,7 @@ from kaizen_batch.providers import Completion
 
 
 class Upstream:
-    """One endpoint as one run sees it: it lets calls through a queue and teaches the limits what became of them.
+    """One endpoint as one run sees it: it lets calls through a queue and teaches the limits how they ended.
 
     `limits` are those of the agent, over all its runs. `name` is the model that answers here. `error` says why the
     endpoint no longer serves this run, or is None. `sized` says whether a reservation needs the size of its request,
@@ -164,10 +164,10 @@ class Upstream:
             self.queue.close(error)
 
     def _observe_headers(self, headers: Mapping[str, str], reservation: Reservation, now: float) -> None:
-        announced = read_rate_limit_headers(headers) if headers else None
-        if announced is not None:
+        limits_seen = read_rate_limit_headers(headers) if headers else None
+        if limits_seen is not None:
             self.limits.activate(self.limits.rate)
-            self.limits.rate.observe(announced, reservation.sent_at, now, reservation=reservation)
+            self.limits.rate.observe(limits_seen, reservation.sent_at, now, reservation=reservation)
             self.sized = self._is_sized()
 
 

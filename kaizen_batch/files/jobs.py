@@ -40,7 +40,7 @@ async def run_job(
 
     The agent is what ParallelBatchStrategy takes, `config` says how it is run, `strategy` by what (default: a
     ParallelBatchStrategy). A file is read twice: before the first call its rows are counted and checked, so that a row
-    that cannot be read costs nothing; a stream is read once, and such a row ends the job when it comes. The output has
+    that cannot be read is not billed; a stream is read once, and such a row ends the job when it comes. The output has
     the columns of the input, then the output fields (`<name>_result` where the input has one of that name), in the
     order of the input. It appears when every row was attempted; an older one stays until then, and also when no row was
     answered. A job that ends early, for whatever reason, leaves the answered rows in `<name>.partial.<suffix>`, which
@@ -62,8 +62,8 @@ async def run_job(
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
     display = progress_sink() if progress else None
-    tell = display if on_event is None else on_event if display is None else Sinks(on_event, display)
-    with display or nullcontext(), DeferredEvents(tell) as events:
+    sink = display if on_event is None else on_event if display is None else Sinks(on_event, display)
+    with display or nullcontext(), DeferredEvents(sink) as events:
         asked.watcher = events.watching(asked.watcher)
         with ExitStack() as files:
             rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)

@@ -8,8 +8,8 @@ Four known ideas, each for what it is good at:
   gradient are Vivace's, NSDI 2018), as .NET's thread pool does for threads (Hellerstein et al., 2009). One interval at
   the limit, one beside it; the better one stays. There is no absolute baseline as in Vegas and Gradient2 (Netflix
   concurrency-limits), so none can grow stale: another model version twice as slow is no congestion.
-- The utility is Little's law, throughput = calls under way / time per call; the time per call is put to the length of
-  the answers by a regression (lengths.py).
+- The utility is Little's law, throughput = calls under way / time per call; the time per call is normalized by
+  answer length with a regression (latency_model.py).
 - Throttles: CUBIC (RFC 9438; botocore's adaptive mode uses it for rates), with round trips as its clock.
 """
 
@@ -204,7 +204,7 @@ class _Roof:
 
 
 class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
-    """Between 1 and `max_concurrent` calls at once: as many as the endpoint bears.
+    """Between 1 and `max_concurrent` calls at once: as many as the endpoint sustains.
 
     It begins at `start` (by default 5, or `max_concurrent` if that is less). Tell it of every answered call and of
     every throttle, on one clock, in seconds.

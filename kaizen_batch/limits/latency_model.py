@@ -1,4 +1,4 @@
-"""Time per call, put to the length of the answers: what the adaptive limit compares."""
+"""Time per call, normalized by answer length: what the adaptive limit compares."""
 
 import math
 from dataclasses import dataclass

@@ -261,7 +261,7 @@ class WaitQueue:
         first = waiters[0]
         try:
             self.waits_for = self._held_by(first.reservation, barred, now)
-        except Exception as error:  # whatever it is, it is this call's and not that of whoever has just left
+        except Exception as error:  # any error here belongs to this call, not to the one that was just released
             waiters.popleft().hand_over(error)
             return True
         if self.waits_for:

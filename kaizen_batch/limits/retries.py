@@ -86,7 +86,7 @@ class RetryPolicy(BaseModel):
     1.0
 
     `attempts` bounds the calls for one item that fail by their own fault, the first one included. A throttle
-    (429) is not the item's fault: it is bounded by `throttles`, and everyone waits. The wait is exponential with
+    (429) is not the item's fault: it is bounded by `throttles`, and all workers pause. The wait is exponential with
     full jitter, uniform in [0, min(wait_max, wait_initial * 2**(n-1))] seconds, and never shorter than what the
     endpoint asks for; one that asks for more than `retry_after_max` seconds ends the run instead. `budget` bounds
     the retries of a whole run; see RetryBudget.

@@ -167,7 +167,9 @@ def _reply(content: str, reason: str) -> Reply:
     message = {"role": "assistant", "content": content}
     choice = {"index": 0, "message": message, "finish_reason": reason}
     usage = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
-    return Reply(body={"id": "x", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [choice], "usage": usage})
+    return Reply(
+        body={"id": "x", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [choice], "usage": usage}
+    )
 
 
 def _cut_and_filtered() -> list[Reply]:

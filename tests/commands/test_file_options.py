@@ -27,9 +27,9 @@ def test_columns_are_kept_dropped_and_added(cli: Cli, folder: Path) -> None:
 
 def test_an_unknown_column_of_the_answer_is_a_usage_error(cli: Cli, folder: Path) -> None:
     (folder / "in.csv").write_text("id,text\n1,a\n", encoding="utf-8")
-    done = cli("run", "in.csv", *ASK, "--output", "out.csv", "--columns", "colour")
+    done = cli("run", "in.csv", *ASK, "--output", "out.csv", "--columns", "color")
     assert done.exit_code == 2
-    assert "colour" in done.stderr
+    assert "color" in done.stderr
     assert not (folder / "out.csv").exists()
 
 

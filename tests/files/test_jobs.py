@@ -346,7 +346,7 @@ async def test_a_template_for_other_columns_is_refused(source: Any, tmp_path: Pa
     assert (provider.asked, names(tmp_path)) == ([], {kind})
 
 
-async def test_rows_that_do_not_fit_the_signature_are_refused_with_the_mend(source: Any, tmp_path: Path) -> None:
+async def test_rows_that_do_not_fit_the_signature_are_rejected_with_the_fix(source: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"takes 'prompt', and the rows have 'id', 'text': pass a template, such as"):
         await run_job(FileJob(source(), tmp_path / "out.csv"), agent(), MOCK)
 

@@ -14,7 +14,7 @@ from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.reservation import Reservation
 
-TICKET = Reservation()
+RESERVATION = Reservation()
 OVERHEAD = 20
 
 
@@ -59,14 +59,14 @@ def run(limiter: ConcurrencyLimiter, endpoint: Endpoint, items: int) -> Run:
     under_way: list[tuple[float, int, float, int]] = []
     done = Run([], [], 0)
     while len(done.ended) < items:
-        while todo and limiter.delay(TICKET, now) == 0:
-            limiter.reserve(TICKET, now)
+        while todo and limiter.delay(RESERVATION, now) == 0:
+            limiter.reserve(RESERVATION, now)
             todo, number = todo - 1, number + 1
             refused = limiter.in_flight > endpoint.throttles_above
             seconds, tokens = (0.05, -1) if refused else endpoint.call(limiter.in_flight)
             heapq.heappush(under_way, (now + seconds, number, seconds, tokens))
         now, _, seconds, tokens = heapq.heappop(under_way)
-        limiter.commit(TICKET, now)
+        limiter.commit(RESERVATION, now)
         if tokens < 0:
             limiter.throttled(now)
             todo, done.throttles = todo + 1, done.throttles + 1
@@ -159,9 +159,9 @@ def test_stays_near_what_is_not_throttled(most: int) -> None:
 def test_a_burst_of_throttles_counts_once() -> None:
     limiter = AdaptiveConcurrencyLimiter(64, start=50)
     for _ in range(50):
-        limiter.reserve(TICKET, 0.0)
+        limiter.reserve(RESERVATION, 0.0)
     for number in range(50):
-        limiter.commit(TICKET, 1.0 + number / 100)
+        limiter.commit(RESERVATION, 1.0 + number / 100)
         limiter.throttled(1.0 + number / 100)
     assert limiter.limit == 35
 
@@ -175,9 +175,9 @@ def test_low_demand_proves_nothing() -> None:
     limiter = AdaptiveConcurrencyLimiter(64)
     for number in range(2000):
         for _ in range(3):
-            limiter.reserve(TICKET, float(number))
+            limiter.reserve(RESERVATION, float(number))
         for _ in range(3):
-            limiter.commit(TICKET, number + 1.0)
+            limiter.commit(RESERVATION, number + 1.0)
             limiter.answered(1.0, 100, number + 1.0)
     assert limiter.limit <= 6
 
@@ -206,7 +206,7 @@ def test_whatever_it_is_told_the_limit_is_in_bounds(ceiling: int, calls: list[tu
         elif what == "throttled":
             limiter.throttled(now)
         elif what == "take":
-            limiter.reserve(TICKET, now)
+            limiter.reserve(RESERVATION, now)
         elif limiter.in_flight:
-            limiter.commit(TICKET, now)
+            limiter.commit(RESERVATION, now)
         assert 1 <= limiter.limit <= ceiling

@@ -47,14 +47,14 @@ def test_it_is_a_limit_that_every_call_fits() -> None:
     assert limit.delay(CALL, 0.0) == 0.0
 
 
-def test_an_open_gate_holds_nobody_back() -> None:
+def test_a_closed_circuit_delays_no_call() -> None:
     assert room(breaker(), 0.0) == 50
 
 
 # A throttle
 
 
-def test_a_throttle_closes_the_gate_for_its_seconds_whatever_ends_meanwhile() -> None:
+def test_a_throttle_pauses_all_calls_for_its_seconds_whatever_ends_meanwhile() -> None:
     held = breaker(4)
     held.pause(30.0, 5.0, 10.0)
     assert held.delay(CALL, 10.0) == 30.0
@@ -73,7 +73,7 @@ def test_a_longer_hold_stays_and_a_later_one_wins() -> None:
     assert held.delay(CALL, 4.0) == 3.0
 
 
-def test_a_gate_can_be_closed_again() -> None:
+def test_the_circuit_can_open_again() -> None:
     held = breaker()
     held.pause(1.0, 0.0, 0.0)
     assert held.delay(CALL, 2.0) == 0.0
@@ -81,7 +81,7 @@ def test_a_gate_can_be_closed_again() -> None:
     assert held.delay(CALL, 2.0) == 1.0
 
 
-def test_a_hold_of_nothing_keeps_the_gate_open_for_half_as_many() -> None:
+def test_a_pause_of_zero_seconds_only_halves_the_calls() -> None:
     held = breaker(8)  # the one that was throttled among them
     held.pause(0.0, 0.0, 0.0)
     for _ in range(8):
@@ -239,9 +239,7 @@ MOVES = st.lists(
 
 
 @given(MOVES, st.integers(1, 6))
-def test_no_story_leaves_the_gate_closed_for_good_or_pauses_for_more_than_asked(
-    moves: list[tuple[str, int, float]], ceiling: int
-) -> None:
+def test_no_history_pauses_forever_or_longer_than_asked(moves: list[tuple[str, int, float]], ceiling: int) -> None:
     story, now, latest = CircuitBreaker(ceiling), 0.0, 0.0
     flying: list[float] = []
     for item, (what, which, seconds) in enumerate(moves):

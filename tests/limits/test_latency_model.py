@@ -1,4 +1,4 @@
-"""Time per call put to the length of the answers."""
+"""Time per call, normalized by answer length."""
 
 import math
 import random

@@ -161,7 +161,7 @@ async def test_a_call_cancelled_in_the_instant_of_its_turn_was_not_sent_and_cost
     assert (budget.spent_usd, budget.reserved_usd) == (0.0, 0.0)
 
 
-async def test_nobody_holds_one_permit_while_it_waits_for_another() -> None:
+async def test_no_call_holds_one_limit_while_it_waits_for_another() -> None:
     place = ConcurrencyLimiter(1)
     admission = Admission()
     slow, fast = admission.queue([Every(10), place]), admission.queue([place])

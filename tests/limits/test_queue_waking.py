@@ -118,7 +118,7 @@ async def test_who_waits_for_the_end_of_a_call_needs_no_timer() -> None:
     await goes(waiting)
 
 
-async def test_a_gate_that_opens_wakes_the_line() -> None:
+async def test_the_end_of_a_pause_wakes_the_queue() -> None:
     breaker = CircuitBreaker(10)
     queue = Admission().queue([breaker])
     breaker.pause(30.0, 0.0, 0.0)

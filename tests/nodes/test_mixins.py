@@ -1,4 +1,4 @@
-"""What the mixins add: log records, performance figures, errors classified."""
+"""What the mixins add: log records, performance figures, classified errors."""
 
 import json
 import logging

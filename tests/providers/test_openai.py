@@ -238,7 +238,7 @@ async def test_a_200_that_is_no_completion_is_retried(simulator: Simulator, repl
     assert (done.results[0]["result"], done.results[0]["attempts"]) == ("mock answer to: hello", 2)
 
 
-async def test_answers_cut_in_half_on_the_wire_are_retried() -> None:
+async def test_truncated_responses_are_retried() -> None:
     with Simulator(rate_bad_json=0.3, seed=1) as simulator:
         done = await run(simulator, ["x"] * 20, retry={**QUICK.model_dump(), "attempts": 20})
     assert done.summary.ok == 20

@@ -115,15 +115,15 @@ class RawServer:
         there, onward = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
 
-        async def pump(source: asyncio.StreamReader, target: Writer) -> None:
+        async def forward(source: asyncio.StreamReader, target: Writer) -> None:
             while data := await source.read(65536):
                 target.write(data)
             target.close()
 
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(pump(reader, onward))
-                group.create_task(pump(there, writer))
+                group.create_task(forward(reader, onward))
+                group.create_task(forward(there, writer))
         finally:
             onward.close()
 

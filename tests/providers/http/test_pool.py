@@ -56,7 +56,7 @@ async def ending(call: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_both_put_the_same_request_on_the_wire(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_clients_send_the_same_request(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
     async with RawServer() as server:

@@ -94,7 +94,7 @@ class TortureServer:
 async def tunneling() -> AsyncIterator[int]:
     """A proxy that opens tunnels; its port."""
 
-    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def forward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
                 target.write(data)
@@ -107,8 +107,8 @@ async def tunneling() -> AsyncIterator[int]:
             there, onward = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             async with asyncio.TaskGroup() as group:
-                group.create_task(pump(reader, onward))
-                group.create_task(pump(there, writer))
+                group.create_task(forward(reader, onward))
+                group.create_task(forward(there, writer))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
