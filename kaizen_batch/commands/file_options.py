@@ -12,7 +12,19 @@ from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.templates import ON_MISSING, PromptTemplate
 
-_JOB = ("failed", "limit", "sample", "seed", "on_missing", "id", "columns", "drop", "input_format", "output_format")
+_JOB = (
+    "failed",
+    "limit",
+    "sample",
+    "seed",
+    "on_missing",
+    "id",
+    "columns",
+    "safe_cells",
+    "drop",
+    "input_format",
+    "output_format",
+)
 _READ = (
     "encoding",
     "delimiter",
@@ -87,6 +99,9 @@ FILE_OPTIONS = (
         metavar="NAMES",
         callback=_column_names,
         help="More columns in the output: finish_reason,usage,cost,attempts,reasoning,model.",
+    ),
+    click.option(
+        "--safe-cells", is_flag=True, help="Write answers that look like formulas so that spreadsheets show text."
     ),
     click.option(
         "--on-missing",

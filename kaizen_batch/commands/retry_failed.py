@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kaizen_batch.commands.command import Command, say
+from kaizen_batch.commands.foreign import ask_first, is_repeated
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.status import JOURNAL
 from kaizen_batch.errors import ConfigError
@@ -19,8 +20,9 @@ _BEGINNING = ["kaizen-batch", "run"]
 
 @click.command("retry-failed", cls=Command, passes_on=True)
 @JOURNAL
+@click.option("--yes", is_flag=True, help="Run the stored command without asking.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]...")
-def main(journal: Path, more: tuple[str, ...]) -> None:
+def main(journal: Path, yes: bool, more: tuple[str, ...]) -> None:
     """Repeat the command of a journal's last run: only failed and missing rows are asked.
 
     \b
@@ -30,6 +32,9 @@ def main(journal: Path, more: tuple[str, ...]) -> None:
 
     Added options of `kaizen-batch run` replace those of the last run. Recorded answers cost nothing; the output is
     written again, with all rows. JOURNAL may also be the output of the run.
+
+    A journal may come from somebody else. Unless the stored command runs in the current folder and asks the endpoint
+    and provider that your own options and environment name, it is shown and you are asked; --yes answers.
     """
     labels = _labels(journal)
     arguments = _arguments(journal, labels)
@@ -39,6 +44,8 @@ def main(journal: Path, more: tuple[str, ...]) -> None:
             f"the last run was in {str(folder)!r}, which does not exist any more: run this in its new place:"
             f" {labels['command']}"
         )
+    if not yes and not is_repeated(arguments, more, folder):
+        ask_first(arguments, more, folder)
     path = journal.resolve()
     os.chdir(folder)
     say(f"in {folder}: {labels['command']}")

@@ -14,7 +14,7 @@ from kaizen_batch.agents import Agent, create_agent
 from kaizen_batch.commands.command import arguments_of, say, value_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.files.names import STANDARD
+from kaizen_batch.files.names import is_stream
 from kaizen_batch.files.templates import PromptTemplate
 
 Options = dict[str, Any]
@@ -81,7 +81,7 @@ def journal_of(options: Options) -> Path | None:
     if journal is not None or options["no_journal"]:
         return journal
     output = options["output"]
-    return None if output in (None, STANDARD) else Path(f"{output}.journal.db")
+    return None if output is None or is_stream(output) else Path(f"{output}.journal.db")
 
 
 def template_of(options: Options) -> PromptTemplate | None:

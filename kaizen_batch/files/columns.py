@@ -1,6 +1,6 @@
 """The columns that a job adds: to failed rows what went wrong, to answered rows what the caller asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.results import Result
@@ -11,6 +11,8 @@ ERROR_COLUMNS = ("row", "error_code", "error", "response")
 
 _OLD_ERROR_COLUMNS = ("error_code", "error")  # of files written before 0.2
 _RESPONSE_MOST = 2_000  # characters of a model's answer, evidence enough
+
+_FORMULA = "=+-@\t\r\n\x00\x0b\x0c\x1b"
 
 _RESULT_COLUMNS: dict[str, tuple[str, ...]] = {
     "finish_reason": ("finish_reason",),
@@ -57,3 +59,14 @@ def error_columns_of(names: Sequence[str]) -> tuple[str, ...]:
         if tuple(names[-len(added) :]) == added:
             return added
     return ()
+
+
+def safe_cells(cells: Mapping[str, object]) -> dict[str, object]:
+    """Cells in which no text begins like a formula: a spreadsheet shows an apostrophe's text as it is.
+
+    Source: OWASP, CSV injection. It changes the data for other programs: `-5 degrees` becomes `'-5 degrees`.
+    """
+    return {
+        name: f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA and cell else cell
+        for name, cell in cells.items()
+    }

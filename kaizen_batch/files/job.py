@@ -46,6 +46,7 @@ class FileJob(ReadOptions):
     - `select`, `drop`: the input's columns that go to the output, all others, or all but these.
     - `id`: the column that names rows in `row` and in log records, in place of their numbers.
     - `columns`: more columns for answered rows: `finish_reason`, `usage`, `cost`, `attempts`, `reasoning`, `model`.
+    - `safe_cells`: answers that a spreadsheet would take for a formula get a leading apostrophe.
     - `on_missing`: a row whose placeholders are all empty fails ("fail"), is asked ("ask"), or is written without an
       answer ("skip").
 
@@ -65,6 +66,7 @@ class FileJob(ReadOptions):
     drop: Sequence[str] = ()
     id: str | None = None
     columns: tuple[str, ...] = ()
+    safe_cells: bool = False
     on_missing: OnMissing = "fail"
 
     def __post_init__(self) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 STANDARD = "-"
+_STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTORS = ("/dev/fd", "/proc/self/fd")
 """Standard input or standard output, in place of a path."""
 
 FORMATS = ("jsonl", "csv", "tsv", "psv", "parquet", "json", "arrow", "xlsx", "xls", "ods")
@@ -114,9 +116,17 @@ def says_document(path: str) -> bool:
     return Path(path).suffix.lower() in DOCUMENTS
 
 
+def descriptor_of(path: str) -> int | None:
+    """The number of the open file that a path such as `/dev/stdout` or `/dev/fd/3` means, whatever is behind it."""
+    if path in _STANDARD_STREAMS:
+        return _STANDARD_STREAMS[path]
+    folder, _, number = path.rpartition("/")
+    return int(number) if folder in _DESCRIPTORS and number.isdecimal() else None
+
+
 def is_stream(path: str) -> bool:
     """Whether it can be read or written only once: a standard stream, a pipe, a device."""
-    if path == STANDARD:
+    if path == STANDARD or descriptor_of(path) is not None:
         return True
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - not a Path: it makes "./-" a "-"

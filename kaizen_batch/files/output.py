@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO, cast
 from filelock import FileLock, Timeout
 
 from kaizen_batch.files import faults
-from kaizen_batch.files.names import STANDARD, Kind, is_stream, shown
+from kaizen_batch.files.names import STANDARD, Kind, descriptor_of, is_stream, shown
 from kaizen_batch.files.streams import decoded, encoded, open_bytes, sync, text_into
 
 
@@ -119,5 +119,8 @@ class Output:
             stream = sys.stdout.buffer
             stack.callback(stream.flush)
             return stream
+        if (number := descriptor_of(self._target)) is not None:
+            # The open file itself: opened by its name, a file behind it would be emptied.
+            return cast(BinaryIO, stack.enter_context(os.fdopen(os.dup(number), "wb")))
         path = self.part(self._parts) if self.can_restart else self._path
         return stack.enter_context(path.open("wb"))

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from kaizen_batch.errors import KaizenBatchError, RecordError
-from kaizen_batch.files.columns import ERROR_COLUMNS, failure_cells, result_cells, result_columns
+from kaizen_batch.files.columns import ERROR_COLUMNS, failure_cells, result_cells, result_columns, safe_cells
 from kaizen_batch.files.inputs import Paths
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows, Waiting
@@ -158,13 +158,14 @@ class Target:
             cells = self._outputs.renamed(outputs_of(result))
             if self._job.columns:
                 cells.update(self._facts.renamed(result_cells(self._job.columns, result)))
-            self._add(row, cells)
+            self._add(row, safe_cells(cells) if self._job.safe_cells else cells)
             return
         if self._failed is None:
             self._failed = self._open(self._job.failed or "", self._errors.all_of(ERROR_COLUMNS), self._all)
         name = waiting.number if self._job.id is None else row.get(self._job.id)
+        facts = failure_cells(name, result)
         kept = row.only(self._all) if self._all.drop else row
-        self._failed.add(kept, self._errors.renamed(failure_cells(name, result)))
+        self._failed.add(kept, self._errors.renamed(safe_cells(facts) if self._job.safe_cells else facts))
 
     def _write_skipped(self, row: Row) -> None:
         self._add(row, dict.fromkeys(self._fields))

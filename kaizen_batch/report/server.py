@@ -78,6 +78,10 @@ class ReportServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 16
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """socketserver: a client that broke off, or took too long, is no error of ours."""
 
     def __init__(self, journal: str | os.PathLike[str], *, port: int = 0) -> None:
         self.page: LivePage = LivePage(journal)
@@ -129,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, page, kind="text/html")
 
     def _answer(self, status: HTTPStatus, body: bytes, *, kind: str = "text/plain") -> None:
-        with suppress(ConnectionError):  # who went away needs no answer
+        with suppress(OSError):  # who went away, or is too slow to take it, needs no answer
             self.send_response(status)
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

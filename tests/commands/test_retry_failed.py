@@ -14,7 +14,7 @@ from tests.commands.tables import read_csv
 
 
 def test_retry_failed_says_why_it_cannot(cli: Cli, journal: Path) -> None:
-    result = cli("retry-failed", str(journal))
+    result = cli("retry-failed", str(journal), "--yes")
     assert result.exit_code == 1
     assert result.stderr.endswith(
         "kaizen-batch run x.csv --output y.csv\nError: there is no file 'x.csv': check the path\n"
@@ -33,7 +33,7 @@ def test_retry_failed_says_why_it_cannot(cli: Cli, journal: Path) -> None:
 def test_a_command_that_cannot_be_repeated(cli: Cli, labels: dict[str, str], message: str) -> None:
     config = BatchConfig(llm_provider="mock", journal="run.db", labels=labels)
     asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), ["a"]))
-    result = cli("retry-failed", "run.db")
+    result = cli("retry-failed", "run.db", "--yes")
     assert result.exit_code == 1
     assert message in result.stderr and result.stderr.count("\n") == 1
 
@@ -49,7 +49,7 @@ def test_retry_failed_repeats_the_last_command_wherever_it_is_given(
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    result = cli("retry-failed", "../run.db")
+    result = cli("retry-failed", "../run.db", "--yes")
     assert result.exit_code == 0, result.output
     assert simulator.ledger.calls == 6
     assert [row["id"] for row in read_csv(str(folder / "labels.csv"))] == ["0", "1", "2", "3", "4"]

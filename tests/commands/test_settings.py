@@ -27,4 +27,4 @@ def test_options_from_the_environment_are_recorded_with_the_run(cli: Cli, folder
     assert (
         " ".join(words[3:]) == "--provider mock --fallback a --fallback b --adaptive --price 1.0 2.0 --config run.toml"
     )
-    assert cli("retry-failed", "labels.csv.journal.db").exit_code == 0
+    assert cli("retry-failed", "labels.csv.journal.db", "--yes").exit_code == 0

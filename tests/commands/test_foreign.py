@@ -1,0 +1,78 @@
+"""A journal of somebody else: no key is sent, nothing is imported and no folder entered before its reader agrees."""
+
+import os
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from kaizen_batch.simulator import Simulator
+from kaizen_batch.simulator.settings import error_reply
+from tests.commands.conftest import HEEDS_CTRL_C, Cli
+from tests.trust.kill_processes import ROOT
+
+RUN = ("run", "in.csv", "--prompt", "{text}", "--output", "out.csv")
+
+
+@pytest.fixture
+def rows(folder: Path) -> Path:
+    (folder / "in.csv").write_text("text\na\nb\n", encoding="utf-8")
+    return folder
+
+
+def test_a_command_of_ones_own_is_repeated_without_a_question(cli: Cli, rows: Path) -> None:
+    with Simulator() as simulator:
+        simulator.reply_with(error_reply(400, "bad_request"))
+        env = {"OPENAI_BASE_URL": simulator.base_url}
+        assert cli(*RUN, env=env).exit_code == 3
+        assert cli("retry-failed", "out.csv", env=env).exit_code == 0
+        assert cli("retry-failed", "out.csv", "--base-url", simulator.base_url).exit_code == 0
+
+
+@pytest.mark.parametrize("foreign", ["endpoint", "provider", "fallback", "folder", "config"])
+def test_without_a_terminal_it_exits_with_2_and_names_yes(
+    cli: Cli, rows: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rows / "evil_module.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    (rows / "run.toml").write_text('model = "other"\n', encoding="utf-8")
+    with Simulator() as simulator:
+        more: dict[str, tuple[str, ...]] = {
+            "endpoint": ("--base-url", simulator.base_url),
+            "provider": ("--provider", "mock"),
+            "fallback": ("--provider", "mock", "--fallback", '{"base_url": "http://127.0.0.1:9/v1"}'),
+            "folder": ("--provider", "mock"),
+            "config": ("--provider", "mock", "--config", "run.toml"),
+        }
+        assert cli(*RUN, *more[foreign], env={"OPENAI_API_KEY": "sk-mine"}).exit_code == 0
+        asked = simulator.ledger.calls
+        own = ("--provider", "mock") if foreign != "provider" and foreign != "endpoint" else ()
+        journal = rows / "out.csv.journal.db"
+        if foreign == "folder":
+            (rows / "elsewhere").mkdir()
+            monkeypatch.chdir(rows / "elsewhere")
+        result = cli("retry-failed", str(journal), *own, env={"OPENAI_API_KEY": "sk-mine", "OPENAI_BASE_URL": ""})
+        assert result.exit_code == 2, result.output
+        assert "--yes" in result.stderr and "endpoint  " in result.stderr
+        assert simulator.ledger.calls == asked
+        assert cli("retry-failed", str(journal), *own, "--yes").exit_code == 0
+
+
+def test_on_a_terminal_it_asks(rows: Path, cli: Cli) -> None:
+    assert cli(*RUN, "--provider", "mock").exit_code == 0
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    for answer, code in (("n", 1), ("y", 0)):
+        child = pexpect.spawn(
+            HEEDS_CTRL_C[0],
+            [*HEEDS_CTRL_C[1:], "retry-failed", "out.csv"],
+            cwd=str(rows),
+            env={**os.environ, "PYTHONPATH": path, "TERM": "xterm"},  # type: ignore[arg-type] # its stub wants os._Environ
+            encoding="utf-8",
+            timeout=60,
+        )
+        child.expect("provider mock")
+        child.expect("Run it, with your key")
+        child.sendline(answer)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == code
