@@ -24,7 +24,6 @@ RUN = ("run", "in.csv", "--prompt", "{text}", "--provider", "mock", "--output-fo
         ("/dev/fd/17", 17),
         ("/proc/self/fd/3", 3),
         ("/dev/null", None),
-        ("a", None),
     ],
 )
 def test_a_path_may_mean_an_open_file(path: str, number: int | None) -> None:
