@@ -240,6 +240,8 @@ def masked(lines: list[str]) -> str:
     text = re.sub(r"127\.0\.0\.1:\d+", "HOST", text)
     text = re.sub(r"[━╸╺ ]*[╸╺━]+", "BAR ", text)
     text = re.sub(r"N+", "N", _NUMBER.sub("N", text))
+    # A run that stops within a moment does not say that it waits.
+    text = text.replace("stopping: waiting up to N for in-flight calls; Ctrl-C again to stop now ", "")
     # The speed and the waits are shown from one second on.
     return re.sub(r"waited N for .*? (?=cost )", "", text.replace("rows in N (N):", "rows in N:"))
 
