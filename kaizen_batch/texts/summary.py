@@ -101,9 +101,6 @@ def _doubtful_answers(figures: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("truncated", f"{counted(cut, 'answer')} cut off: raise max_tokens, or ask for less text", "warn")
     for model, number in (figures.get("other_models") or {}).items():
         yield Line("model", f"{counted(number, 'answer')} from {one_line(model, 80)}, which was not asked for", "warn")
-    if other := figures.get("other_models"):
-        names = ", ".join(f"{one_line(name, 60)} ({count(number)})" for name, number in other.items())
-        yield Line("models", f"answers came from other models than the one that was asked: {names}", "warn")
     if others := figures.get("by_fallbacks"):
         yield Line("fallback", f"{counted(others, 'answer')} from a fallback model", "note")
 
