@@ -19,6 +19,7 @@ PAIRS = ((OURS_ON_UVLOOP, BARE), (OURS, BARE), (OURS_ON_UVLOOP, BARE_ON_UVLOOP))
 PEERS: dict[str, tuple[str, int, float | None]] = {
     "official SDK, gather": ("peers.sdk:batch", 1_000, 5.0),
     "official SDK over aiohttp": ("peers.sdk:over_aiohttp", 1_000, None),
+    "async-batch-llm": ("peers.async_batch_llm:batch", 1_000, None),
     "LangChain abatch": ("peers.langchain:batch", 600, 8.0),
     "LiteLLM acompletion": ("peers.litellm:batch", 400, 12.0),
     "OpenAI cookbook's script": ("peers.cookbook:batch", 1_000, None),

@@ -17,6 +17,7 @@ _PACKAGES = (
     "kaizen-batch",
     "aiohttp",
     "aiometer",
+    "async-batch-llm",
     "kailash",
     "langchain-core",
     "langchain-openai",

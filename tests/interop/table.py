@@ -1,4 +1,4 @@
-"""The table in docs/providers.md of what was run against which server: `python -m tests.interop.table` writes it anew."""
+"""The table in docs/providers.md: what was run against which server. `python -m tests.interop.table` writes it anew."""
 
 import inspect
 import re
