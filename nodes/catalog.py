@@ -41,7 +41,7 @@ OUTPUTS: dict[str, tuple[type, str]] = {
 }
 
 _NOT_SHOWN = ("api_key", "base_url")
-_TYPES: dict[Any, type] = {Path: str, float: float, int: int, bool: bool, str: str, dict: dict, tuple: list}
+_TYPES: dict[object, type] = {Path: str, float: float, int: int, bool: bool, str: str, dict: dict, tuple: list}
 
 
 class Parameter(NodeParameter):

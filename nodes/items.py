@@ -29,7 +29,7 @@ def failure_of(item: Any) -> dict[str, Any] | None:
     return error if isinstance(error, dict) and error.keys() >= _ERROR_FIELDS else None
 
 
-def failed_item(item: Mapping[str, Any]) -> dict[str, Any]:
+def failed_item(item: Mapping[str, object]) -> dict[str, object]:
     """The item that takes the place of a failed result in the next batch: its prompt is None, its error is kept."""
     return {"prompt": None, **{name: item[name] for name in ENVELOPE if name in item}}
 
@@ -54,7 +54,7 @@ class GraphAgent(AgentWrapper):
         return self.wrapped.prepare(inputs)
 
 
-def check_template(template: PromptTemplate, agent: Agent, items: Any) -> None:
+def check_template(template: PromptTemplate, agent: Agent, items: object) -> None:
     """Raise ConfigError for a template that would fail every item: before any call is made."""
     inputs = agent.signature.inputs if agent.signature is not None else {}
     if len(inputs) > 1:
@@ -69,7 +69,7 @@ def check_template(template: PromptTemplate, agent: Agent, items: Any) -> None:
         template.check(first)
 
 
-def _refuse_references(name: str, parts: Iterable[Any]) -> None:
+def _refuse_references(name: str, parts: Iterable[object]) -> None:
     for part in parts:
         if isinstance(part, dict) and _refers(part):
             raise InputError(
@@ -79,12 +79,12 @@ def _refuse_references(name: str, parts: Iterable[Any]) -> None:
             )
 
 
-def _refers(part: Mapping[str, Any]) -> bool:
+def _refers(part: Mapping[str, object]) -> bool:
     """Whether a content part in one of the known forms has its content elsewhere."""
     return part.get("type") in _PARTS and any(_points_elsewhere(name, value) for name, value in part.items())
 
 
-def _points_elsewhere(name: str, value: Any) -> bool:
+def _points_elsewhere(name: str, value: object) -> bool:
     if isinstance(value, Mapping) and name != "headers":
         return any(_points_elsewhere(inner, each) for inner, each in value.items())
     return name in _POINTERS and not (isinstance(value, str) and value.startswith("data:"))

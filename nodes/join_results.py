@@ -44,7 +44,7 @@ class JoinResultsNode(DataNode):
             "failed_rows": described("failed_rows", list, "The other rows, with error and error_code."),
         }
 
-    async def async_run(self, rows: Any = None, results: Any = None, prefix: Any = "") -> dict[str, Any]:
+    async def async_run(self, rows: object = None, results: object = None, prefix: object = "") -> dict[str, Any]:
         """Join by `index`."""
         rows, results = rows_of(rows, "rows"), rows_of(results, "results")
         if not isinstance(prefix, str):
@@ -65,7 +65,7 @@ class JoinResultsNode(DataNode):
         return {"data": data, "failed_rows": failed_rows}
 
 
-def _columns(row: Any) -> dict[str, Any]:
+def _columns(row: object) -> dict[str, Any]:
     if not isinstance(row, dict):
         return {"prompt": row}
     return outputs_of(cast(Result, row)) if row.keys() >= set(ENVELOPE) else dict(row)

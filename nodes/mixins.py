@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from typing import Any
 from weakref import WeakSet
 
 from kaizen_batch.errors import KaizenBatchError, as_batch_error
@@ -73,7 +72,7 @@ class PerformanceMixin:
             self._finished.add(metrics)
             self._finished.busy_s += elapsed_s
 
-    def performance(self) -> dict[str, Any]:
+    def performance(self) -> dict[str, object]:
         """The figures so far: counts, seconds, tokens, and items for each second of finished runs."""
         with self._lock:
             total = _Figures()
@@ -106,7 +105,7 @@ class ErrorHandlingMixin:
         """This exception as an error of the package."""
         return as_batch_error(error)
 
-    def error_result(self, error: Exception, index: int = 0, *, batch: bool = False) -> dict[str, Any]:
+    def error_result(self, error: Exception, index: int = 0, *, batch: bool = False) -> dict[str, object]:
         """The result dict of an item that failed with this exception."""
         record = ItemError.of(self.classify_error(error))
         return ItemResult(index, {}, error=record, batch=batch, from_model=False).to_dict()

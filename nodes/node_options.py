@@ -82,7 +82,7 @@ class NodeSettings:
     runtime_inputs: tuple[str, ...] = ()
     runtime_folder: str | os.PathLike[str] | None = None
     endpoint_keys: Mapping[str, str] = field(default_factory=dict)
-    secret_provider: Any = None
+    secret_provider: object = None
     api_key_secret: str | None = None
 
     def __post_init__(self) -> None:
@@ -132,7 +132,7 @@ class NodeSettings:
                 summary=summary,
             )
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, object]:
         """The options that differ from their defaults, as plain JSON where that is possible."""
         changed = {
             each.name: getattr(self, each.name)
@@ -154,9 +154,9 @@ class Options:
     config: object
     engine: dict[str, Any]
     node: dict[str, Any]
-    inputs: dict[str, Any]
-    objects: dict[str, Any]
-    kailash: dict[str, Any]
+    inputs: dict[str, object]
+    objects: dict[str, object]
+    kailash: dict[str, object]
 
 
 _OWNERS = {
@@ -217,7 +217,7 @@ def _fields_of(config: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in BatchConfig.model_fields and value is not None}
 
 
-def named(options: Mapping[str, Any]) -> BatchOptions:
+def named(options: Mapping[str, object]) -> BatchOptions:
     """Options with `endpoint`, the name that survives serialization, as `base_url`."""
     renamed = {name: value for name, value in options.items() if name != "endpoint"}
     if options.get("endpoint") is not None:
@@ -225,7 +225,7 @@ def named(options: Mapping[str, Any]) -> BatchOptions:
     return cast(BatchOptions, renamed)
 
 
-def stored_options(config: BatchConfig) -> dict[str, Any]:
+def stored_options(config: BatchConfig) -> dict[str, object]:
     """What a node keeps in `node.config`, and so in a serialized workflow.
 
     Plain values, so that safe YAML and JSON loaders read it; no key, and the endpoint under a name that Kailash keeps.
@@ -267,12 +267,12 @@ def reconfigured(config: BatchConfig, stored: Mapping[str, Any], current: Mappin
     return config.with_options(**named(changed)) if changed else config
 
 
-def resolved(thing: Any) -> Any:
+def resolved(thing: object) -> object:
     """The object that an import path names, or the thing itself. Raises: ConfigError."""
     return import_object(thing) if isinstance(thing, str) else thing
 
 
-def by_path(thing: Any) -> Any:
+def by_path(thing: object) -> Any:
     """The import path of a thing, or the thing itself if it has none (a local class, a closure, an instance)."""
     path = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
     try:

@@ -39,7 +39,7 @@ _OF_ONE_MODEL = ("price",)
 _OF_ONE_ENDPOINT = ("price", "headers", "endpoint_name")
 
 
-def chosen_by_caller(inputs: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def chosen_by_caller(inputs: Mapping[str, object], config: Mapping[str, object]) -> dict[str, object]:
     """The run-time inputs that the caller chose.
 
     Left out are names that Kailash adds by itself, None (an input that no branch of the graph gave), and values that
@@ -148,12 +148,12 @@ class RuntimeRules:
             )
 
 
-def _without(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, None]:
+def _without(names: tuple[str, ...], given: Mapping[str, object]) -> dict[str, None]:
     """These options at None, unless they were given for the run as well."""
     return {name: None for name in names if name in BatchConfig.model_fields and name not in given}
 
 
-def _same(config: Mapping[str, Any], name: str, value: Any) -> bool:
+def _same(config: Mapping[str, object], name: str, value: object) -> bool:
     if name not in config:
         return False
     own = config[name]

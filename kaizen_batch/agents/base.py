@@ -85,7 +85,7 @@ class Agent(ABC):
     def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
         """Read the outputs. Raises OutputError for a completion that cannot be used."""
 
-    def session(self) -> AbstractAsyncContextManager[Any]:
+    def session(self) -> AbstractAsyncContextManager[object]:
         """What a run holds open while it lasts, such as a connection pool; by default nothing."""
         return nullcontext()
 
@@ -147,31 +147,31 @@ class AgentWrapper(Agent):
         self.watcher: Watcher | None = agent.watcher
         self.upstream_limits = agent.upstream_limits
 
-    def prepare(self, inputs: Any) -> Any:
+    def prepare(self, inputs: object) -> object:
         """The request of one item."""
         return self.wrapped.prepare(inputs)
 
-    def complete(self, request: Any) -> Awaitable[Completion]:
+    def complete(self, request: object) -> Awaitable[Completion]:
         """One attempt."""
         return self.wrapped.complete(request)
 
-    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+    def parse(self, request: object, completion: Completion) -> dict[str, object]:
         """The outputs of a completion."""
         return self.wrapped.parse(request, completion)
 
-    def session(self) -> AbstractAsyncContextManager[Any]:
+    def session(self) -> AbstractAsyncContextManager[object]:
         """The wrapped agent's session."""
         return self.wrapped.session()
 
-    def body(self, request: Any) -> bytes:
+    def body(self, request: object) -> bytes:
         """What the answer depends on."""
         return self.wrapped.body(request)
 
-    def canonical(self, request: Any) -> bytes:
+    def canonical(self, request: object) -> bytes:
         """The canonical form of a request."""
         return self.wrapped.canonical(request)
 
-    def max_output(self, request: Any) -> int | None:
+    def max_output(self, request: object) -> int | None:
         """The most tokens an answer can have."""
         return self.wrapped.max_output(request)
 

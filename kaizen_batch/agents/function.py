@@ -82,7 +82,7 @@ class FunctionAgent(Agent):
 
     from_model = False
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: object) -> None:
         self._named = isinstance(function, SmallAgent)
         self._whole = not self._named and isinstance(function, _Executes)
         self._call = _work_of(function)
@@ -100,11 +100,11 @@ class FunctionAgent(Agent):
         self._is_plain = len(self._names) == len(parameters)
         self._takes_one = self._whole or (not self._named and _fits(self._parameters, None))
 
-    def session(self) -> AbstractAsyncContextManager[Any]:
+    def session(self) -> AbstractAsyncContextManager[object]:
         """The object's own session, if it has one."""
         return self._open() if callable(self._open) else nullcontext()
 
-    def prepare(self, inputs: Any) -> Arguments:
+    def prepare(self, inputs: object) -> Arguments:
         """The arguments of the call. Raises: InputError if they do not fit the function."""
         if isinstance(inputs, dict):
             if self._whole:
@@ -132,12 +132,12 @@ class FunctionAgent(Agent):
         value = await self._call(*args, **kwargs)
         return Completion(None, None, None, None, None, value if isinstance(value, dict) else {"result": value})
 
-    def _taken(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def _taken(self, inputs: dict[str, object]) -> dict[str, object]:
         if self._takes_any:
             return inputs
         return {name: inputs[name] for name in self._parameters.parameters if name in inputs}
 
-    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+    def parse(self, request: object, completion: Completion) -> dict[str, object]:
         """The function's own dict. Raises: AgentError if it reports a failure."""
         value = completion.value or {}
         if value.keys().isdisjoint(_REPORTING):
@@ -158,31 +158,31 @@ class StepsAgent(Agent):
             setattr(self, name, getattr(steps, name, getattr(Agent, name)))
         self.fallbacks: list[Agent] = [as_agent(fallback) for fallback in self.fallbacks]
         self._open = getattr(steps, "session", None)
-        self._body: Callable[[Any], bytes] = getattr(steps, "body", super().body)
-        self._max_output: Callable[[Any], int | None] = getattr(steps, "max_output", super().max_output)
+        self._body: Callable[[object], bytes] = getattr(steps, "body", super().body)
+        self._max_output: Callable[[object], int | None] = getattr(steps, "max_output", super().max_output)
         self._keeps: Callable[[float | None], bool] = getattr(steps, "keeps_timeout", super().keeps_timeout)
 
-    def prepare(self, inputs: Any) -> Any:
+    def prepare(self, inputs: object) -> object:
         """The object's request."""
         return self._steps.prepare(inputs)
 
-    def complete(self, request: Any) -> Awaitable[Completion]:
+    def complete(self, request: object) -> Awaitable[Completion]:
         """The object's call."""
         return self._steps.complete(request)
 
-    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+    def parse(self, request: object, completion: Completion) -> dict[str, object]:
         """The object's outputs."""
         return self._steps.parse(request, completion)
 
-    def session(self) -> AbstractAsyncContextManager[Any]:
+    def session(self) -> AbstractAsyncContextManager[object]:
         """The object's session, if it has one."""
         return self._open() if callable(self._open) else nullcontext()
 
-    def body(self, request: Any) -> bytes:
+    def body(self, request: object) -> bytes:
         """The object's `body`, or the request as JSON."""
         return self._body(request)
 
-    def max_output(self, request: Any) -> int | None:
+    def max_output(self, request: object) -> int | None:
         """The object's `max_output`, or None."""
         return self._max_output(request)
 
@@ -236,7 +236,7 @@ def _is_async(work: object) -> bool:
     return inspect.iscoroutinefunction(work) or inspect.iscoroutinefunction(getattr(work, "__call__", None))  # noqa: B004 - the method itself is asked whether it is async
 
 
-def _fits(signature: inspect.Signature, *args: Any) -> bool:
+def _fits(signature: inspect.Signature, *args: object) -> bool:
     try:
         signature.bind(*args)
     except TypeError:
@@ -244,7 +244,7 @@ def _fits(signature: inspect.Signature, *args: Any) -> bool:
     return True
 
 
-def _own_name(key: str, value: dict[str, Any]) -> str:
+def _own_name(key: str, value: dict[str, object]) -> str:
     if key not in ENVELOPE:
         return key
     name = f"agent_{key}"

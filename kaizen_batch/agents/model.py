@@ -70,7 +70,7 @@ class ModelAgent(Agent):
                 await stack.enter_async_context(agent.provider.session())
             yield
 
-    def prepare(self, inputs: Any) -> Request:
+    def prepare(self, inputs: object) -> Request:
         """Render one item. Raises: InputError if it does not fit the signature."""
         messages = self.signature.messages(inputs, self.config.system_prompt)
         model, temperature, max_tokens = self._parameters
@@ -80,7 +80,7 @@ class ModelAgent(Agent):
         """Send one call."""
         return self.provider.complete(request)
 
-    def parse(self, request: Request, completion: Completion) -> dict[str, Any]:
+    def parse(self, request: Request, completion: Completion) -> dict[str, object]:
         """Read the outputs.
 
         Raises: OutputError for a refusal, or an answer that is empty, cut off or does not fit; the completion's own

@@ -80,7 +80,7 @@ class Command(click.Command):
             ctx,
         )
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """click: invoke, with one line for each of our errors."""
         _warn_of_unknown_variables(self)
         with in_one_line():
@@ -118,7 +118,7 @@ def in_flags(message: str) -> str:
     return printable(message)
 
 
-def value_of(ctx: click.Context, name: str) -> Any:
+def value_of(ctx: click.Context, name: str) -> object:
     """The value of an option; that of `--config` is no parameter of the command's function."""
     return ctx.params[name] if name in ctx.params else ctx.meta.get(_CONFIG_FILE)
 
@@ -199,7 +199,7 @@ def _command_lines(command: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def put_json(value: Any) -> None:
+def put_json(value: object) -> None:
     """One JSON object to standard output."""
     sys.stdout.write(f"{printable(json.dumps(value, ensure_ascii=False))}\n")
 

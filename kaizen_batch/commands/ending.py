@@ -61,7 +61,7 @@ class RunEnding:
         if figures["stopped"] and self._config.journal is not None:
             yield Line("saved", f"{counted(figures['ok'], 'answered row')} in {self._config.journal}")
 
-    def _next(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> Iterator[Line]:
+    def _next(self, result: JobResult, summary: BatchSummary, figures: dict[str, object]) -> Iterator[Line]:
         step = self._step(result, summary, figures)
         if step is not None:
             why, command = step

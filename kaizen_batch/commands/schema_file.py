@@ -140,7 +140,7 @@ class _Reader:
             inner = _SCALARS[kind]
         return _constrained(inner, kind, schema)
 
-    def _referred(self, reference: object, name: str, place: str) -> Any:
+    def _referred(self, reference: object, name: str, place: str) -> object:
         key = str(reference).removeprefix("#/$defs/").removeprefix("#/definitions/")
         if key not in self._definitions:
             raise ConfigError(f"{_at(place)}$ref {reference!r} does not exist: name one of this file's $defs")

@@ -3,11 +3,14 @@
 import io
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from kaizen_batch.files import faults
 from kaizen_batch.files.columnar import BATCH_BYTES, Piece
 from kaizen_batch.files.delimited import check_names
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _MAGIC = b"ARROW1"
 _FEATHER_1 = b"FEA1"
@@ -68,7 +71,7 @@ class ArrowSource:
                     done += part.num_rows
 
 
-def _batches(reader: Any, is_file: bool) -> Iterator[Any]:
+def _batches(reader: Any, is_file: bool) -> "Iterator[pyarrow.RecordBatch]":
     if not is_file:
         yield from reader
         return

@@ -7,10 +7,13 @@ columns that are used; all others stay in the batch.
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.rows import ArrowBatch, ArrowRow
+
+if TYPE_CHECKING:
+    import pyarrow
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 4 * 2**20
@@ -20,7 +23,7 @@ BATCH_BYTES = 4 * 2**20
 class Piece:
     """A record batch and where it is from; `first_row` counts from 0, `group` from 1 (a row group, or a batch)."""
 
-    data: Any
+    data: "pyarrow.RecordBatch"
     first_row: int
     group: int
 
@@ -28,7 +31,7 @@ class Piece:
 class ColumnarSource(Protocol):
     """A file of Arrow data; `schema`, `columns` and `total` are known once it is open."""
 
-    schema: Any
+    schema: "pyarrow.Schema"
     columns: tuple[str, ...]
     total: int | None
     group_name: str
@@ -103,7 +106,7 @@ def _first_invalid(column: object) -> int:
     return _first_failing(column, lambda one: one.validate(full=True))
 
 
-def _first_failing(column: Any, attempt: Any) -> int:
+def _first_failing(column: "pyarrow.Array", attempt: Any) -> int:
     """The first value with which it fails."""
     for index in range(len(column)):
         try:

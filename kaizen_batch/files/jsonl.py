@@ -6,11 +6,11 @@ has it: `NaN`, which Python's own json reads and writes, becomes null.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import TextIO
 
 from kaizen_batch.files.faults import BadRow
+from kaizen_batch.files.json_text import after_space, as_json_text, joined_members, members, spliced
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import JsonRow, Row
 from kaizen_batch.files.streams import undecodable
@@ -18,7 +18,6 @@ from kaizen_batch.tables.values import as_json
 
 _PRETTY = "it is one JSON document over several lines: name it .json, or pass input_format='json'"
 _NEAR_END = 16  # characters; no token but a string is longer, a number apart, which ends an object nowhere
-_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_jsonl(text: TextIO) -> Iterator[Row]:
@@ -48,8 +47,8 @@ class ObjectParser:
 
     def row(self, line: str) -> JsonRow:
         """The row of a text that is one object. Raises: BadRow."""
-        row, end = self.row_at(line, _after_space(line, 0))
-        rest = _after_space(line, end)
+        row, end = self.row_at(line, after_space(line, 0))
+        rest = after_space(line, end)
         if rest != len(line):
             raise BadRow(f"it is not JSON: Extra data at character {rest + 1}")
         return row
@@ -110,58 +109,6 @@ class JsonlEncoder:
         if "\n" in text:  # between the parts of an object: inside a string it is escaped
             text = joined_members(members(text)).replace("\n", " ")
         self._write(text + "\n")
-
-
-def spliced(text: str, more: dict[str, object]) -> str:
-    """The text of an object with more members."""
-    if not more:
-        return text
-    body = text[:-1].rstrip()
-    return f"{body}{', ' if body != '{' else ''}{as_json(more)[1:]}"
-
-
-def members(text: str) -> dict[str, str]:
-    """The members of an object, each as the text of its value."""
-    decoder, found = json.JSONDecoder(), {}
-    position = _after_space(text, 1)
-    while text[position] != "}":
-        name, position = decoder.raw_decode(text, position)
-        start = _after_space(text, _after_space(text, position) + 1)  # behind the colon
-        _, end = decoder.raw_decode(text, start)
-        found[name] = text[start:end]
-        position = _after_space(text, end)
-        if text[position] == ",":
-            position = _after_space(text, position + 1)
-    return found
-
-
-def joined_members(found: dict[str, str]) -> str:
-    """The text of an object with these members."""
-    return "{" + ", ".join(f"{as_json(name)}: {value}" for name, value in found.items()) + "}"
-
-
-def as_json_text(values: dict[str, object], source: str) -> str:
-    """The source with null in place of NaN; all other values keep their text."""
-    texts = members(source)
-    return joined_members({name: _standard(values[name], text) for name, text in texts.items()})
-
-
-def _standard(value: object, source: str) -> str:
-    """The text of a value if it is JSON, else new text."""
-    try:
-        json.loads(source, parse_constant=_refuse)
-    except ValueError:
-        return as_json(value)
-    return source
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-def _after_space(text: str, position: int) -> int:
-    found = _SPACE.match(text, position)
-    return found.end() if found else position
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -4,12 +4,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from kaizen_batch.errors import RecordError
 from kaizen_batch.files import faults
 from kaizen_batch.files.columnar import BATCH_BYTES, Piece
 from kaizen_batch.files.delimited import check_names
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _BUFFER = 2**20
 
@@ -37,7 +40,7 @@ class ParquetSource:
             stream = self._spooled
         self._file = self._opened(library, stream)
         self._metadata = self._file.metadata
-        self.schema: Any = self._file.schema_arrow
+        self.schema: pyarrow.Schema = self._file.schema_arrow
         self.columns: tuple[str, ...] = tuple(self.schema.names)
         self.total: int | None = self._metadata.num_rows
         self._check_footer()

@@ -15,7 +15,8 @@ from kaizen_batch.files.dialect import Dialect
 from kaizen_batch.files.documents import DocumentReader
 from kaizen_batch.files.inputs import Input, Inputs, expanded
 from kaizen_batch.files.json_array import read_json
-from kaizen_batch.files.jsonl import read_jsonl, spliced
+from kaizen_batch.files.json_text import spliced
+from kaizen_batch.files.jsonl import read_jsonl
 from kaizen_batch.files.names import TEXT_FORMATS, Kind, kind_of, shown
 from kaizen_batch.files.options import RENDERING, ReadKeywords, ReadOptions
 from kaizen_batch.files.rows import JsonRow, Row

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
+from kaizen_batch.files.json_text import joined_members, members
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,6 @@ class JsonRow(Row):
 
     def only(self, selection: Selection) -> "JsonRow":
         """The row with the members that stay, spelled as they are."""
-        from kaizen_batch.files.jsonl import joined_members, members
-
         kept = {name: value for name, value in self.items() if selection.keeps(name)}
         return JsonRow(kept, joined_members({name: text for name, text in members(self.text).items() if name in kept}))
 

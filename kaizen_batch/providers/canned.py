@@ -22,6 +22,9 @@ _FORMATS = {
     "ipv4": "127.0.0.1",
     "ipv6": "::1",
 }
+Schema = dict[str, Any]
+"""A JSON schema."""
+
 _WORD = re.compile(r"\w+")
 
 
@@ -47,11 +50,11 @@ class _Making:
     """What the values of one answer are made from: the prompt, the whole schema, the name of the field, the depth."""
 
     prompt: str
-    root: dict[str, Any]
+    root: Schema
     name: str = ""
     depth: int = 0
 
-    def value(self, schema: dict[str, Any]) -> Any:
+    def value(self, schema: Schema) -> Any:
         """A value that fits the schema."""
         inner = replace(self, depth=self.depth + 1)
         if "$ref" in schema:
@@ -71,13 +74,13 @@ class _Making:
             return inner.items(schema)
         return _scalar(schema, self.prompt, self.name)
 
-    def items(self, schema: dict[str, Any]) -> list[Any]:
+    def items(self, schema: Schema) -> list[Any]:
         """The items of an array: as few as the schema allows, but one where that ends."""
         count = max(schema.get("minItems", 0), 0 if self.depth > _MAX_DEPTH + 1 else 1)
         return [self.value(schema.get("items", {}))] * count if count else []
 
 
-def _scalar(schema: dict[str, Any], prompt: str, name: str) -> object:
+def _scalar(schema: Schema, prompt: str, name: str) -> object:
     kind = schema.get("type")
     if kind in ("number", "integer"):
         return _number(schema, prompt + name, whole=kind == "integer")
@@ -102,7 +105,7 @@ def _best(values: Sequence[object], prompt: str) -> object:
     return candidates[int(_share(prompt) * len(candidates))]
 
 
-def _number(schema: dict[str, Any], seed: str, *, whole: bool) -> float:
+def _number(schema: Schema, seed: str, *, whole: bool) -> float:
     span = 100 if whole else 1
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))

@@ -115,7 +115,7 @@ def read_response(response: HttpResponse, secret: str = "") -> Completion:
     )
 
 
-def error_body(body: bytes) -> Any:
+def error_body(body: bytes) -> object:
     """The body of an error response: parsed JSON, or the text where it is none."""
     try:
         return json_of(body)

@@ -6,16 +6,19 @@ types become what they store, but for those that Python knows (UUID, bool); a te
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from kaizen_batch.tables.values import as_text, is_missing
 
+if TYPE_CHECKING:
+    import pyarrow
+
 _CONVERSION_ERRORS = (pa.ArrowException, OverflowError, UnicodeError, ValueError, TypeError)
 
 
-def to_python(array: Any, *, shortest: bool = True) -> list[Any]:
+def to_python(array: "pyarrow.Array", *, shortest: bool = True) -> list[Any]:
     """The values as Python objects; with `shortest=False` small floats are widened bit by bit.
 
     Raises: ValueError or OverflowError for a date or time that Python has no form for.
@@ -25,11 +28,11 @@ def to_python(array: Any, *, shortest: bool = True) -> list[Any]:
         return _of_extension(array, kind, shortest)
     for target in _detours(kind, shortest):
         array = array.cast(target)
-    values: list[Any] = array.to_pylist()
+    values: list[object] = array.to_pylist()
     return values
 
 
-def can_fail(kind: Any) -> bool:
+def can_fail(kind: "pyarrow.DataType") -> bool:
     """Whether a valid array of this type can hold values that Python has no form for."""
     if isinstance(kind, pa.BaseExtensionType):
         return can_fail(kind.storage_type)
@@ -38,7 +41,7 @@ def can_fail(kind: Any) -> bool:
     return bool(pa.types.is_temporal(kind) or pa.types.is_nested(kind))
 
 
-def array_of(values: list[Any], kind: Any = None) -> Any:
+def array_of(values: list[object], kind: object = None) -> object:
     """The values as an array of the type they show, or as text; `kind` is the type they were read with, if any."""
     array = None if kind is None else _typed(values, kind)
     if array is not None:
@@ -50,13 +53,13 @@ def array_of(values: list[Any], kind: Any = None) -> Any:
     return array if _storable(array.type) else texts(values)
 
 
-def texts(values: Iterable[Any]) -> Any:
+def texts(values: Iterable[object]) -> object:
     """The values as text; None stays None, half a surrogate pair is written as its escape."""
     shown = [None if value is None else as_text(value) for value in values]
     return pa.array([value if value is None else _encodable(value) for value in shown], pa.string())
 
 
-def wider(one: Any, other: Any) -> Any:
+def wider(one: "pyarrow.DataType", other: object) -> object:
     """The type that holds the values of both, text if no other does. None stands for no type yet."""
     if one is None or one.equals(other):
         return other
@@ -67,7 +70,7 @@ def wider(one: Any, other: Any) -> Any:
         return pa.string()
 
 
-def as_type(array: Any, kind: Any) -> Any | None:
+def as_type(array: "pyarrow.Array", kind: object) -> "pyarrow.Array | None":
     """The array as this type, or None if a value would be lost. Every value has a text."""
     if array.type.equals(kind):
         return array
@@ -79,7 +82,7 @@ def as_type(array: Any, kind: Any) -> Any | None:
         return None
 
 
-def _detours(kind: Any, shortest: bool) -> list[Any]:
+def _detours(kind: object, shortest: bool) -> list[object]:
     """The types to cast to, one after the other, before the values become Python objects."""
     by_text = _mapped(kind, lambda leaf: pa.string() if _by_text(leaf, shortest) else leaf)
     final = _mapped(kind, lambda leaf: _final(leaf, shortest))
@@ -87,12 +90,12 @@ def _detours(kind: Any, shortest: bool) -> list[Any]:
     return steps if final.equals(by_text) else [*steps, final]
 
 
-def _by_text(leaf: Any, shortest: bool) -> bool:
+def _by_text(leaf: object, shortest: bool) -> bool:
     small_float = pa.types.is_float32(leaf) or pa.types.is_float16(leaf)
     return (shortest and small_float) or (_is_nanosecond(leaf) and not pa.types.is_duration(leaf))
 
 
-def _final(leaf: Any, shortest: bool) -> Any:
+def _final(leaf: object, shortest: bool) -> object:
     if pa.types.is_float32(leaf) or pa.types.is_float16(leaf):
         return pa.float64() if shortest else leaf
     if _is_nanosecond(leaf):
@@ -100,7 +103,7 @@ def _final(leaf: Any, shortest: bool) -> Any:
     return leaf
 
 
-def _mapped(kind: Any, change: Any) -> Any:
+def _mapped(kind: "pyarrow.DataType", change: Any) -> Any:
     """The type with each leaf changed."""
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(_mapped(field.type, change)) for field in kind])
@@ -124,24 +127,24 @@ _LISTS = (
 )
 
 
-def _of_extension(array: Any, kind: Any, shortest: bool) -> list[Any]:
+def _of_extension(array: "pyarrow.Array", kind: "pyarrow.DataType", shortest: bool) -> list[object]:
     storage = array.storage if hasattr(array, "storage") else array.cast(kind.storage_type)
     if isinstance(kind, pa.FixedShapeTensorType):
         return [None if flat is None else _folded(flat, list(kind.shape)) for flat in to_python(storage)]
     if type(kind) in (pa.UuidType, pa.Bool8Type):
-        values: list[Any] = array.to_pylist()
+        values: list[object] = array.to_pylist()
         return values
     return to_python(storage, shortest=shortest)
 
 
-def _folded(flat: list[Any], shape: list[int]) -> list[Any]:
+def _folded(flat: list[object], shape: list[int]) -> list[object]:
     """A flat list as nested lists, in the order in which it is stored."""
     for size in reversed(shape[1:]):
         flat = [flat[start : start + size] for start in range(0, len(flat), size)] if size else []
     return flat
 
 
-def _typed(values: list[Any], kind: Any) -> Any | None:
+def _typed(values: list[object], kind: object) -> object | None:
     try:
         array = _nanoseconds(values, kind) if _is_nanosecond(kind) else pa.array(values, kind)
         # Given a type, Arrow makes 2 of 2.5, a list of a text, and drops what a struct has no field for.
@@ -151,7 +154,7 @@ def _typed(values: list[Any], kind: Any) -> Any | None:
     return array if shown == values or repr(shown) == repr(values) else None
 
 
-def _nanoseconds(values: list[Any], kind: Any) -> Any:
+def _nanoseconds(values: list[object], kind: object) -> object:
     """From what `to_python` makes of them: text, and integers for durations."""
     if pa.types.is_duration(kind):
         return pa.array(values, pa.int64()).cast(kind)
@@ -161,12 +164,12 @@ def _nanoseconds(values: list[Any], kind: Any) -> Any:
     return pa.array(moments, pa.string()).cast(pa.timestamp("ns")).cast(kind)
 
 
-def _is_nanosecond(kind: Any) -> bool:
+def _is_nanosecond(kind: "pyarrow.DataType") -> bool:
     temporal = pa.types.is_timestamp(kind) or pa.types.is_time64(kind) or pa.types.is_duration(kind)
     return bool(temporal and kind.unit == "ns")
 
 
-def _storable(kind: Any) -> bool:
+def _storable(kind: "pyarrow.DataType") -> bool:
     """Whether Parquet can store the type: it cannot store a struct without fields."""
     if pa.types.is_struct(kind):
         return kind.num_fields > 0 and all(_storable(field.type) for field in kind)

@@ -21,7 +21,7 @@ def is_frame(items: object) -> bool:
     return any(kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(items).__mro__)
 
 
-def frame_items(items: Any) -> "FrameRows | list[Any]":
+def frame_items(items: object) -> "FrameRows | list[Any]":
     """The rows of a DataFrame, or the values of a Series, an Index or an Array. Raises: ConfigError."""
     if hasattr(type(items), "columns"):
         return FrameRows(eager(items))
@@ -31,7 +31,7 @@ def frame_items(items: Any) -> "FrameRows | list[Any]":
     raise ConfigError(f"a {type(items).__name__} is no batch of items: pass a DataFrame, a Series or a list")
 
 
-def eager(frame: Any) -> Any:
+def eager(frame: object) -> Any:
     """A DataFrame as narwhals has it; a lazy one is collected. Raises: ConfigError for what is no DataFrame."""
     if not hasattr(type(frame), "columns"):
         raise ConfigError(f"a DataFrame is needed; given: a {type(frame).__name__}; write frame[['column']]")
@@ -56,7 +56,7 @@ class FrameRows:
                 yield dict(zip(self.columns, cells, strict=True))
 
 
-def with_columns(frame: Any, columns: Mapping[str, Sequence[Any]]) -> Any:
+def with_columns(frame: Any, columns: Mapping[str, Sequence[object]]) -> object:
     """A narwhals frame with more columns, as the frame of its own library; values of mixed types become text."""
     import narwhals as nw
 
@@ -72,7 +72,7 @@ def with_columns(frame: Any, columns: Mapping[str, Sequence[Any]]) -> Any:
     return frame.with_columns(*made).to_native()
 
 
-def _wrapped(items: Any) -> Any:
+def _wrapped(items: object) -> object:
     try:
         import narwhals as nw
     except ModuleNotFoundError:
@@ -85,7 +85,7 @@ def _wrapped(items: Any) -> Any:
     return found.collect() if isinstance(found, nw.LazyFrame) else found
 
 
-def _table_of_batch(items: Any) -> Any:
+def _table_of_batch(items: object) -> Any:
     """A table in place of an Arrow record batch, which narwhals does not know."""
     if type(items).__name__ != "RecordBatch":
         return items
@@ -94,7 +94,7 @@ def _table_of_batch(items: Any) -> Any:
     return pa.Table.from_batches([items])
 
 
-def table_of(columns: Mapping[str, Sequence[Any]]) -> Any:
+def table_of(columns: Mapping[str, Sequence[object]]) -> object:
     """Columns as an Arrow table; values of mixed types become text. Raises: ConfigError without pyarrow."""
     try:
         import pyarrow as pa
@@ -105,7 +105,7 @@ def table_of(columns: Mapping[str, Sequence[Any]]) -> Any:
     return pa.table({name: array_of(list(values)) for name, values in columns.items()})
 
 
-def _values(series: Any) -> list[Any]:
+def _values(series: Any) -> list[object]:
     import narwhals as nw
 
     values = [None if is_missing(value) else value for value in series.to_list()]

@@ -23,7 +23,7 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in _MISSING_TYPES
 
 
-def is_blank(value: Any) -> bool:
+def is_blank(value: object) -> bool:
     """Whether a value is missing or a text without a visible character."""
     return not value.strip() if isinstance(value, str) else is_missing(value)
 
@@ -70,15 +70,15 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def plain_row(row: Mapping[str, object]) -> dict[str, object]:
     """The row if all its values are JSON scalars, else a copy with JSON values only."""
     if type(row) is dict and all(value is None or type(value) in (str, int, float, bool) for value in row.values()):
         return row
-    copy: dict[str, Any] = json.loads(_encode_any(dict(row)))
+    copy: dict[str, object] = json.loads(_encode_any(dict(row)))
     return copy
 
 
-def _with_infinities(value: Any) -> str:
+def _with_infinities(value: object) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "null" if math.isnan(value) else f"{'-' * (value < 0)}1e999"
     if isinstance(value, dict):

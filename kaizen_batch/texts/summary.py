@@ -14,6 +14,9 @@ from kaizen_batch.texts.terminal import one_line
 
 _CODES_SHOWN = 6
 
+Figures = Mapping[str, Any]
+"""The summary of a run as a dict, perhaps one that an earlier version stored."""
+
 
 class Line(NamedTuple):
     """One thing there is to say: `kind` is "", "note", "warn" or "bad"."""
@@ -39,7 +42,7 @@ class Ending:
     messages: bool = False
 
 
-def headline(figures: Mapping[str, Any], noun: str = "item") -> str:
+def headline(figures: Figures, noun: str = "item") -> str:
     """The run in one sentence: "5,000 rows in 2 min 14 s (37/s): 4,892 done, 108 failed"."""
     parts = [f"{count(figures['ok'])} done"]
     parts += [f"{count(figures['failed'])} failed"] if figures["failed"] else []
@@ -51,7 +54,7 @@ def headline(figures: Mapping[str, Any], noun: str = "item") -> str:
     return f"{counted(figures['total'], noun)} in {duration(elapsed_s)}{speed}: {', '.join(parts)}"
 
 
-def asked_items(figures: Mapping[str, Any]) -> int:
+def asked_items(figures: Figures) -> int:
     """Items that calls were made for: neither replayed from the journal nor never attempted."""
     return max(0, int(figures["ok"] + figures["failed"] - figures["from_journal"]))
 
@@ -78,14 +81,14 @@ def failures_text(failures: Mapping[str, int]) -> str:
     return shown + (", ..." if len(by_count) > 4 else "")
 
 
-def retry_helps(figures: Mapping[str, Any]) -> bool:
+def retry_helps(figures: Figures) -> bool:
     """Whether the same run again can do more: something was not attempted, or failed in a way that may pass."""
     return bool(figures["not_attempted"] or figures["stopped"]) or any(
         advice_on(code).retry for code in figures["failures"]
     )
 
 
-def _failures(figures: Mapping[str, Any]) -> Iterator[Line]:
+def _failures(figures: Figures) -> Iterator[Line]:
     by_count = sorted(figures["failures"].items(), key=lambda each: -each[1])
     for code, number in by_count[:_CODES_SHOWN]:
         advice = advice_on(code)
@@ -96,7 +99,7 @@ def _failures(figures: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("failed", f"{count(rest)} with {len(by_count) - _CODES_SHOWN} other codes", "bad")
 
 
-def _doubtful_answers(figures: Mapping[str, Any]) -> Iterator[Line]:
+def _doubtful_answers(figures: Figures) -> Iterator[Line]:
     if cut := figures.get("truncated"):
         yield Line("truncated", f"{counted(cut, 'answer')} cut off: raise max_tokens, or ask for less text", "warn")
     for model, number in (figures.get("other_models") or {}).items():
@@ -105,13 +108,13 @@ def _doubtful_answers(figures: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("fallback", f"{counted(others, 'answer')} from a fallback model", "note")
 
 
-def _journal(figures: Mapping[str, Any], noun: str) -> Iterator[Line]:
+def _journal(figures: Figures, noun: str) -> Iterator[Line]:
     if replayed := figures["from_journal"]:
         text = f"{counted(replayed, noun)} answered before, without a call"
         yield Line("journal", text, "note")
 
 
-def _waits(figures: Mapping[str, Any], waits: Sequence[tuple[str, float]]) -> Iterator[Line]:
+def _waits(figures: Figures, waits: Sequence[tuple[str, float]]) -> Iterator[Line]:
     parts = [f"{duration(seconds)} for {one_line(reason, 120)}" for reason, seconds in waits]
     if figures["throttles"]:
         parts.append(f"the endpoint throttled {counted(figures['throttles'], 'call')}")
@@ -119,7 +122,7 @@ def _waits(figures: Mapping[str, Any], waits: Sequence[tuple[str, float]]) -> It
         yield Line("waited", "; ".join(parts), "note")
 
 
-def _money(figures: Mapping[str, Any], ending: Ending) -> Iterator[Line]:
+def _money(figures: Figures, ending: Ending) -> Iterator[Line]:
     if not figures["calls"] and ending.job_usd is None:
         return
     parts = [counted(figures["calls"], "call")]
@@ -130,7 +133,7 @@ def _money(figures: Mapping[str, Any], ending: Ending) -> Iterator[Line]:
     yield Line("cost", f"{_cost(figures, ending)}; {'; '.join(parts)}")
 
 
-def _cost(figures: Mapping[str, Any], ending: Ending) -> str:
+def _cost(figures: Figures, ending: Ending) -> str:
     if figures["cost_usd"] is None:
         return "unknown (no price for this model)"
     if ending.job_usd is None or ending.job_runs < 2:
@@ -138,14 +141,14 @@ def _cost(figures: Mapping[str, Any], ending: Ending) -> str:
     return f"{usd(figures['cost_usd'])} in this run, {usd(ending.job_usd)} in all {ending.job_runs} runs"
 
 
-def _paid_twice(figures: Mapping[str, Any]) -> Iterator[Line]:
+def _paid_twice(figures: Figures) -> Iterator[Line]:
     if calls := figures["maybe_paid_twice"]:
         amount = figures["maybe_paid_twice_usd"]
         at_most = f", at most {usd(amount)}" if amount is not None else ""
         yield Line("doubt", f"{counted(calls, 'call')} may have been billed twice{at_most}: no answer came", "warn")
 
 
-def _stop(figures: Mapping[str, Any], ending: Ending) -> Iterator[Line]:
+def _stop(figures: Figures, ending: Ending) -> Iterator[Line]:
     if figures["stopped"]:
         advice, message = why_stopped(figures["stopped"])
         because = f": {one_line(message, 400)}" if ending.messages and message else ""

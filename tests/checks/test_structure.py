@@ -8,14 +8,15 @@ import pytest
 from tests.checks import structure
 
 ALLOWED = {
-    "hops of an item": 23,
+    "hops of an item": 22,
     "files on its way": 16,
-    "import cycles": 1,
-    "Any per 1,000 lines": 36,
+    # `texts` and `tables` came to those of the plan: words for people, and rows of data frames.
+    "packages and modules at the top two levels": 26,
+    "Any per 1,000 lines": 16,
     "files over 300 lines": 8,
     "functions with a complexity over 10": 20,
-    "internal functions with more than 4 parameters": 35,
-    "modules without a test module": 95,
+    "internal functions with more than 4 parameters": 16,
+    "modules without a test module": 61,
 }
 """Figures that miss their bound, and by how much."""
 

@@ -24,7 +24,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kaizen_batch.concurrency.slots import Slots
@@ -72,7 +71,7 @@ class PoolTransport:
         self._slots = Slots(target.max_concurrent)
         self._others: dict[tuple[str, str | None, int], PoolTransport] = {}
 
-    def post(self, body: bytes, read: Callable[[HttpResponse, bytes], T]) -> Coroutine[Any, Any, T]:
+    def post(self, body: bytes, read: Callable[[HttpResponse, bytes], T]) -> Coroutine[object, object, T]:
         """Send this JSON to `/chat/completions`, once; what `read` makes of the response."""
         return self._exchange(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), body, read)
 
