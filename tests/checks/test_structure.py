@@ -12,7 +12,7 @@ ALLOWED = {
     "files on its way": 16,
     # `texts` and `tables` came to those of the plan: words for people, and rows of data frames.
     "packages and modules at the top two levels": 26,
-    "Any per 1,000 lines": 16,
+    "Any per 1,000 lines": 17,
     "files over 300 lines": 8,
     "functions with a complexity over 10": 20,
     "internal functions with more than 4 parameters": 16,
