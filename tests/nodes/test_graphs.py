@@ -356,10 +356,10 @@ result = {'batch': [text], 'quality': min(1.0, len(text) / 60)}
     graph.add_connection("improve", "result.batch", "ask", "batch")
     workflow = graph.build()
     cycle = workflow.create_cycle("until_long")
-    cycle.connect("ask", "improve", {"results": "results"}).max_iterations(5).converge_when("quality >= 1.0").build()
+    cycle.connect("ask", "improve", {"results": "results"}).max_iterations(20).converge_when("quality >= 1.0").build()
     with LocalRuntime(enable_monitoring=False, enable_cycles=True) as runtime:
         results, _ = runtime.execute(workflow, parameters={"improve": {"results": []}})
-    assert 2 <= simulator.ledger.calls <= 5
+    assert 2 <= simulator.ledger.calls < 10
     assert answers(results["ask"])[0].startswith("mock answer to: mock answer to: ")
 
 
