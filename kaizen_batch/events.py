@@ -9,7 +9,7 @@ from typing import Any
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import BatchSummary, ItemError, ItemResult
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

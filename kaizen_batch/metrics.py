@@ -80,7 +80,7 @@ class RunMetrics:
         self.failed: int = 0
         self.not_attempted: int = 0
         self.attempted: int = 0
-        self.calls = 0
+        self.calls: int = 0
         self.throttles = 0
         self.truncated: int = 0
         self.hedges = 0

@@ -39,7 +39,7 @@ from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
 from kaizen_batch.texts.renamed import renamed
 
-logger = logging.getLogger("kaizen_batch.agent")
+logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
 
 class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):

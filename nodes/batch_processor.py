@@ -8,7 +8,7 @@ from kaizen_batch.limits import RateLimits
 from kaizen_batch.nodes.base_agent import BaseAgent
 from kaizen_batch.nodes.kailash_types import register_node
 from kaizen_batch.nodes.node_options import ConfigLike, NodeOptions
-from kaizen_batch.signature import ProcessingSignature, SignatureLike
+from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike
 
 
 @register_node()
@@ -24,6 +24,8 @@ class BatchProcessorAgent(BaseAgent):
 
     Raises: ConfigError, SignatureError. A missing key is an error when the first run starts, before any call.
     """
+
+    signature: Signature | None
 
     def __init__(
         self,

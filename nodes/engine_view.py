@@ -17,7 +17,7 @@ from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
-logger = logging.getLogger("kaizen_batch.agent")
+logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
 _CEILINGS = ("max_concurrent", "requests_per_minute", "tokens_per_minute")
 

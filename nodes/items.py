@@ -40,7 +40,9 @@ class GraphAgent(AgentWrapper):
     def __init__(self, agent: Agent, template: PromptTemplate | None, *, references: bool = False) -> None:
         super().__init__(agent if template is None else RowAgent(agent, template))
         self._inspected = () if references or agent.signature is None else tuple(agent.signature.inputs)
-        self.fallbacks = [GraphAgent(each, template, references=references) for each in agent.fallbacks]
+        self.fallbacks: list[GraphAgent] = [
+            GraphAgent(each, template, references=references) for each in agent.fallbacks
+        ]
 
     def prepare(self, inputs: Any) -> Any:
         """The request of one item. Raises: InputError."""

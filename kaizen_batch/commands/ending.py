@@ -29,7 +29,7 @@ class RunEnding:
     """The end of one run of a command."""
 
     def __init__(self, ctx: click.Context, config: BatchConfig) -> None:
-        self.waits = Waits()
+        self.waits: Waits = Waits()
         self._ctx = ctx
         self._config = config
 

@@ -15,7 +15,7 @@ from kaizen_batch.limits import Reservation
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def describe(agent: Agent, config: RunConfig) -> dict[str, Any]:

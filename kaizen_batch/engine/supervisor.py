@@ -20,7 +20,7 @@ from kaizen_batch.results import BatchSummary, Result
 
 PROGRESS_INTERVAL_S = 0.5
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Supervisor:

@@ -46,8 +46,8 @@ class ArrowSource:
         self._is_file = start == _MAGIC
         self._open = library.open_file if self._is_file else library.open_stream
         with self._open(stream) as reader:
-            self.schema = reader.schema
-        self.columns = tuple(self.schema.names)
+            self.schema: pyarrow.Schema = reader.schema
+        self.columns: tuple[str, ...] = tuple(self.schema.names)
         check_names(self.columns)
 
     def __enter__(self) -> Self:

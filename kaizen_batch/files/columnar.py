@@ -126,10 +126,10 @@ class NamedSource:
     def __init__(self, source: ColumnarSource, name: str, text: str) -> None:
         import pyarrow as pa
 
-        self.schema = source.schema.append(pa.field(name, pa.string()))
-        self.columns = (*source.columns, name)
-        self.total = source.total
-        self.group_name = source.group_name
+        self.schema: pyarrow.Schema = source.schema.append(pa.field(name, pa.string()))
+        self.columns: tuple[str, ...] = (*source.columns, name)
+        self.total: int | None = source.total
+        self.group_name: str = source.group_name
         self._source = source
         self._name = name
         self._text = pa.scalar(text, pa.string())

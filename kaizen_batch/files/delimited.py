@@ -29,10 +29,10 @@ class DelimitedReader:
         self._encoding = text.encoding
         self._pads = options.ragged == "pad"
         self._lines = _Lines(text, options)
-        self.dialect = self._dialect(format, options, rendering)
+        self.dialect: Dialect = self._dialect(format, options, rendering)
         self._reader = csv.reader(self._lines, **self.dialect.reader_options())
         self._pending: list[list[str]] = []
-        self.columns = self._header(options.header)
+        self.columns: tuple[str, ...] = self._header(options.header)
 
     def rows(self) -> Iterator[Row]:
         """The rows. Raises: BadRow."""

@@ -29,8 +29,8 @@ class DocumentReader:
     """The documents of a list of files; `total` is known unless they are split."""
 
     def __init__(self, paths: list[str], chunk_tokens: int | None) -> None:
-        self.columns = COLUMNS if chunk_tokens is None else CHUNK_COLUMNS
-        self.total = len(paths) if chunk_tokens is None else None
+        self.columns: tuple[str, ...] = COLUMNS if chunk_tokens is None else CHUNK_COLUMNS
+        self.total: int | None = len(paths) if chunk_tokens is None else None
         self._paths = paths
         self._chunk_tokens = chunk_tokens
         if any(Path(path).suffix.lower() not in _PLAIN for path in paths):

@@ -38,7 +38,7 @@ class ExcelReader:
             raise BadRow("the sheet is empty; a sheet begins with a row of column names", code="empty_file")
         self._pending = [] if options.header else [first]
         if options.header:
-            self.columns = named_columns([as_text(_value(cell)) for cell in first], self.notes)
+            self.columns: tuple[str, ...] = named_columns([as_text(_value(cell)) for cell in first], self.notes)
         else:
             self.columns = tuple(f"column_{number}" for number in range(1, len(first) + 1))
 

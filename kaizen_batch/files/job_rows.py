@@ -92,7 +92,7 @@ class JobRows:
 
     def __init__(self, job: FileJob, agent: Agent, records: Records, survey: Survey) -> None:
         self.records = records
-        self.output_fields = agent.output_fields
+        self.output_fields: tuple[str, ...] = agent.output_fields
         self.in_flight: deque[Waiting] = deque()
         self.skipped: int = 0
         self.write_skipped: Callable[[Row], None] = lambda row: None
@@ -100,10 +100,12 @@ class JobRows:
         self._survey = survey
         self._skips = skips_of(job)
         self._held: list[Row] = []
+        self.columns: tuple[str, ...]
+        self.ignored: tuple[str, ...]
         self.columns, self.ignored = _without_errors(records, survey.columns or records.names())
         if self.columns or survey.total is not None:
             check_columns(job, agent, self.columns)
-        self.selection = Selection(job.selection.select, (*job.selection.drop, *self.ignored))
+        self.selection: Selection = Selection(job.selection.select, (*job.selection.drop, *self.ignored))
         records.use(used_columns(job, agent, self.columns) if records.schema is not None else None)
 
     def items(self) -> Any:

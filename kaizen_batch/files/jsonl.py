@@ -79,7 +79,7 @@ class Incomplete(BadRow):
     def __init__(self, message: str, cause: json.JSONDecodeError) -> None:
         super().__init__(message)
         near_end = cause.pos >= len(cause.doc) - _NEAR_END
-        self.cut = near_end or cause.msg.startswith("Unterminated string")
+        self.cut: bool = near_end or cause.msg.startswith("Unterminated string")
 
 
 class JsonlEncoder:

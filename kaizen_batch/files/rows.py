@@ -60,7 +60,7 @@ class JsonRow(Row):
 
     def __init__(self, values: dict[str, object], text: str) -> None:
         super().__init__(values)
-        self.text = text
+        self.text: str = text
 
     def only(self, selection: Selection) -> "JsonRow":
         """The row with the members that stay, spelled as they are."""
@@ -75,8 +75,8 @@ class ArrowRow(Row):
 
     def __init__(self, values: Iterable[tuple[str, object]], batch: "ArrowBatch", index: int) -> None:
         super().__init__(values)
-        self.batch = batch
-        self.index = index
+        self.batch: ArrowBatch = batch
+        self.index: int = index
 
     def cells(self) -> dict[str, object]:
         """All columns, as Python values; the first row of a batch that is asked converts the batch."""
@@ -94,7 +94,7 @@ class BrokenRow(Row):
 
     def __init__(self, values: dict[str, Any], error: InputError) -> None:
         super().__init__(values)
-        self.error = error
+        self.error: InputError = error
 
 
 class ArrowBatch:

@@ -26,7 +26,7 @@ _WAL_PAGES = 250  # the -wal is folded in when it has a megabyte
 
 _abandoned: list["Opened"] = []
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Connection(sqlite3.Connection):

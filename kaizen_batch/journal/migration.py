@@ -53,7 +53,7 @@ _COPIED = (*_LEDGER, *_ANSWER, "request")
 _SUMMED = ("attempts", "spent_usd", "unanswered", "unanswered_usd")
 _RANK = {"done": 3, "unknown": 2, "failed": 1}
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class _Run(NamedTuple):

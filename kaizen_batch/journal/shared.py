@@ -29,15 +29,15 @@ class SharedJournal:
 
     def __init__(self, path: Path, creator: str, now: float) -> None:
         self.path = path
-        self.store = Store(path)
-        self.keys = KeyIndex()
+        self.store: Store = Store(path)
+        self.keys: KeyIndex = KeyIndex()
         self.totals: Totals = Totals()
         self.sent: list[tuple[float, int]] = []
-        self.ledger = Ledger()
+        self.ledger: Ledger = Ledger()
         self.users = 0
         self._asking: dict[bytes, list[Callable[[], None]]] = {}
         self._asking_guard = Lock()
-        self.worker = Worker(self.store, lambda: self._open_store(creator, now))
+        self.worker: Worker = Worker(self.store, lambda: self._open_store(creator, now))
 
     def _open_store(self, creator: str, now: float) -> None:
         for key, row in self.store.open(creator=creator, now=now):

@@ -14,7 +14,7 @@ class ConcurrencyLimiter:
     name = "a free slot"
 
     def __init__(self, max_concurrent: int) -> None:
-        self.max_concurrent = max_concurrent
+        self.max_concurrent: int = max_concurrent
         self.limit: int = max_concurrent
         self.in_flight: int = 0
 

@@ -42,7 +42,7 @@ class Admission:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.ring: dict[WaitQueue, None] = {}  # in the order in which they have their turns
         self._abandoned: deque[tuple[WaitQueue, Callable[[float], None]]] = deque()
 
@@ -134,7 +134,7 @@ class WaitQueue:
 
     def _obey(self, limits: tuple[Limit, ...]) -> None:
         self._limits = limits
-        self.obeys = frozenset(limits)
+        self.obeys: frozenset[Limit] = frozenset(limits)
         # Bound once: every item needs them.
         self._delays = tuple(limit.delay for limit in limits)
         self._lasting = tuple(limit.delay for limit in limits if not isinstance(limit, ConcurrencyLimiter))

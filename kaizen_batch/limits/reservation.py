@@ -30,8 +30,8 @@ class InFlight:
     __slots__ = ("calls", "tokens")
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.tokens = 0
+        self.calls: int = 0
+        self.tokens: int = 0
 
 
 class Limit(Protocol):

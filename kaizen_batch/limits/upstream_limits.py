@@ -1,5 +1,6 @@
 """What holds for one endpoint over all runs of an agent."""
 
+import threading
 from collections.abc import Iterable
 from weakref import WeakSet
 
@@ -30,7 +31,7 @@ class UpstreamLimits:
         self.breaker: CircuitBreaker = CircuitBreaker(slots.max_concurrent if slots is not None else 1)
         self.estimate: TokenEstimate = TokenEstimate()
         self.shared: RateLimits | None = None
-        self.lock = ADMISSION.lock
+        self.lock: threading.Lock = ADMISSION.lock
         self.troubled: bool = False
         self._in_flight = InFlight()
         self._active: list[JoiningLimit] = [self.rate] if self.rate.active else []

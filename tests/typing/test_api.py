@@ -60,6 +60,21 @@ def test_checkers_accept_and_reject_what_api_py_says(found_by, place: int) -> No
     assert {n: code for n, code in expected.items() if code not in found[n]} == {}
 
 
+def _completeness() -> dict:
+    return json.loads(_run("pyright", "--verifytypes", "kaizen_batch", "--ignoreexternal", "--outputjson"))
+
+
+def test_the_type_of_every_public_symbol_is_known() -> None:
+    report = _completeness()["typeCompleteness"]
+    unknown = [
+        f"{symbol['name']}: {' '.join(each['message'] for each in symbol['diagnostics'])}"
+        for symbol in report["symbols"]
+        if not symbol["isTypeKnown"] and symbol["isExported"]
+    ]
+    assert unknown == []
+    assert report["completenessScore"] == 1
+
+
 @pytest.mark.parametrize(("options", "model"), [(RunOptions, RunConfig), (BatchOptions, BatchConfig)])
 def test_the_typed_options_are_those_of_the_model(options: type, model: type[RunConfig]) -> None:
     assert set(options.__annotations__) == set(model.model_fields)

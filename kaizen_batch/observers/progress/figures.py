@@ -28,7 +28,7 @@ class Pace:
         self._samples: deque[tuple[float, int]] = deque([(0.0, 0)])
         self._moved_s = 0.0
         self._expected_end_s: float | None = None
-        self.later_s = 0.0
+        self.later_s: float = 0.0
 
     def add(self, progress: BatchProgress) -> None:
         """Take a sample; those of the last two minutes are kept."""

@@ -58,11 +58,11 @@ class Connection(asyncio.BufferedProtocol):
         self._closed = closed
         self.transport: asyncio.Transport
         self.response: asyncio.Future[HttpResponse] | None = None
-        self.free = False
-        self.idle_since = 0.0
-        self.keep_s = KEEP_ALIVE_S
+        self.free: bool = False
+        self.idle_since: float = 0.0
+        self.keep_s: float = KEEP_ALIVE_S
         self.location: str | None = None
-        self.round_trip_s = 0.0
+        self.round_trip_s: float = 0.0
         self.poll: Callable[[int], list[Any]] = lambda _: []
         self._calls = 0
         self._max_calls = math.inf

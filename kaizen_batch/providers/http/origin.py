@@ -50,7 +50,7 @@ class Origin:
     """One origin; `connect` opens connections to it, `request_head` begins the requests sent on them."""
 
     def __init__(self, url: SplitResult) -> None:
-        self.key = self.key_of(url)
+        self.key: tuple[str, str | None, int] = self.key_of(url)
         self._authority = _authority(url)
         self._address = Address.of(url)
         self._tls = ssl_context() if url.scheme == "https" else None

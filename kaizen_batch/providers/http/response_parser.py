@@ -29,8 +29,8 @@ class ResponseParser:
     """Reads one response after the other; `keep` and `frame` are those of the last one."""
 
     def __init__(self, limit: int) -> None:
-        self.keep = False
-        self.frame = _PLAIN_FRAME
+        self.keep: bool = False
+        self.frame: Frame = _PLAIN_FRAME
         self._limit = limit
         self._parser = httptools.HttpResponseParser(self)
         self._reader: ResponseReader | None = None  # in place of httptools, for the response in progress

@@ -42,7 +42,7 @@ class ResponseReader:
     def __init__(self, limit: int, *, is_tunnel: bool = False) -> None:
         self._is_tunnel = is_tunnel
         self.head: Head | None = None
-        self.keep = False
+        self.keep: bool = False
         self._limit = limit
         self._stage: Literal["head", "length", "chunk", "chunk end", "size", "trailers", "close"] = "head"
         self._data = b""  # not consumed yet
