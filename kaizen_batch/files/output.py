@@ -12,8 +12,9 @@ from typing import BinaryIO, TextIO, cast
 from filelock import FileLock, Timeout
 
 from kaizen_batch.files import faults
-from kaizen_batch.files.names import STANDARD, Kind, descriptor_of, is_stream, shown
+from kaizen_batch.files.names import STANDARD, TEXT_FORMATS, Kind, descriptor_of, is_stream, shown
 from kaizen_batch.files.streams import decoded, encoded, open_bytes, sync, text_into
+from kaizen_batch.files.terminal import PrintableStream
 
 
 class Output:
@@ -118,6 +119,8 @@ class Output:
         if self._target == STANDARD:
             stream = sys.stdout.buffer
             stack.callback(stream.flush)
+            if sys.stdout.isatty() and self._kind.compression is None and self._kind.format in TEXT_FORMATS:
+                return cast(BinaryIO, PrintableStream(stream))
             return stream
         if (number := descriptor_of(self._target)) is not None:
             # The open file itself: opened by its name, a file behind it would be emptied.

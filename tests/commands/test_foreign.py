@@ -31,7 +31,7 @@ def test_a_command_of_ones_own_is_repeated_without_a_question(cli: Cli, rows: Pa
 
 
 @pytest.mark.parametrize("foreign", ["endpoint", "provider", "fallback", "folder", "config"])
-def test_without_a_terminal_it_exits_with_2_and_names_yes(
+def test_without_a_terminal_the_code_is_2_and_yes_is_named(
     cli: Cli, rows: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (rows / "evil_module.py").write_text("raise SystemExit('imported')", encoding="utf-8")
