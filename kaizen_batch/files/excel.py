@@ -73,8 +73,6 @@ class ExcelEncoder:
         }
         self._columns = list(columns)
         self._rows = 0
-        for number, name in enumerate(columns):
-            self._sheet.write_string(0, number, name)
 
     def add(self, row: Row, more: dict[str, object]) -> None:
         """Write an input row with more columns."""
@@ -82,10 +80,9 @@ class ExcelEncoder:
 
     def write(self, row: dict[str, object]) -> None:
         """Write one row."""
-        if not self._rows and not self._columns:
-            self._columns = list(row)
-            for number, name in enumerate(self._columns):
-                self._sheet.write_string(0, number, name)
+        if not self._rows:
+            self._columns += [name for name in row if name not in self._columns]
+            self._write_header()
         new = next((name for name in row if name not in self._columns), None)
         if new is not None:
             raise RecordError(
@@ -102,6 +99,8 @@ class ExcelEncoder:
 
     def finish(self) -> None:
         """Write the workbook."""
+        if not self._rows:
+            self._write_header()
         self._book.close()
 
     def abandon(self) -> None:
@@ -110,6 +109,10 @@ class ExcelEncoder:
             self._book.filename = io.BytesIO()  # closing is what removes its temporary files
             with suppress(Exception):
                 self._book.close()
+
+    def _write_header(self) -> None:
+        for number, name in enumerate(self._columns):
+            self._sheet.write_string(0, number, name)
 
     def _write_cell(self, column: int, value: object) -> None:
         form = self._formats.get(type(value))

@@ -146,12 +146,19 @@ def _folded(flat: list[object], shape: list[int]) -> list[object]:
 
 def _typed(values: list[object], kind: object) -> object | None:
     try:
-        array = _nanoseconds(values, kind) if _is_nanosecond(kind) else pa.array(values, kind)
+        array = _nanoseconds(values, kind) if _is_nanosecond(kind) else _array(values, kind)
         # Given a type, Arrow makes 2 of 2.5, a list of a text, and drops what a struct has no field for.
         shown = to_python(array)
     except _CONVERSION_ERRORS:
         return None
     return array if shown == values or repr(shown) == repr(values) else None
+
+
+def _array(values: list[object], kind: object) -> object:
+    if type(kind) is pa.Bool8Type:  # which pa.array makes a plain bool
+        numbers = [None if value is None else bool(value) for value in values]
+        return pa.ExtensionArray.from_storage(kind, pa.array(numbers, pa.bool_()).cast(pa.int8()))
+    return pa.array(values, kind)
 
 
 def _nanoseconds(values: list[object], kind: object) -> object:
