@@ -4,6 +4,7 @@ import errno
 import zlib
 
 from kaizen_batch.errors import RecordError
+from kaizen_batch.texts.advice import fix_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -49,7 +50,7 @@ def unreadable(name: str, why: str) -> RecordError:
 
 def unwritable(name: str, why: str) -> RecordError:
     """It cannot be made or written."""
-    message = f"{name} cannot be written: {why}; nothing was changed: name a file in a folder that you may write to"
+    message = f"{name} cannot be written: {why}; nothing was changed: {fix_of(why)}"
     return RecordError(message, code="file_unwritable")
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kaizen_batch.errors import JournalError
+from kaizen_batch.texts.advice import fix_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAFE = "what was written before is safe"
@@ -23,7 +24,7 @@ def full(path: Path) -> JournalError:
 def unwritable(path: Path, why: str) -> JournalError:
     """The file cannot be made or written."""
     return JournalError(
-        f"{str(path)!r} cannot be written: {why}; {_SAFE}: name a file in a folder that you may write to",
+        f"{str(path)!r} cannot be written: {why}; {_SAFE}: {fix_of(why)}",
         code="journal_unwritable",
     )
 

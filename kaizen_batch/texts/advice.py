@@ -74,6 +74,21 @@ _STOPS = {
 _HINTS = re.compile(r"; (raise |[\d,]+ items of this run ).*", re.DOTALL)
 
 
+_SYSTEM = {
+    "Too many open files": "raise the limit of open files (ulimit -n)",
+    "unable to open database file": "check the folder's permissions, and the limit of open files (ulimit -n)",
+    "No space left on device": "free some space",
+    "Disk quota exceeded": "free some space, or choose another disk",
+    "File too large": "raise the limit of a file's size (ulimit -f), or choose another disk",
+    "Read-only file system": "choose a folder on another disk",
+}
+
+
+def fix_of(why: str) -> str:
+    """What to do about a file that cannot be written, by the reason that the system gives."""
+    return _SYSTEM.get(why, "name a file in a folder that you may write to")
+
+
 def advice_on(code: str) -> Advice:
     """The advice for an error code; for a code that only the endpoint knows, to look at the errors."""
     if code in _CODES:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kaizen_batch import BatchConfig, Completion, FileJob, Provider, Request, run_job
+from kaizen_batch import BatchConfig, Completion, FileJob, Provider, RecordError, Request, record_writer, run_job
 from kaizen_batch.agents import create_agent
 from kaizen_batch.files.names import descriptor_of, is_stream
 from tests.trust.kill_processes import ROOT
@@ -75,3 +75,17 @@ async def test_safe_cells_show_text_in_a_spreadsheet_and_other_rows_are_as_they_
         rows = list(csv.DictReader(file))
     assert [row["result"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "plain", "5 - 3"]
     assert [row["text"] for row in rows] == texts  # the input's own cells are the user's
+
+
+def test_too_many_open_files_are_named_with_their_fix(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))  # from now on nothing can be opened
+    try:
+        with pytest.raises(RecordError) as caught, record_writer(tmp_path / "out.csv"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert "Too many open files; nothing was changed: raise the limit of open files (ulimit -n)" in str(caught.value)

@@ -1,9 +1,11 @@
 """Every code that this package gives has its advice."""
 
+import errno
 import inspect
+import os
 
 from kaizen_batch import errors
-from kaizen_batch.texts.advice import advice_on, why_stopped
+from kaizen_batch.texts.advice import advice_on, fix_of, why_stopped
 
 _NOT_OF_ITEMS = (
     "error",
@@ -34,3 +36,9 @@ def test_each_error_that_ends_a_run_says_what_to_do() -> None:
 def test_a_reason_without_a_class_is_kept() -> None:
     assert why_stopped("the disk is full")[1] == "the disk is full"
     assert advice_on("503").retry and not advice_on("own").retry
+
+
+def test_a_file_that_cannot_be_written_names_the_fix_of_its_cause() -> None:
+    assert fix_of(os.strerror(errno.EMFILE)) == "raise the limit of open files (ulimit -n)"
+    assert fix_of(os.strerror(errno.ENOSPC)) == "free some space"
+    assert fix_of(os.strerror(errno.EACCES)) == "name a file in a folder that you may write to"
