@@ -124,7 +124,7 @@ def limits_of(config: BatchConfig | None) -> UpstreamLimits:
     if config is None:
         return UpstreamLimits()
     limiter = AdaptiveConcurrencyLimiter if config.adaptive else ConcurrencyLimiter
-    rate = RateLimiter(requests_per_minute=config.requests_per_minute, tokens_per_minute=config.tokens_per_minute)
+    rate = RateLimiter(config.rate_limits, pacing=config.pacing, counts_from=config.rate_counts_from)
     limits = UpstreamLimits(limiter(config.max_concurrent), rate)
     limits.ceiling_is_explicit = "max_concurrent" in config.model_fields_set
     return limits

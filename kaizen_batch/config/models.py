@@ -19,6 +19,7 @@ from pydantic import (
 from kaizen_batch.config.messages import REDACTED, explain, redacted
 from kaizen_batch.config.options import BatchOptions, RunOptions
 from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.limits.rate import RateLimit, rate_limits
 from kaizen_batch.limits.retries import RetryPolicy
 from kaizen_batch.prices import Price
 
@@ -55,7 +56,10 @@ class RunConfig(_Options):
 
     - `max_concurrent`: calls in flight at once, per run. With `adaptive` it is the upper bound, and the run discovers
       how much concurrency the endpoint sustains.
-    - `requests_per_minute`, `tokens_per_minute`: never exceeded in any 60 s of the server's clock.
+    - `requests_per_minute`, `tokens_per_minute`, `requests_per_second`, `requests_per_day`: never exceeded in any
+      such time of the server's clock. `pacing`: whether requests may come in bursts (`"burst"`), are spaced evenly
+      (`"even"`), or as the server's refusals show (`"auto"`). `rate_counts_from`: when the server counts a call, at its
+      `"sending"` or its `"answer"`; `"auto"` assumes neither until the server's headers tell.
     - `journal`: a file that records every call and answer. The same batch with the same journal resumes where an
       earlier run stopped; identical items share one call.
     - `budget_usd`: a hard cap on the cost of the run; with a journal, of all runs on it. `price`: a Price or a dict
@@ -78,6 +82,10 @@ class RunConfig(_Options):
     adaptive: bool = False
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_second: int | None = Field(default=None, ge=1)
+    requests_per_day: int | None = Field(default=None, ge=1)
+    pacing: Literal["auto", "burst", "even"] = "auto"
+    rate_counts_from: Literal["auto", "sending", "answer"] = "auto"
     journal: Path | None = None
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     price: Price | None = None
@@ -95,6 +103,16 @@ class RunConfig(_Options):
 
         def __init__(self, **options: Unpack[RunOptions]) -> None: ...
 
+    @property
+    def rate_limits(self) -> list[RateLimit]:
+        """The limits per second, minute and day that are set."""
+        return rate_limits(
+            requests_per_second=self.requests_per_second,
+            requests_per_minute=self.requests_per_minute,
+            requests_per_day=self.requests_per_day,
+            tokens_per_minute=self.tokens_per_minute,
+        )
+
     def over(self, base: "RunConfig | None") -> "RunConfig":
         """The options of `base`, except for those that were set here.
 
@@ -109,10 +127,11 @@ class RunConfig(_Options):
         return RunConfig.model_construct(_fields_set=explicit | inherited, **values)
 
 
-_NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - {"requests_per_minute", "tokens_per_minute", "price"} | {
-    "api_key",
-    "fallbacks",
-}
+# What belongs to one model at one endpoint: a fallback does not inherit it and may set its own.
+_LIMITS = ("requests_per_second", "requests_per_minute", "requests_per_day", "tokens_per_minute")
+_OF_ONE_MODEL = (*_LIMITS, "price", "endpoint_name")
+_FOR_FALLBACKS = frozenset({*_LIMITS, "price", "pacing", "rate_counts_from"})
+_NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - _FOR_FALLBACKS | {"api_key", "fallbacks"}
 _SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
 
 
@@ -267,8 +286,7 @@ class BatchConfig(RunConfig):
             options["api_key"] = os.environ.get(str(variable))
         elif options.get("base_url", self.base_url) != self.base_url:
             options["api_key"] = None  # never send one endpoint's key to another
-        # Limits and price belong to one model at one endpoint; a fallback does not inherit them.
-        own = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "price", "endpoint_name"))
+        own = dict.fromkeys(_OF_ONE_MODEL)
         return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 
 

@@ -18,6 +18,10 @@ class EndpointLimits(TypedDict, total=False):
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    requests_per_second: int | None
+    requests_per_day: int | None
+    pacing: Literal["auto", "burst", "even"]
+    rate_counts_from: Literal["auto", "sending", "answer"]
     price: Price | PriceOptions | None
 
 

@@ -60,9 +60,7 @@ class Attempts:
                 if failed is not None:
                     raise failed
                 return item.accept(await self._send(item))
-            except NotAttemptedError as error:
-                raise failure or error from None
-            except (StoppedError, JournalError, ItemTooLargeError):
+            except (NotAttemptedError, StoppedError, JournalError, ItemTooLargeError):
                 raise
             except Exception as error:
                 failure, failed = as_batch_error(error), None
@@ -86,12 +84,12 @@ class Attempts:
             return None
         if isinstance(decision, FailItem) or run.reason is not None or not run.retries.spend(error, used):
             return None
-        if decision.everyone:
-            upstream.pause(decision.wait_s, item.sent_at, asyncio.get_running_loop().time())
+        if decision.pause_s is not None:
+            upstream.pause(decision.pause_s, item.sent_at, asyncio.get_running_loop().time())
             run.metrics.throttles += 1
-            run.sinks(Throttled(decision.wait_s, ItemError.of(error)))
+            run.sinks(Throttled(decision.pause_s, ItemError.of(error)))
         run.sinks(RetryScheduled(item.index, item.attempt, decision.wait_s, ItemError.of(error)))
-        return 0.0 if decision.everyone else decision.wait_s
+        return decision.wait_s
 
     async def _sleep(self, seconds: float) -> None:
         """Wait out a delay, or less if the run ends meanwhile."""

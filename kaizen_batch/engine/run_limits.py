@@ -6,6 +6,7 @@ from kaizen_batch.limits import (
     Budget,
     ConcurrencyLimiter,
     Limit,
+    RateLimit,
     RateLimiter,
     RateLimits,
     UpstreamLimits,
@@ -49,12 +50,11 @@ def _slots(agent_limits: UpstreamLimits, config: RunConfig) -> tuple[Concurrency
 
 
 def _rate(agent_rate: RateLimiter, config: RunConfig) -> RateLimiter | None:
-    requests = _lower(config.requests_per_minute, agent_rate.requests_per_minute)
-    tokens = _lower(config.tokens_per_minute, agent_rate.tokens_per_minute)
-    if requests is None and tokens is None:
-        return None
-    return RateLimiter(requests_per_minute=requests, tokens_per_minute=tokens)
+    """The limits of the run that are lower than the agent's."""
+    lower = [limit for limit in config.rate_limits if _is_lower(limit, agent_rate)]
+    return RateLimiter(lower, pacing=config.pacing, counts_from=config.rate_counts_from) if lower else None
 
 
-def _lower(wanted: int | None, ceiling: int | None) -> int | None:
-    return wanted if wanted is not None and (ceiling is None or wanted < ceiling) else None
+def _is_lower(limit: RateLimit, agent_rate: RateLimiter) -> bool:
+    ceiling = agent_rate.limit_of(limit.quantity, limit.period_s)
+    return ceiling is None or limit.limit < ceiling

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 
 from kaizen_batch.concurrency.timeouts import TimeLimits, clock_of
 from kaizen_batch.engine.calls import Calls
@@ -172,8 +173,22 @@ class Supervisor:
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
         run.attach(writer)
+        await self._seed_windows(journal)
         writer.begin_run({"total": run.source.size, **describe(run.agent, run.config)})
         stack.callback(self._end_run, writer)
+
+    async def _seed_windows(self, journal: Journal) -> None:
+        """Have the rate windows count what earlier processes sent a moment ago, once for each journal."""
+        limits = self._run.agent.upstream_limits
+        span_s = limits.rate.span_s
+        if not span_s or journal.path in limits.seeded:
+            return
+        limits.seeded.add(journal.path)
+        now_s = datetime.now(UTC).timestamp()
+        sent = await asyncio.to_thread(journal.sent_since, now_s - span_s)
+        offset_s = asyncio.get_running_loop().time() - now_s
+        with limits.lock:
+            limits.rate.seed((at + offset_s, tokens) for at, tokens in sent)
 
     def _end_run(self, writer: JournalWriter) -> None:
         self._run.sample(self._run.progress(self._elapsed_s(), self._buffer.waiting_for), last=True)

@@ -28,6 +28,8 @@ from kaizen_batch.limits import (
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 
+_FIRST_CALLS = 8
+
 
 class Upstream:
     """One endpoint as one run sees it: it lets calls through a queue and teaches the limits how they ended.
@@ -75,19 +77,24 @@ class Upstream:
         probe, self.may_probe = self.may_probe, False
         if body is None or not self.sized:
             return Reservation(probe=probe)
-        size, output = len(body), self.agent.max_output(request) or 0
+        size, max_output = len(body), self.agent.max_output(request)
         # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
-        usd = self.price.at_most(size, output) if self._bounded and self.price else 0.0
-        return Reservation(self._tokens(size, output), usd, None, None, size, None, probe)
+        usd = self.price.at_most(size, max_output or 0) if self._bounded and self.price else 0.0
+        tokens, headroom = self._tokens(size, max_output)
+        return Reservation(tokens, usd, None, None, size, None, probe, headroom=headroom)
 
-    def _tokens(self, body_bytes: int, output: int) -> int:
+    def _tokens(self, body_bytes: int, max_output: int | None) -> tuple[int, int]:
+        """Tokens to reserve for a call, and the headroom that a window must have beyond them."""
         estimate = self.limits.estimate
+        limit = min((rate.token_limit for rate in self._rates if rate.token_limit is not None), default=None)
+        if limit is None:
+            return estimate.tokens(body_bytes, max_output or 0), 0
+        # Where nothing bounds an answer and none has told its length, a few calls go first.
+        output, headroom = estimate.output(max_output) or (limit // _FIRST_CALLS, 0)
         bound = estimate.tokens(body_bytes, output)
-        for rate in self._rates:
-            limit = rate.token_limit
-            if limit is not None and bound > limit >= estimate.likely(body_bytes, output):
-                bound = limit  # the bound errs on the safe side, and must not fail a call that will fit a whole window
-        return bound
+        if bound > limit >= estimate.likely(body_bytes, output):
+            bound = limit  # the bound errs on the safe side, and must not fail a call that will fit a whole window
+        return bound, headroom
 
     def answered(self, reservation: Reservation, completion: Completion, now: float) -> float | None:
         """Book an answer; its cost in USD, or None if it cannot be known."""
@@ -106,13 +113,15 @@ class Upstream:
         usage, limits = completion.usage, self.limits
         if limits.troubled:
             limits.breaker.succeeded(reservation)
+            for rate in self._rates:
+                rate.answered()
         if self._adaptive:
             for slots in self._slots:
                 slots.answered(now - reservation.sent_at, usage.output_tokens if usage is not None else 0, now)
         if completion.headers:
             self._observe_headers(completion.headers, reservation, now)
         if usage is not None and reservation.body_bytes:
-            limits.estimate.learn(reservation.body_bytes, usage.input_tokens)
+            limits.estimate.learn(reservation.body_bytes, usage.input_tokens, usage.output_tokens)
 
     def failed(self, reservation: Reservation, error: KaizenBatchError, index: int, now: float) -> float:
         """Book a call that ended without an answer; seconds of the pause that this starts, 0.0 if none.
@@ -143,6 +152,10 @@ class Upstream:
             limits.watch_out()
             limits.breaker.cause = _cause(error, self.endpoint)
             limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now)
+            for rate in self._rates:
+                rate.throttled(error.retry_after_s, reservation.sent_at, now)
+            if limits.rate.active:
+                limits.activate(limits.rate)
         if isinstance(error, BadRequestError):
             limits.breaker.succeeded(reservation)
         if not isinstance(error, ServerError | NoAnswerError):

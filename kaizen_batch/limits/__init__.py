@@ -6,7 +6,7 @@ from kaizen_batch.limits.budget import Budget, Ledger
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.queue import ADMISSION, Admission, WaitQueue
-from kaizen_batch.limits.rate import RateLimiter
+from kaizen_batch.limits.rate import RateLimit, RateLimiter
 from kaizen_batch.limits.rate_limit_headers import read_rate_limit_headers
 from kaizen_batch.limits.rate_limits import RateLimits
 from kaizen_batch.limits.reservation import InFlight, Limit, Reservation
@@ -23,6 +23,7 @@ __all__ = [
     "InFlight",
     "Ledger",
     "Limit",
+    "RateLimit",
     "RateLimiter",
     "RateLimits",
     "Reservation",

@@ -1,22 +1,48 @@
-"""What the endpoint says of its own limits in the `x-ratelimit-*` headers of an answer, and the credit it leaves."""
+"""What the endpoint says about its own limits in the headers of an answer, in the dialects that servers speak.
 
-import math
+| family | headers |
+|---|---|
+| OpenAI, Azure, Groq, vLLM gateways | `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` |
+| Mistral, Cerebras | `x-ratelimit-{limit,remaining}-{req,requests,tokens}-{second,minute,hour,day}` |
+| Anthropic | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` |
+| IETF | `ratelimit-policy` and `ratelimit` (draft-ietf-httpapi-ratelimit-headers, 06 to 10), `ratelimit-{limit,...}` |
+| plain | `x-ratelimit-{limit,remaining,reset}` |
+
+A reset is a Go duration, seconds, a date of RFC 3339, or a Unix time in seconds or milliseconds. Groq's requests are
+per day and its tokens per minute: the time to a full refill tells which.
+"""
+
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
 
-ROUNDING_S = 1e-5
-"""A moment this near has come: sums of floats, and virtual clocks, do not hit a moment exactly."""
+Quantity = Literal["requests", "tokens"]
+_Fields = dict[str, str]
+_Key = tuple[str, Quantity, str]  # family, quantity, period or kind
 
-_LONGEST_RESET_S = 86_400.0  # the longest window there is; more is a date (seconds since 1970), or nonsense
+MINUTE_S = 60.0
+DAY_S = 86_400.0
+_PERIODS_S = {"second": 1.0, "minute": MINUTE_S, "hour": 3600.0, "day": DAY_S, "month": 30 * DAY_S}
+
+_LONGEST_RESET_S = DAY_S  # the longest window there is; more is a date (seconds since 1970), or nonsense
 _LONGEST_TEXT = 40
-_CUSHION = 50  # measured: 2% of the limit turn 6% of refusals on a shared key into 1.5%, for 2% of the rate at most
+_LONGEST_HEADER = 300
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "\u03bcs": 1e-6, "ns": 1e-9}
 _NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PART = re.compile(_NUMBER + r"(ms|us|µs|\u03bcs|ns|h|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _SECONDS = re.compile(_NUMBER)
-_TELLING = tuple(f"x-ratelimit-{what}-{kind}" for what in ("remaining", "limit") for kind in ("requests", "tokens"))
+
+_NAME = re.compile(
+    r"(?:x-ratelimit-(?P<field>limit|remaining|reset)-(?P<what>req|requests|tokens)(?:-(?P<per>second|minute|hour|day))?"
+    r"|anthropic-ratelimit-(?P<what2>requests|tokens|input-tokens|output-tokens)-(?P<field2>limit|remaining|reset)"
+    r"|(?P<plain>x-ratelimit|x-rate-limit|ratelimit)-(?P<field3>limit|remaining|reset))"
+)
+_POLICY = re.compile(r'(?:^|,)\s*(?:"[^"]*"\s*;)?\s*(?:q=)?(\d{1,15})\s*;\s*(?:q=\d+;\s*)?w=(\d{1,9})')
+_STATE = re.compile(r"\b(r|remaining|t|reset|limit)=(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +52,7 @@ class HeaderWindow:
     limit: int | None = None
     remaining: int | None = None
     reset_s: float | None = None
+    period_s: float = MINUTE_S
 
 
 _UNKNOWN = HeaderWindow()
@@ -33,26 +60,127 @@ _UNKNOWN = HeaderWindow()
 
 @dataclass(frozen=True, slots=True)
 class RateLimitHeaders:
-    """What one answer said about the endpoint's limits."""
+    """What one answer said about the endpoint's limits: of requests, of tokens, and further windows of either."""
 
     requests: HeaderWindow = _UNKNOWN
     tokens: HeaderWindow = _UNKNOWN
+    more: tuple[tuple[Quantity, HeaderWindow], ...] = ()
+    family: str = field(default="OpenAI", compare=False)
+
+    @property
+    def windows(self) -> tuple[tuple[Quantity, HeaderWindow], ...]:
+        """Every window that was announced."""
+        first: tuple[tuple[Quantity, HeaderWindow], ...] = ("requests", self.requests), ("tokens", self.tokens)
+        return (*(pair for pair in first if pair[1] is not _UNKNOWN), *self.more)
+
+
+def is_rate_limit_header(name: str) -> bool:
+    """Whether a header, its name in lower case, is one that `read_rate_limit_headers` reads."""
+    return "ratelimit" in name or name.startswith("x-rate-limit")
 
 
 def read_rate_limit_headers(headers: Mapping[str, str]) -> RateLimitHeaders | None:
-    """The rate-limit headers of an answer, or None if they say nothing. Never raises, whatever they hold.
+    """The rate limit headers of an answer, or None if they say nothing. Never raises, whatever they hold.
 
-    `headers` ignores case (as those of HTTP clients do) or has its names in lower case.
-
-        announcement({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1.5s"})
+    >>> read_rate_limit_headers({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1.5s"}).requests
+    HeaderWindow(limit=None, remaining=0, reset_s=1.5, period_s=60.0)
     """
-    for name in _TELLING:
-        if name in headers:
-            break
-    else:
+    grouped: dict[_Key, _Fields] = {}
+    for given, value in headers.items():
+        name = given.lower()
+        if is_rate_limit_header(name) and len(value) <= _LONGEST_HEADER:
+            _sort_in(name, value, grouped)
+    found = [(key, window) for key, fields in grouped.items() if (window := _window(key[2], fields)) is not None]
+    if not found:
         return None
-    requests, tokens = _window(headers, "requests"), _window(headers, "tokens")
-    return None if requests is _UNKNOWN and tokens is _UNKNOWN else RateLimitHeaders(requests, tokens)
+    family = found[0][0][0]
+    first: dict[Quantity, HeaderWindow] = {}
+    more: list[tuple[Quantity, HeaderWindow]] = []
+    for (_, quantity, _), window in found:
+        if quantity in first:
+            more.append((quantity, window))
+        else:
+            first[quantity] = window
+    requests, tokens = first.get("requests", _UNKNOWN), first.get("tokens", _UNKNOWN)
+    daily = requests.period_s == DAY_S and family == "OpenAI"
+    return RateLimitHeaders(requests, tokens, tuple(more), "Groq" if daily else family)
+
+
+def _sort_in(name: str, value: str, grouped: dict[_Key, _Fields]) -> None:
+    """Put one header where its window is."""
+    if name in ("ratelimit", "ratelimit-policy"):
+        fields = grouped.setdefault(("IETF", "requests", ""), {})
+        if name == "ratelimit":
+            fields.update((_IETF.get(key, key), number) for key, number in _STATE.findall(value))
+        elif policy := _POLICY.search(value):
+            fields["limit"], fields["period"] = policy.groups()
+    elif place := _place(name):
+        key, what = place
+        grouped.setdefault(key, {}).setdefault(what, value)
+
+
+@lru_cache(maxsize=256)
+def _place(name: str) -> tuple[_Key, str] | None:
+    """The window and the field that a header is about; None for one that says nothing of use."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    if match["plain"]:
+        return ("IETF" if match["plain"] == "ratelimit" else "plain", "requests", ""), match["field3"]
+    what = match["what"] or match["what2"]
+    quantity: Quantity = "requests" if what.startswith("req") else "tokens"
+    if match["what2"]:
+        return ("Anthropic", quantity, what), match["field2"]
+    per = match["per"] or ""
+    return ("Mistral" if per else "OpenAI", quantity, per), match["field"]
+
+
+_IETF = {"r": "remaining", "t": "reset"}
+
+
+def _window(per: str, fields: _Fields) -> HeaderWindow | None:
+    limit, remaining = _count(fields.get("limit", "")), _count(fields.get("remaining", ""))
+    if limit == 0 or (limit is None and remaining is None):
+        return None  # a window of size 0 is how some proxies say that they do not know
+    period_s = float(fields["period"]) if float(fields.get("period", 0)) > 0 else _PERIODS_S.get(per, MINUTE_S)
+    window = HeaderWindow(limit, remaining, _reset_s(fields.get("reset", "")), period_s)
+    return replace(window, period_s=DAY_S) if not per and _is_daily(window) else window
+
+
+def _is_daily(window: HeaderWindow) -> bool:
+    """Whether so little used takes so long to refill that the window must be a day."""
+    limit, remaining, reset_s = window.limit, window.remaining, window.reset_s
+    if limit is None or remaining is None or not reset_s or remaining >= limit:
+        return False
+    return reset_s * limit / (limit - remaining) > DAY_S / 2
+
+
+def _reset_s(text: str) -> float | None:
+    seconds = duration_s(text)
+    if seconds is not None:
+        return seconds
+    moment = _moment(text.strip())
+    if moment is None:
+        return None
+    left_s = moment - datetime.now(UTC).timestamp()
+    return max(0.0, left_s) if left_s <= _LONGEST_RESET_S else None
+
+
+def _moment(text: str) -> float | None:
+    """The Unix time of a date; None if the text is none."""
+    if len(text) > _LONGEST_TEXT or not text.isascii():
+        return None
+    if text.isdigit():
+        number = float(text)
+        return number / 1000 if number > 1e11 else number
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def duration_s(text: str) -> float | None:
@@ -69,62 +197,7 @@ def duration_s(text: str) -> float | None:
     return seconds if seconds <= _LONGEST_RESET_S else None
 
 
-def _window(headers: Mapping[str, str], kind: str) -> HeaderWindow:
-    limit = _count(headers.get(f"x-ratelimit-limit-{kind}", ""))
-    remaining = _count(headers.get(f"x-ratelimit-remaining-{kind}", ""))
-    if limit == 0 or (limit is None and remaining is None):
-        return _UNKNOWN  # a window of size 0 is how some proxies say that they do not know
-    return HeaderWindow(limit, remaining, duration_s(headers.get(f"x-ratelimit-reset-{kind}", "")))
-
-
 def _count(text: str) -> int | None:
     # str.isdigit alone takes digits of every script, and int() alone takes "-1" and "1_000"
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
-
-
-class Credit:
-    """How much may be sent on the strength of one announcement, until it is outdated.
-
-    A token bucket as the endpoint keeps it: it regrows by (limit - remaining) / reset_s a second and is full when
-    reset_s is over. From then on nothing is known but the limit, which calls in flight must not exceed together.
-    """
-
-    __slots__ = ("_at", "_full_at", "_left", "_rate", "limit")
-
-    def __init__(self, said: HeaderWindow, in_flight: int, now: float, window_s: float) -> None:
-        self.limit: int | None = said.limit
-        self._at = self._full_at = now
-        self._rate = 0.0
-        self._left = math.inf
-        if said.remaining is None:
-            return
-        limit, remaining = said.limit, said.remaining
-        used = max(0, limit - remaining) if limit else 0  # more left than there can be: full
-        reset_s = said.reset_s
-        if reset_s is None:
-            reset_s = window_s * used / limit if limit else 0.0
-        # The endpoint may not have counted our calls in flight yet: they may be anywhere on their way.
-        # And another client of the same key may take what is left before our next call comes: 2% are left for that.
-        self._left = (limit - used - limit // _CUSHION if limit else remaining) - in_flight
-        self._full_at = now + reset_s
-        self._rate = used / reset_s if reset_s else 0.0
-
-    @property
-    def known(self) -> bool:
-        """Whether the announcement said anything of this window."""
-        return self.limit is not None or self._left < math.inf
-
-    def delay(self, cost: int, in_flight: int, now: float) -> float:
-        """Seconds until the credit covers a call: 0.0 if it does, inf if calls in flight must end first."""
-        if self.limit is not None and in_flight + cost > self.limit:
-            return math.inf
-        lacking = cost - self._left
-        if lacking <= 0:
-            return 0.0
-        ready_at = min(self._full_at, self._at + lacking / self._rate) if self._rate else self._full_at
-        return ready_at - now if ready_at > now + ROUNDING_S else 0.0
-
-    def spend(self, cost: int) -> None:
-        """Book what was sent, or what a call took beyond its reservation."""
-        self._left -= cost

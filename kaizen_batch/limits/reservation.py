@@ -11,7 +11,9 @@ class Reservation(Struct, eq=False, gc=False):
     `tokens` and `usd` are reserved and bound the call from above; `body_bytes` is the size they were estimated from.
     `used_tokens` and `used_usd` are filled in before the call is released; None means that nobody knows, and then
     what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit. A `probe` is let through an
-    open circuit. `sent_at` is when the call was sent, on the loop's clock.
+    open circuit. `sent_at` is when the call was sent, on the loop's clock. `headroom` are tokens that must be free
+    beyond the reserved ones, since `tokens` is what calls usually take. `counted` says that the windows of
+    requests have counted the call for good; `early` is the pacer's own.
     """
 
     tokens: int = 0
@@ -22,6 +24,9 @@ class Reservation(Struct, eq=False, gc=False):
     usd_pico: int | None = None
     probe: bool = False
     sent_at: float = 0.0
+    headroom: int = 0
+    counted: bool = False
+    early: bool = False
 
 
 class InFlight:

@@ -19,10 +19,10 @@ from kaizen_batch.errors import (
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Try the same item again after `wait_s` seconds; with `everyone`, the whole run waits so long."""
+    """Try the same item again after `wait_s` seconds; with `pause_s`, no call of the run goes before that is over."""
 
     wait_s: float
-    everyone: bool = False
+    pause_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class AbortRun:
 
 _ADAPTATIONS = 8
 _COST_RETRY = 5
+_JITTER = 0.05
+_MOST_JITTER_S = 1.0
 _COST_NO_ANSWER = 10
 
 Decision = RetryAfter | FailItem | AbortRun
@@ -86,9 +88,10 @@ class RetryPolicy(BaseModel):
     1.0
 
     `attempts` bounds the calls for one item that fail by their own fault, the first one included. A throttle
-    (429) is not the item's fault: it is bounded by `throttles`, and all workers pause. The wait is exponential with
-    full jitter, uniform in [0, min(wait_max, wait_initial * 2**(n-1))] seconds, and never shorter than what the
-    endpoint asks for; one that asks for more than `retry_after_max` seconds ends the run instead. `budget` bounds
+    (429) is not the item's fault: it is bounded by `throttles`, and all workers pause for what the endpoint asks,
+    plus a little jitter. The item's own wait is exponential with full jitter, uniform in
+    [0, min(wait_max, wait_initial * 2**(n-1))] seconds, and never ends before the endpoint's pause; an endpoint that
+    asks for more than `retry_after_max` seconds ends the run instead. `budget` bounds
     the retries of a whole run; see RetryBudget.
 
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -126,7 +129,13 @@ class RetryPolicy(BaseModel):
             return ABORT_RUN
         # An overloaded server wants a longer wait than a stumbling one: start three doublings up.
         steps = count + 3 if isinstance(error, OverloadedError) else count
-        return RetryAfter((asked or 0.0) + self.backoff_s(steps), everyone=throttled)
+        if throttled:
+            # Everyone waits for what the server asked, but not for this item's own backoff.
+            return RetryAfter(self.backoff_s(steps), pause_s=(asked or 0.0) + self._jitter_s(asked or 0.0))
+        return RetryAfter((asked or 0.0) + self.backoff_s(steps))
+
+    def _jitter_s(self, asked_s: float) -> float:
+        return random.uniform(0.0, min(_MOST_JITTER_S, _JITTER * (asked_s + 1.0))) if self.wait_jitter else 0.0
 
     def backoff_s(self, failures: int) -> float:
         """Seconds to wait after the n-th failure (from 1)."""

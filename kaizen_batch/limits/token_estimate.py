@@ -1,23 +1,38 @@
-"""How many tokens a call may take, from the bytes of its body, without a tokenizer."""
+"""How many tokens a call may take, without a tokenizer: its input from the bytes of its body, its output from others.
+
+**Input.** A token of a byte-level BPE is at least one byte, so bytes bound tokens from above. After five answers the
+bound is the highest ratio seen, times 1.25: items whose ratios lie within a factor of 1.25 of each other are always
+bounded, and by at most 1.25 * 1.25 times their tokens. What an endpoint adds to a body unseen (a prompt of its own, an
+image behind a link) shows as more tokens than bytes and is added to each call.
+
+**Output.** `max_tokens` bounds an answer, but most answers are far shorter, and some calls set no bound at all. Once
+20 answers are known a call reserves the 99th percentile of their lengths and 10% more (before, from five on, one and a
+half times the longest), never more than `max_tokens`. Rarely a call exceeds that; so that even then no window is
+exceeded, a window must have room for one call of one and a quarter times the longest answer beyond what is reserved
+(`headroom`). Money is not estimated here: a budget reserves the worst case.
+"""
 
 import math
+from bisect import bisect_left, insort
+from collections import deque
 
 _ANSWERS_NEEDED = 5
 _MARGIN = 1.25
 _USUAL_RATIO = 0.25  # English text; the endpoint's own estimate is made like this too
 
+_SAMPLES = 500  # the lengths of so many answers are kept
+_SAMPLES_NEEDED = 20
+_QUANTILE = 0.99
+_OUTPUT_MARGIN = 1.1
+_EARLY_MARGIN = 1.5
+
 
 class TokenEstimate:
-    """An upper bound of a call's tokens, learned from the usage that comes back.
+    """The tokens of a call, learned from the usage that comes back.
 
-        estimate = TokenEstimate()
-        estimate.tokens(400, max_output=100)  # 500: one token a byte, as nothing is known yet
-        estimate.learn(400, input_tokens=96)  # after five of these 0.24 * 1.25 = 0.3 tokens a byte
-
-    A token of a byte-level BPE is at least one byte, so bytes bound tokens from above. After five answers the bound
-    is the highest ratio seen, times 1.25: items whose ratios lie within a factor of 1.25 of each other are always
-    bounded, and by at most 1.25 * 1.25 times their tokens. What an endpoint adds to a body unseen (a prompt of its
-    own, an image behind a link) shows as more tokens than bytes and is added to each call.
+    >>> estimate = TokenEstimate()
+    >>> estimate.tokens(400, max_output=100)  # one token a byte, as nothing is known yet
+    500
     """
 
     def __init__(self) -> None:
@@ -25,6 +40,8 @@ class TokenEstimate:
         self._highest = 0.0
         self._unseen = 0
         self._answers = 0
+        self._recent: deque[int] = deque()
+        self._sorted: list[int] = []
 
     def tokens(self, body_bytes: int, max_output: int) -> int:
         """Tokens that a call takes at most: those of its body and `max_output`."""
@@ -35,10 +52,26 @@ class TokenEstimate:
         """Tokens that a call will rather take: four bytes a token before the first answer, then the most seen."""
         return math.ceil((self._highest or _USUAL_RATIO) * body_bytes) + max_output
 
-    def learn(self, body_bytes: int, input_tokens: int) -> None:
+    def output(self, max_output: int | None) -> tuple[int, int] | None:
+        """Output tokens to reserve for a call, and the headroom beyond; None while nothing bounds or tells them."""
+        lengths = self._sorted
+        if len(lengths) < _ANSWERS_NEEDED:
+            return None if max_output is None else (max_output, 0)
+        if len(lengths) < _SAMPLES_NEEDED:
+            reserved = math.ceil(_EARLY_MARGIN * lengths[-1])
+        else:
+            reserved = math.ceil(_OUTPUT_MARGIN * lengths[int(_QUANTILE * (len(lengths) - 1))])
+        longest = max(reserved, math.ceil(_MARGIN * lengths[-1]))
+        if max_output is not None:
+            reserved, longest = min(reserved, max_output), min(longest, max_output)
+        return reserved, longest - reserved
+
+    def learn(self, body_bytes: int, input_tokens: int, output_tokens: int = 0) -> None:
         """Take in the usage of an answered call; senseless numbers (0 or less) are left out."""
         if body_bytes <= 0 or input_tokens <= 0:
             return
+        if output_tokens > 0:
+            self._learn_output(output_tokens)
         self._answers += 1
         ratio = input_tokens / body_bytes
         if ratio > self._highest:
@@ -48,3 +81,9 @@ class TokenEstimate:
         self._unseen = max(self._unseen, input_tokens - body_bytes)
         if self._answers >= _ANSWERS_NEEDED:
             self.ratio = min(1.0, self._highest * _MARGIN)
+
+    def _learn_output(self, tokens: int) -> None:
+        self._recent.append(tokens)
+        insort(self._sorted, tokens)
+        if len(self._recent) > _SAMPLES:
+            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from weakref import WeakSet
 
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
@@ -19,7 +20,8 @@ class UpstreamLimits:
     They belong to the agent and hold over all its runs, one after the other or at the same time, on any event loop and
     thread. `slots` bounds the calls at once, None if the agent sets no ceiling; `ceiling_is_explicit` says whether the
     user set it. `rate` has the configured and the announced windows, `breaker` the state of the endpoint, `estimate`
-    the tokens of a call, `shared` the limits that other agents keep too.
+    the tokens of a call, `shared` the limits that other agents keep too, `seeded` the journals whose last calls `rate`
+    has counted.
 
     Everything but `queue` and `resize` needs `lock`.
     """
@@ -33,6 +35,7 @@ class UpstreamLimits:
         self.shared: RateLimits | None = None
         self.lock: threading.Lock = ADMISSION.lock
         self.troubled: bool = False
+        self.seeded: set[Path] = set()
         self._in_flight = InFlight()
         self._active: list[JoiningLimit] = [self.rate] if self.rate.active else []
         self._queues: WeakSet[WaitQueue] = WeakSet()

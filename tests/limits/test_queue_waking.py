@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kaizen_batch.errors import BudgetExhaustedError, ItemTooLargeError, KaizenBatchError, NotAttemptedError
 from kaizen_batch.limits import Admission, CircuitBreaker, ConcurrencyLimiter, Limit, RateLimiter, Reservation
 from kaizen_batch.limits.queue import WaitQueue
+from kaizen_batch.limits.rate import rate_limits
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -135,7 +136,7 @@ async def test_the_end_of_a_pause_wakes_the_queue() -> None:
 
 
 async def test_a_rate_limit_lets_the_line_through_minute_by_minute() -> None:
-    queue = Admission().queue([RateLimiter(requests_per_minute=3), ConcurrencyLimiter(5)])
+    queue = Admission().queue([RateLimiter(rate_limits(requests_per_minute=3)), ConcurrencyLimiter(5)])
     times = []
     for _ in range(9):
         await queue.acquire(Reservation())

@@ -44,17 +44,17 @@ SECONDS = st.floats(min_value=0, max_value=3600)
         # an overloaded server waits three doublings longer
         (OverloadedError("x"), AttemptCounts(failures=1), RetryAfter(8.0)),
         (OverloadedError("x"), AttemptCounts(failures=3), FAIL_ITEM),
-        # throttles: counted separately, and all workers pause
-        (ThrottledError("x"), AttemptCounts(throttles=1), RetryAfter(1.0, everyone=True)),
-        (ThrottledError("x"), AttemptCounts(throttles=2), RetryAfter(2.0, everyone=True)),
+        # throttles: counted apart; everyone pauses for what the endpoint asks, the item for its own backoff
+        (ThrottledError("x"), AttemptCounts(throttles=1), RetryAfter(1.0, pause_s=0.0)),
+        (ThrottledError("x"), AttemptCounts(throttles=2), RetryAfter(2.0, pause_s=0.0)),
         (ThrottledError("x"), AttemptCounts(throttles=3), FAIL_ITEM),
-        (ThrottledError("x"), AttemptCounts(failures=99, throttles=1), RetryAfter(1.0, everyone=True)),
+        (ThrottledError("x"), AttemptCounts(failures=99, throttles=1), RetryAfter(1.0, pause_s=0.0)),
         (ServerError("x"), AttemptCounts(failures=1, throttles=99), RetryAfter(1.0)),
         (ThrottledError("x", retryable=False), AttemptCounts(throttles=1), FAIL_ITEM),
-        # what the endpoint asks for comes on top
-        (ThrottledError("x", retry_after_s=5.0), AttemptCounts(throttles=1), RetryAfter(6.0, everyone=True)),
+        # what the endpoint asks for
+        (ThrottledError("x", retry_after_s=5.0), AttemptCounts(throttles=1), RetryAfter(1.0, pause_s=5.0)),
         (ServerError("x", retry_after_s=5.0), AttemptCounts(failures=1), RetryAfter(6.0)),
-        (ThrottledError("x", retry_after_s=100.0), AttemptCounts(throttles=1), RetryAfter(101.0, everyone=True)),
+        (ThrottledError("x", retry_after_s=100.0), AttemptCounts(throttles=1), RetryAfter(1.0, pause_s=100.0)),
         (ThrottledError("x", retry_after_s=100.1), AttemptCounts(throttles=1), ABORT_RUN),
         (ServerError("x", retry_after_s=101.0), AttemptCounts(failures=1), ABORT_RUN),
         # not to be repeated

@@ -4,6 +4,7 @@ import pytest
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.limits import ConcurrencyLimiter, RateLimiter, RateLimits, Reservation, UpstreamLimits
+from kaizen_batch.limits.rate import rate_limits
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -52,7 +53,7 @@ async def test_a_limit_that_joins_later_knows_what_is_in_flight_in_every_run_and
 
 
 async def test_configured_windows_hold_from_the_first_call_and_over_all_queues() -> None:
-    limits = UpstreamLimits(rate=RateLimiter(requests_per_minute=2))
+    limits = UpstreamLimits(rate=RateLimiter(rate_limits(requests_per_minute=2)))
     one, other = limits.queue([]), limits.queue([])
     assert one.try_acquire(Reservation()) and other.try_acquire(Reservation())
     assert not one.try_acquire(Reservation()) and not other.try_acquire(Reservation())

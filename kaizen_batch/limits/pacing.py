@@ -1,0 +1,143 @@
+"""When requests go within a window: as fast as it allows, or evenly spaced.
+
+A limit of 300 a minute says nothing about the second. Some servers let all 300 through at once; others enforce 5 a
+second, or 50 in 10 s, under the same name. `Pacer` finds out, and it finds a rate where no limit is known at all.
+
+- **probing** (the start of `auto`, if a rate is configured): requests on the even schedule go; of those ahead of it at
+  most three are in flight. A server with short windows refuses three calls then, and not as many as are in flight.
+- **free**: no spacing. Entered when the endpoint announces its window, or when a whole window was used ahead of the
+  schedule without a refusal.
+- **even**: one request each `period / limit`, and 1% more. Entered by a refusal while the configured windows had room.
+- **learned**: refused without any known window, or even though evenly spaced. Between two refusals a window is full at
+  both ends, so the answers between them, divided by the time, are the endpoint's rate. It is used at 98% and grows by
+  1% each 10 s, so that a higher limit is found and a wrong one costs few refusals. Before the first measurement the
+  rate is what the `Retry-After` suggests, doubling every second.
+
+Refusals of calls that were sent before the last change belong to it and change nothing.
+"""
+
+import math
+from typing import Literal
+
+from kaizen_batch.limits.reservation import Reservation
+
+Pacing = Literal["auto", "burst", "even"]
+
+_EARLY = 3
+_SLACK = 1.01  # of the even spacing: a window of exactly `limit` spacings must not hold one more
+_LAG_S = 0.05  # how far a late timer may be caught up
+_SHARE = 0.98
+_GROWTH_PER_S = 0.001
+_MEASURABLE_S = 1.0
+_MEASURABLE = 10
+_LOOK_AGAIN_S = 0.5
+_LEAST_WAIT_S = 0.01
+_DEFAULT_WAIT_S = 1.0
+_SLOWEST = 1 / 600
+
+
+class Pacer:
+    """Spaces the requests of one endpoint; `fair_s` is the time between them at the configured rate, 0.0 if none."""
+
+    __slots__ = (
+        "_answers",
+        "_changed_at",
+        "_early",
+        "_epoch_at",
+        "_fair_s",
+        "_interval_s",
+        "_may_learn",
+        "_measured",
+        "_next_at",
+        "_probing",
+        "_rate",
+        "active",
+    )
+
+    def __init__(self, pacing: Pacing = "auto", fair_s: float = 0.0) -> None:
+        self._fair_s = fair_s * _SLACK
+        self._may_learn = pacing == "auto"
+        self._probing = pacing == "auto" and fair_s > 0
+        self._interval_s = self._fair_s if pacing == "even" else 0.0
+        self._next_at = -math.inf
+        self._early = 0
+        self._changed_at = -math.inf
+        self._epoch_at = -math.inf
+        self._answers = 0
+        self._rate: float | None = None
+        self._measured = False
+        self.active: bool = self._probing or self._interval_s > 0
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next request may go, or until asking again makes sense."""
+        if self._probing:
+            return 0.0 if self._next_at <= now or self._early < _EARLY else self._next_at - now
+        wait_s = self._next_at + self._spacing_s(now) - now
+        if wait_s <= 0:
+            return 0.0
+        return wait_s if self._measured or self._rate is None else min(wait_s, _LOOK_AGAIN_S)
+
+    def reserve(self, reservation: Reservation, now: float) -> None:
+        """Book a request that goes now."""
+        if not self.active:
+            return
+        if self._probing:
+            if self._next_at > now:
+                reservation.early = True
+                self._early += 1
+            self._next_at = max(self._next_at, now) + self._fair_s
+        else:
+            # The moment on the schedule, so that a late timer is caught up.
+            spacing_s = self._spacing_s(now)
+            self._next_at = max(self._next_at + spacing_s, now - min(_LAG_S, spacing_s / 2))
+
+    def commit(self, reservation: Reservation) -> None:
+        """A call has ended."""
+        if reservation.early:
+            reservation.early = False
+            self._early -= 1
+
+    def answered(self) -> None:
+        """A call was answered: it counts in the rate that is measured."""
+        self._answers += 1
+
+    def window_is_known(self) -> None:
+        """Requests may come in bursts: the endpoint announced its window, or let a whole one through at once."""
+        if self._probing:
+            self._probing, self._next_at, self.active = False, -math.inf, self._interval_s > 0
+
+    def throttled(self, retry_after_s: float | None, sent_at: float, now: float) -> None:
+        """A call that was sent at `sent_at` was refused, though no known window was full."""
+        if not self._may_learn or sent_at < self._changed_at:
+            return
+        if self._fair_s and not self._interval_s:
+            self._probing, self._interval_s = False, self._fair_s
+        else:
+            self._learn(retry_after_s, now)
+        self._changed_at = self._next_at = now
+        self.active = True
+
+    def _learn(self, retry_after_s: float | None, now: float) -> None:
+        # The window is full at this moment, as it was at the beginning of the epoch.
+        elapsed_s = now - self._epoch_at
+        if elapsed_s >= _MEASURABLE_S and self._answers >= _MEASURABLE:
+            self._rate, self._measured = self._answers / elapsed_s, True
+        elif self._rate is None:
+            self._rate = 1 / max(retry_after_s or _DEFAULT_WAIT_S, _LEAST_WAIT_S)
+        elif self._measured:
+            self._rate *= _SHARE
+            return
+        else:
+            self._rate = max(self._current(now) / 2, self._answers / max(elapsed_s, 1.0), _SLOWEST)
+            return
+        self._epoch_at, self._answers = now, 0
+
+    def _current(self, now: float) -> float:
+        assert self._rate is not None
+        age_s = now - self._changed_at
+        if self._measured:
+            return self._rate * _SHARE * (1 + _GROWTH_PER_S * age_s)
+        return self._rate * float(2.0 ** min(age_s, 20.0))
+
+    def _spacing_s(self, now: float) -> float:
+        return max(self._interval_s, 1 / self._current(now)) if self._rate is not None else self._interval_s
