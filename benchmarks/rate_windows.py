@@ -1,4 +1,4 @@
-"""The rate limits of a server, as an endpoint enforces them: written apart from the client's, so that each checks the other."""
+"""The rate limits of a server, as an endpoint enforces them. Written apart from the client's: each checks the other."""
 
 import math
 from collections import deque

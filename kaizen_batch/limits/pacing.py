@@ -9,9 +9,9 @@ second, or 50 in 10 s, under the same name. `Pacer` finds out, and it finds a ra
   schedule without a refusal.
 - **even**: one request each `period / limit`, and 1% more. Entered by a refusal while the configured windows had room.
 - **learned**: refused without any known window, or even though evenly spaced. Between two refusals a window is full at
-  both ends, so the answers between them, divided by the time, are the endpoint's rate. It is used at 98% and grows by
-  1% each 10 s, so that a higher limit is found and a wrong one costs few refusals. Before the first measurement the
-  rate is what the `Retry-After` suggests, doubling every second.
+  both ends, so the answers between them, divided by the time, are the endpoint's rate. It is used at 98% and
+  grows, slowly at first and then faster (like CUBIC, RFC 9438), so that a higher limit is found and the known one costs
+  few refusals. Before the first measurement the rate is what `Retry-After` suggests, doubling every second.
 
 Refusals of calls that were sent before the last change belong to it and change nothing.
 """
@@ -27,7 +27,10 @@ _EARLY = 3
 _SLACK = 1.01  # of the even spacing: a window of exactly `limit` spacings must not hold one more
 _LAG_S = 0.05  # how far a late timer may be caught up
 _SHARE = 0.98
-_GROWTH_PER_S = 0.001
+_LEAST = 0.95  # of the rate before: what a measurement over a burst may leave
+_PAUSED = 0.25
+_GROWTH = 0.001  # a second
+_ACCELERATION_S = 20.0
 _MEASURABLE_S = 1.0
 _MEASURABLE = 10
 _LOOK_AGAIN_S = 0.5
@@ -45,10 +48,12 @@ class Pacer:
         "_early",
         "_epoch_at",
         "_fair_s",
+        "_grows_from",
         "_interval_s",
         "_may_learn",
         "_measured",
         "_next_at",
+        "_pause_s",
         "_probing",
         "_rate",
         "active",
@@ -61,8 +66,9 @@ class Pacer:
         self._interval_s = self._fair_s if pacing == "even" else 0.0
         self._next_at = -math.inf
         self._early = 0
-        self._changed_at = -math.inf
+        self._changed_at = self._grows_from = -math.inf
         self._epoch_at = -math.inf
+        self._pause_s = 0.0
         self._answers = 0
         self._rate: float | None = None
         self._measured = False
@@ -115,28 +121,30 @@ class Pacer:
         else:
             self._learn(retry_after_s, now)
         self._changed_at = self._next_at = now
+        self._grows_from = now + (retry_after_s or 0.0)
         self.active = True
 
     def _learn(self, retry_after_s: float | None, now: float) -> None:
-        # The window is full at this moment, as it was at the beginning of the epoch.
-        elapsed_s = now - self._epoch_at
-        if elapsed_s >= _MEASURABLE_S and self._answers >= _MEASURABLE:
-            self._rate, self._measured = self._answers / elapsed_s, True
-        elif self._rate is None:
+        rate, elapsed_s = self._rate, now - self._epoch_at
+        if rate is None:
             self._rate = 1 / max(retry_after_s or _DEFAULT_WAIT_S, _LEAST_WAIT_S)
-        elif self._measured:
-            self._rate *= _SHARE
-            return
+        elif elapsed_s >= _MEASURABLE_S and self._answers >= _MEASURABLE:
+            measured = self._answers / elapsed_s
+            # A window that was filled in one burst stands empty for a while: that is not the endpoint's rate.
+            burst = self._measured and self._pause_s > _PAUSED * elapsed_s
+            self._rate, self._measured = max(measured, rate * _LEAST) if burst else measured, True
         else:
-            self._rate = max(self._current(now) / 2, self._answers / max(elapsed_s, 1.0), _SLOWEST)
+            # Too early to tell. The epoch goes on: its beginning was a moment of a full window too.
+            lower = rate * _SHARE if self._measured else self._current(now) / 2
+            self._rate = max(lower, self._answers / max(elapsed_s, 1.0), _SLOWEST)
             return
-        self._epoch_at, self._answers = now, 0
+        self._epoch_at, self._answers, self._pause_s = now, 0, retry_after_s or 0.0
 
     def _current(self, now: float) -> float:
         assert self._rate is not None
-        age_s = now - self._changed_at
+        age_s = max(0.0, now - self._grows_from)
         if self._measured:
-            return self._rate * _SHARE * (1 + _GROWTH_PER_S * age_s)
+            return self._rate * _SHARE * (1 + _GROWTH * age_s * (1 + age_s / _ACCELERATION_S))
         return self._rate * float(2.0 ** min(age_s, 20.0))
 
     def _spacing_s(self, now: float) -> float:

@@ -187,9 +187,8 @@ class RateLimiter:
         tokens = reservation.tokens
         self._calls += 1
         self._reserved += tokens
-        reservation.counted = self._counts_from == "sending"
         for window in self._requests:
-            window.count(1, now) if reservation.counted else window.reserve(1)
+            window.reserve(1)
         for window in self._tokens:
             window.reserve(tokens)
         self._pacer.reserve(reservation, now)
@@ -203,11 +202,11 @@ class RateLimiter:
             used = min(max(used, 0), _MOST)
         self._calls -= 1
         self._reserved -= reserved
-        if not reservation.counted:
-            for window in self._requests:
-                window.commit(1, 1, now)
+        sent_at = reservation.sent_at or None if self._counts_from == "sending" else None
+        for window in self._requests:
+            window.commit(1, 1, now, sent_at)
         for window in self._tokens:
-            window.commit(reserved, used, now)
+            window.commit(reserved, used, now, sent_at)
         self._pacer.commit(reservation)
 
     def answered(self) -> None:

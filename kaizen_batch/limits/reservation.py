@@ -12,8 +12,7 @@ class Reservation(Struct, eq=False, gc=False):
     `used_tokens` and `used_usd` are filled in before the call is released; None means that nobody knows, and then
     what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit. A `probe` is let through an
     open circuit. `sent_at` is when the call was sent, on the loop's clock. `headroom` are tokens that must be free
-    beyond the reserved ones, since `tokens` is what calls usually take. `counted` says that the windows of
-    requests have counted the call for good; `early` is the pacer's own.
+    beyond the reserved ones, since `tokens` is what calls usually take. `early` is the pacer's own.
     """
 
     tokens: int = 0
@@ -25,7 +24,6 @@ class Reservation(Struct, eq=False, gc=False):
     probe: bool = False
     sent_at: float = 0.0
     headroom: int = 0
-    counted: bool = False
     early: bool = False
 
 

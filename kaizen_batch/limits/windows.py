@@ -4,14 +4,14 @@ A sliding window of `period_s` seconds may hold at most `configured`. The endpoi
 not see, between its sending and its answer. So a call keeps its share from `reserve` until `period_s` after `commit`:
 no call reserved later can fall into the same window as this one. The rate is then limit / (period_s + the time of a
 call). Where the endpoint is known to count a call as it arrives, the share is freed `period_s` after the sending
-instead (`count`), and the whole limit can be used however long calls take.
+instead, and the whole limit can be used, unless calls take longer than the window.
 
 What the endpoint announces (`Credit`) steers beside the configured limit: each holds for itself.
 """
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 from kaizen_batch.limits.rate_limit_headers import HeaderWindow
 
@@ -122,20 +122,15 @@ class SlidingWindow:
         if self._credit is not None:
             self._credit.spend(cost)
 
-    def count(self, cost: int, now: float) -> None:
-        """Occupy a share that the endpoint counts as it arrives; there is no `commit`."""
-        self.room -= cost
-        if self._configured is not None:
-            self._leave(cost, now + self._arrival_s)
-        if self._credit is not None:
-            self._credit.spend(cost)
+    def commit(self, reserved: int, used: int, now: float, sent_at: float | None = None) -> None:
+        """Give back what was not used at once, and the rest when the window is over.
 
-    def commit(self, reserved: int, used: int, now: float) -> None:
-        """Give back what was not used at once, and the rest when the window is over."""
+        `sent_at` is when the call was sent, if the endpoint counts it from then on, else None.
+        """
         self.in_flight -= reserved
         if self._configured is not None:
             self.room += reserved - used
-            self._leave(used, now)
+            self._leave(used, now if sent_at is None else sent_at + self._arrival_s)
             if self._leaves_at[self._head] <= now:
                 self._forget(now)
         if self._credit is not None and used > reserved:
@@ -148,11 +143,19 @@ class SlidingWindow:
             self._leave(used, at)
 
     def _leave(self, used: int, counted_at: float) -> None:
-        leaves_at = self._leaves_at
-        at = counted_at + self._hold_s
-        leaves_at.append(max(at, leaves_at[-1]) if self._head < len(leaves_at) else at)
+        """Count something until its window is over."""
+        leaves_at, sums, at = self._leaves_at, self._sums, counted_at + self._hold_s
         self._total += used
-        self._sums.append(self._total)
+        if self._head == len(leaves_at) or leaves_at[-1] <= at:
+            leaves_at.append(at)
+            sums.append(self._total)
+            return
+        # Counted from its sending, a call leaves before others that were sent later and ended earlier.
+        place = bisect_right(leaves_at, at, self._head)
+        leaves_at.insert(place, at)
+        sums.insert(place, sums[place - 1] if place else self._gone)
+        for later in range(place, len(sums)):
+            sums[later] += used
 
     def observe(self, said: HeaderWindow, counted: int, now: float) -> None:
         """Follow what the endpoint says from now on; `counted` of what is in flight it has certainly counted."""
