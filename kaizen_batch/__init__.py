@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kaizen_batch.files.jobs import FileJob, JobResult, run_job
     from kaizen_batch.files.templates import PromptTemplate
     from kaizen_batch.journal import Entry, Journal, StoredAnswer
+    from kaizen_batch.limits.rate import RateLimit
     from kaizen_batch.limits.rate_limits import RateLimits
     from kaizen_batch.limits.retries import RetryOptions, RetryPolicy
     from kaizen_batch.nodes import (
@@ -123,6 +124,7 @@ _NAMES = {
     """,
     "kaizen_batch.files": "RecordWriter Records open_records record_writer",
     "kaizen_batch.results": "BatchResult BatchSummary Envelope ErrorDict ItemError ItemResult ModelEnvelope Result",
+    "kaizen_batch.limits.rate": "RateLimit",
     "kaizen_batch.limits.rate_limits": "RateLimits",
     "kaizen_batch.limits.retries": "RetryOptions RetryPolicy",
     "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature SignatureLike",
@@ -227,6 +229,7 @@ __all__ = [
     "ProviderError",
     "ProviderLike",
     "QuotaExhaustedError",
+    "RateLimit",
     "RateLimits",
     "RecordError",
     "RecordWriter",

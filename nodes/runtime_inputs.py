@@ -24,6 +24,8 @@ LIMITS = (
     "max_concurrent",
     "requests_per_minute",
     "tokens_per_minute",
+    "requests_per_second",
+    "requests_per_day",
     "budget_usd",
     "timeout_s",
     "deadline_s",

@@ -36,6 +36,8 @@ _FLAGS = (
     (r"\bllm_provider\b", "--provider"),
     (r"\brequests_per_minute\b", "--rpm"),
     (r"\btokens_per_minute\b", "--tpm"),
+    (r"\brequests_per_second\b", "--rps"),
+    (r"\brequests_per_day\b", "--rpd"),
     (r"\bmax_tokens\b", "--max-tokens"),
     (r"\bmax_concurrent\b", "--max-concurrent"),
     (r"\btimeout_s\b", "--timeout"),

@@ -71,6 +71,13 @@ _LIMITS = (
     click.option("--adaptive", is_flag=True, help="Discover how much concurrency the endpoint sustains, up to that."),
     click.option("--rpm", type=click.IntRange(1), metavar="N", help="Most requests per minute."),
     click.option("--tpm", type=click.IntRange(1), metavar="N", help="Most tokens per minute."),
+    click.option("--rps", type=click.IntRange(1), metavar="N", help="Most requests per second."),
+    click.option("--rpd", type=click.IntRange(1), metavar="N", help="Most requests per day."),
+    click.option(
+        "--pacing",
+        type=click.Choice(["auto", "burst", "even"]),
+        help="Spread requests evenly over the minute, let them come in bursts, or find out (auto).",
+    ),
     click.option(
         "--budget",
         type=click.FloatRange(0, min_open=True),

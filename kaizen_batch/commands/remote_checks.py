@@ -22,6 +22,7 @@ from kaizen_batch.errors import (
     did_you_mean,
 )
 from kaizen_batch.limits import read_rate_limit_headers
+from kaizen_batch.limits.rate_limit_headers import DAY_S, MINUTE_S
 from kaizen_batch.providers import Completion
 from kaizen_batch.texts.numbers import duration
 
@@ -152,10 +153,14 @@ def _limits(headers: Mapping[str, str]) -> list[Check]:
     found = read_rate_limit_headers(headers)
     if found is None:
         return [Check("limits", "ok", "the endpoint sends none; a run slows down when it is throttled")]
-    windows = {"requests": found.requests, "tokens": found.tokens}
     shown = [
-        f"{window.remaining if window.remaining is not None else '?'} of {window.limit or '?'} {name} left"
-        for name, window in windows.items()
-        if window.limit is not None or window.remaining is not None
+        f"{window.remaining if window.remaining is not None else '?'} of {window.limit or '?'} {quantity}"
+        f"{_per(window.period_s)} left"
+        for quantity, window in found.windows
     ]
-    return [Check("limits", "ok", f"{', '.join(shown)}; a run respects them automatically")]
+    return [Check("limits", "ok", f"{', '.join(shown)} ({found.family} headers); a run respects them automatically")]
+
+
+def _per(period_s: float) -> str:
+    """A window's period, unless it is the usual minute."""
+    return "" if period_s == MINUTE_S else " a day" if period_s == DAY_S else f" in {period_s:g} s"

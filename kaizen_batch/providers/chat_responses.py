@@ -27,7 +27,7 @@ from kaizen_batch.providers.event_streams import read_lenient_json
 from kaizen_batch.providers.server_messages import read_server_message
 from kaizen_batch.providers.usage import ChatUsage, usage_from_body, usage_from_counts
 
-_LIMIT_HEADERS = ("x-ratelimit-", "retry-after", "x-should-retry")
+_LIMIT_HEADERS = ("x-ratelimit", "ratelimit", "anthropic-ratelimit-", "x-rate-limit-", "retry-after", "x-should-retry")
 
 # Words for the same end, in lower case, by the standard's word. Others are passed on.
 _WORDS = {
