@@ -43,7 +43,7 @@ def test_only_a_lower_rate_is_the_runs_own() -> None:
     assert limits_of(agent, requests_per_minute=100, tokens_per_minute=2000).rate is None
     rate = limits_of(agent, requests_per_minute=50).rate
     assert rate is not None
-    assert (rate.requests_per_minute, rate.tokens_per_minute) == (50, None)
+    assert (rate.limit_of("requests"), rate.limit_of("tokens")) == (50, None)
 
 
 def test_a_budget_bounds_all_endpoints() -> None:
