@@ -323,7 +323,7 @@ def test_an_announced_limit_does_not_loosen_a_configured_one() -> None:
     assert limiter.delay(Reservation(), 0.0) == math.inf
 
 
-def test_a_call_that_never_fits_says_how_to_mend_it() -> None:
+def test_a_call_that_never_fits_says_how_to_fix_it() -> None:
     limiter = RateLimiter(rate_limits(tokens_per_minute=30_000))
     limiter.check(Reservation(tokens=30_000))
     with pytest.raises(
@@ -344,7 +344,7 @@ def test_a_call_that_waits_while_its_limit_is_lowered_fails_and_does_not_hang() 
         limiter.delay(Reservation(tokens=90), 0.0)
 
 
-def test_a_ticket_needs_its_tokens_only_if_tokens_are_limited() -> None:
+def test_a_reservation_needs_tokens_only_if_tokens_are_limited() -> None:
     assert RateLimiter(rate_limits(tokens_per_minute=1)).counts_tokens
     limiter = RateLimiter(rate_limits(requests_per_minute=1))
     assert not limiter.counts_tokens

@@ -44,7 +44,7 @@ SECONDS = st.floats(min_value=0, max_value=3600)
         # an overloaded server waits three doublings longer
         (OverloadedError("x"), AttemptCounts(failures=1), RetryAfter(8.0)),
         (OverloadedError("x"), AttemptCounts(failures=3), FAIL_ITEM),
-        # throttles: counted apart; everyone pauses for what the endpoint asks, the item for its own backoff
+        # throttles: counted separately; all workers pause for what the endpoint asks, the item for its own backoff
         (ThrottledError("x"), AttemptCounts(throttles=1), RetryAfter(1.0, pause_s=0.0)),
         (ThrottledError("x"), AttemptCounts(throttles=2), RetryAfter(2.0, pause_s=0.0)),
         (ThrottledError("x"), AttemptCounts(throttles=3), FAIL_ITEM),
