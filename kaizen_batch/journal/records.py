@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct, structs
@@ -44,8 +44,7 @@ class StoredAnswer(Struct, frozen=True, gc=False):
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """All that is known of one request.
 
     `key` is the digest of the request, `item` the index of the first item that asked it (-1 if not known),
@@ -75,7 +74,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, object]:
         """The same as a flat, JSON-able dict: the key in hex, the request as the object that was sent."""
-        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        row = structs.asdict(self)
         del row["answer"]
         row.update(key=self.key.hex(), request=_object(self.request), error=asdict(self.error) if self.error else None)
         answer = self.answer or StoredAnswer()
@@ -207,32 +206,34 @@ def error_column(error: ItemError) -> str:
 _DAMAGED = error_column(DAMAGED)
 
 
-def entry_of(row: Sequence[Any]) -> Entry:
-    """A row of `schema.ENTRY_COLUMNS` as an entry."""
-    key, *cells = row
-    state, item, request, attempts, begun_at, ended_at, error, spent, unpriced, unanswered, unanswered_usd, at_risk = (
-        map(as_text, cells[:12])
-    )
-    via, batch, *answer = map(as_text, cells[12:])
-    if not is_intact(key, answer):
-        state, error, answer = "failed", _DAMAGED, list(NO_ANSWER)
+def entry_of(row: Sequence[Any], *, verified: bool = False) -> Entry:
+    """A row of `schema.ENTRY_COLUMNS` as an entry; one that is not intact is `failed`.
+
+    `verified` rows are those of a writer, which has compared all with their checksums when it opened the file.
+    """
+    cells = [row[0], *map(as_text, row[1:])] if bytes in map(type, row[1:]) else row
+    key, state, item, request, attempts, begun_at, ended_at, error, spent, unpriced = cells[:10]
+    unanswered, unanswered_usd, at_risk, via, batch = cells[10:15]
+    answer = cells[15:]
+    if not verified and not is_intact(key, answer):
+        state, error, answer = "failed", _DAMAGED, NO_ANSWER
     return Entry(
-        key=key,
-        state=state,
-        item=item,
-        request=request,
-        attempts=attempts,
-        begun_at=begun_at,
-        ended_at=ended_at,
-        answer=_answer_of(answer),
-        error=_error_of(error),
-        spent_usd=spent,
-        unanswered=unanswered,
-        unanswered_usd=unanswered_usd,
-        at_risk_usd=at_risk,
-        unpriced=unpriced,
-        via=via,
-        batch=batch,
+        key,
+        state,
+        item,
+        request,
+        attempts,
+        begun_at,
+        ended_at,
+        _answer_of(answer),
+        _error_of(error),
+        spent,
+        unanswered,
+        unanswered_usd,
+        at_risk,
+        unpriced,
+        via,
+        batch,
     )
 
 

@@ -35,8 +35,9 @@ class SharedJournal:
         self.sent: list[tuple[float, int]] = []
         self.ledger: Ledger = Ledger()
         self.users = 0
-        self._asking: dict[bytes, list[Callable[[], None]]] = {}
-        self._asking_guard = Lock()
+        self._asking: dict[bytes, object] = {}
+        self._waiting: dict[bytes, list[Callable[[], None]]] = {}
+        self._waiting_guard = Lock()
         self.worker: Worker = Worker(self.store, lambda: self._open_store(creator, now))
 
     def _open_store(self, creator: str, now: float) -> None:
@@ -46,20 +47,23 @@ class SharedJournal:
         self.ledger.book(totals.spent_usd, totals.unanswered_usd + totals.at_risk_usd)
         self.sent = sorted(self.store.findings.sent)
 
-    def claim(self, key: bytes, on_release: Callable[[], None]) -> bool:
-        """Whether nobody asks this now, so that the caller may; else `on_release` is called when they are done."""
-        with self._asking_guard:
-            waiting = self._asking.get(key)
-            if waiting is None:
-                self._asking[key] = []
-                return True
-            waiting.append(on_release)
-            return False
+    def claim(self, key: bytes) -> bool:
+        """Whether nobody asks this now, so that the caller may, and must `release` it."""
+        return self._asking.setdefault(key, claim := object()) is claim  # one step for all threads
+
+    def wait(self, key: bytes, on_release: Callable[[], None]) -> bool:
+        """Whether somebody still asks this, and will call `on_release` when they are done."""
+        with self._waiting_guard:
+            if key not in self._asking:
+                return False
+            self._waiting.setdefault(key, []).append(on_release)
+            return True
 
     def release(self, key: bytes) -> None:
         """The caller that claimed a key is done with it."""
-        with self._asking_guard:
-            waiting = self._asking.pop(key)
+        with self._waiting_guard:
+            del self._asking[key]
+            waiting = self._waiting.pop(key, ())
         for wake in waiting:
             wake()
 

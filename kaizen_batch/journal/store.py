@@ -187,5 +187,5 @@ def _look_up(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[bytes, 
     found = {}
     for some in _chunks(ids):
         rows = connection.execute(statements.look_up(len(some)), some)
-        found.update({row[0]: entry_of(row) for row in rows})
+        found.update({row[0]: entry_of(row, verified=True) for row in rows})
     return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults
 from kaizen_batch.journal.records import Entry
+from kaizen_batch.journal.statements import LOOK_UP
 from kaizen_batch.journal.store import Operation, Store
 
 Queued: TypeAlias = "tuple[Operation, Any]"
@@ -87,8 +88,7 @@ class Worker:
                     waiting.append(last := self._inbox.get_nowait())
             if group := [batch for batch in waiting if batch is not None]:
                 yield group
-                load = min(1.0, sum(len(batch.operations) for batch in group) / _LOADED)
-                not_before = time.monotonic() + _LINGER_S * load
+                not_before = time.monotonic() + _LINGER_S * min(1.0, _writes(group) / _LOADED)
             if last is None:
                 return
 
@@ -98,6 +98,10 @@ class Worker:
         except Exception as error:  # the thread lives on after any error: someone waits for it
             return faults.of_any(self._store.path, error)
         return None
+
+
+def _writes(group: Sequence[_Batch]) -> int:
+    return sum(operation[0] != LOOK_UP for batch in group for operation, _ in batch.operations)
 
 
 def _part(found: dict[int, Entry], start: int, size: int) -> dict[int, Entry]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -123,8 +124,12 @@ class JournalWriter:
 
     def claim(self, key: bytes) -> "asyncio.Future[None] | None":
         """None if this run may ask it now, and must `release` it; else a future that is done when another run has."""
-        turn: asyncio.Future[None] = self._loop.create_future()
-        return None if self._shared.claim(key, lambda: self._post(_wake, turn)) else turn
+        journal = self._shared
+        while not journal.claim(key):
+            turn: asyncio.Future[None] = self._loop.create_future()
+            if journal.wait(key, partial(self._post, _wake, turn)):
+                return turn
+        return None
 
     def release(self, key: bytes) -> None:
         """This run is done with a key that it has claimed."""
