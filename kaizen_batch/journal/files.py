@@ -74,7 +74,7 @@ def open_reader(path: Path) -> Connection:
         if identity.in_use(path):
             return _checked_reader(path, "mode=rw")
         _check_size(path)
-        integrity.check_whole(path, writer=False)
+        integrity.check_readable(path)
         if not integrity.is_closed(path):
             # Read only: the last to close it must not fold in what a killed run left, for the -wal is the proof that
             # nothing is missing.
@@ -129,7 +129,7 @@ def open_writer(path: Path, *, creator: str, now: float, accept_loss: bool = Fal
         if not identity.in_use(path):
             _check_size(path)
         try:
-            integrity.check_whole(path, writer=True)
+            integrity.check_writable(path)
         except JournalError as error:
             if not accept_loss:
                 raise

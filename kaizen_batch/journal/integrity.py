@@ -63,26 +63,40 @@ class Findings:
         return sum(number for limit, number in self.truncated.items() if max_tokens is None or limit < max_tokens)
 
 
-def check_whole(path: Path, *, writer: bool) -> None:
-    """Raise JournalError (`journal_incomplete`, `journal_damaged`) for a part of a journal, or parts of several.
+def check_readable(path: Path) -> None:
+    """Raise JournalError (`journal_incomplete`) for a journal that was not closed and has lost its -wal.
 
-    A reader is content with a copy that has its -wal.
+    A reader is content with a copy, and with a -wal that a writer is changing at this moment.
     """
-    mark = _open_mark(path)
-    state = None if mark is None and not writer else read_wal(path, with_index=writer and not in_use(path))
+    token = token_of(path)
+    # Looked at a second time, because a run may just have closed it.
+    if token is not None and not _has_content(path) and token_of(path) == token:
+        raise faults.incomplete(path, _no_wal(path))
+
+
+def check_writable(path: Path) -> None:
+    """Raise JournalError (`journal_incomplete`) for a part of a journal, or parts of several. The lock is held."""
+    mark, used = _open_mark(path), in_use(path)
+    state = read_wal(path, with_index=not used)
     if mark is None:
-        if writer and state is not None and state.valid and not in_use(path) and not _is_folded_in(path):
+        if state is not None and state.valid and not used and not _is_folded_in(path):
             raise faults.mixed(path)
-        return
-    if state is None or not state.valid:
-        raise faults.incomplete(path, f"{path.name + '-wal'!r}, where its last answers are, is missing or damaged")
-    if not writer:
-        return
-    if mark.get("inode") != file_id(path)[1]:
+    elif state is None or not state.valid:
+        raise faults.incomplete(path, _no_wal(path))
+    elif mark.get("inode") != file_id(path)[1]:
         fix = "use the file itself, or a copy that Journal(path).snapshot() made"
         raise faults.incomplete(path, "this is a copy of its file", fix)
-    if state.is_damaged:
+    elif state.is_damaged:
         raise faults.incomplete(path, f"{path.name + '-wal'!r}, where its last answers are, is damaged or cut short")
+
+
+def _has_content(path: Path) -> bool:
+    wal = Path(f"{path}-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _no_wal(path: Path) -> str:
+    return f"{path.name + '-wal'!r}, where its last answers are, is missing or damaged"
 
 
 def is_closed(path: Path) -> bool:

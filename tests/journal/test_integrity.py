@@ -359,3 +359,13 @@ async def test_little_is_ever_in_the_wal(path: Path) -> None:
         for item in range(1500):
             await journal.done(item.to_bytes(32, "big"), StoredAnswer("x" * 1000))
         assert Path(f"{path}-wal").stat().st_size < 2_500_000 < path.stat().st_size + 1_000_000
+
+
+async def test_a_reader_is_not_disturbed_by_what_the_writer_does_to_the_wal(path: Path) -> None:
+    async with Journal(path).writing() as journal:
+        await journal.begin(KEY, item=0, request="{}")
+        wal = Path(f"{path}-wal")
+        content = wal.read_bytes()
+        wal.write_bytes(content[:16] + b"\0" * 8 + content[24:])  # as while its header is being written
+        integrity.check_readable(path)
+        wal.write_bytes(content)
