@@ -130,6 +130,11 @@ _JOURNAL = (
         help="File that records every call and answer.  [default: OUTPUT.journal.db]",
     ),
     click.option("--no-journal", is_flag=True, help="Record nothing: an interrupted run starts from the beginning."),
+    click.option(
+        "--accept-loss",
+        is_flag=True,
+        help="Go on with a journal that lost a part of its files; what is missing is asked, and perhaps paid, again.",
+    ),
 )
 _DISPLAY = (
     click.option(

@@ -28,7 +28,9 @@ def _written(journal: Path | None) -> set[str]:
         return set()
     try:
         labels = [run.description.get("config", {}).get("labels", {}) for run in Journal(journal).runs()]
-    except JournalError:
+    except JournalError as error:
+        if error.code == "journal_incomplete":
+            raise  # with what it says, the run can go on
         return set()  # the run itself says what is wrong with it
     return {
         os.path.realpath(Path(each.get("folder", ".")) / path_text(each["output"]))

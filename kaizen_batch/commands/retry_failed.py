@@ -36,6 +36,8 @@ def main(journal: Path, yes: bool, more: tuple[str, ...]) -> None:
     A journal may come from somebody else. Unless the stored command runs in the current folder and asks the endpoint
     and provider that your own options and environment name, it is shown and you are asked; --yes answers.
     """
+    if "--accept-loss" in more:
+        Journal(journal).accept_loss()
     labels = _labels(journal)
     arguments = _arguments(journal, labels)
     folder = Path(labels.get("folder", "."))

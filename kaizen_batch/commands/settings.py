@@ -16,6 +16,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import is_stream
 from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.journal import Journal
 
 Options = dict[str, Any]
 """The parameters of `run` or `estimate`."""
@@ -50,7 +51,9 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given = {name: options[name] for name in _SAME_NAME}
     given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
-    given["journal"] = journal_of(options)
+    given["journal"] = journal = journal_of(options)
+    if options["accept_loss"] and journal is not None and journal.is_file():
+        Journal(journal).accept_loss()
     given["base_url"] = _checked_url(given["base_url"])
     if options["price"]:
         given["price"] = dict(zip(("input", "output"), options["price"], strict=True))

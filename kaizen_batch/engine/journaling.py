@@ -93,24 +93,26 @@ class Record:
 
 def may_be_longer(agent: Agent, answer: StoredAnswer) -> bool:
     """Whether an answer was cut off by a limit, and the user has explicitly set a higher one."""
-    config, limit = agent.config, answer.max_tokens
-    if answer.finish_reason != "length" or limit is None or config is None:
-        return False
-    return "max_tokens" in config.model_fields_set and (config.max_tokens is None or config.max_tokens > limit)
+    limit, wanted = answer.max_tokens, _explicit_limit(agent)
+    return answer.finish_reason == "length" and limit is not None and wanted is not None and wanted > limit
+
+
+def _explicit_limit(agent: Agent) -> int | None:
+    # None is no limit that was asked for: it leaves the length to the endpoint, and commands do so by default.
+    config = agent.config
+    return config.max_tokens if config is not None and "max_tokens" in config.model_fields_set else None
 
 
 def announce(journal: JournalWriter, agent: Agent) -> None:
     """Say, before the first call, how many answers of the journal may be asked again."""
-    config, found = agent.config, journal.findings
-    if config is None:
-        return
-    if "max_tokens" in config.model_fields_set and (number := found.truncated_below(config.max_tokens)):
+    limit, found = _explicit_limit(agent), journal.findings
+    if limit is not None and (number := found.truncated_below(limit)):
         logger.warning(
-            "up to %d answers in the journal were cut off by a lower max_tokens than %s, and are asked again",
+            "up to %d answers in the journal were cut off by a lower max_tokens than %d, and are asked again",
             number,
-            config.max_tokens,
+            limit,
         )
-    if found.empty and config.on_empty == "fail":
+    if found.empty and agent.config is not None and agent.config.on_empty == "fail":
         logger.warning("up to %d answers in the journal are empty, and are asked again", found.empty)
 
 

@@ -58,9 +58,9 @@ class Findings:
         elif finish_reason == "length" and max_tokens is not None:
             self.truncated[max_tokens] += 1
 
-    def truncated_below(self, max_tokens: int | None) -> int:
+    def truncated_below(self, max_tokens: int) -> int:
         """How many answers were cut off by a lower limit."""
-        return sum(number for limit, number in self.truncated.items() if max_tokens is None or limit < max_tokens)
+        return sum(number for limit, number in self.truncated.items() if limit < max_tokens)
 
 
 def check_readable(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,21 @@ def test_a_fallback_answers_what_the_first_model_cannot(cli: Cli, simulator: Sim
     result = cli(*RUN, "--fallback", "gpt-3.5-turbo", "--json")
     assert result.exit_code == 0, result.output
     assert summary_of(result)["summary"]["by_fallbacks"] == 1
+
+
+@pytest.mark.usefixtures("tickets")
+def test_a_journal_that_lost_a_part_is_refused_until_the_loss_is_accepted(
+    cli: Cli, folder: Path, simulator: Simulator
+) -> None:
+    assert cli(*RUN).exit_code == 0
+    journal = folder / "labels.csv.journal.db"
+    with closing(sqlite3.connect(journal)) as connection:  # as a killed run leaves the .db, and its -wal is gone
+        connection.execute("""INSERT INTO meta VALUES ('open', '{"token": "x", "inode": 1}')""")
+        connection.commit()
+    refused = cli(*RUN)
+    assert refused.exit_code != 0 and "--accept-loss" in refused.stderr
+    assert simulator.ledger.calls == 20
+    accepted = cli(*RUN, "--accept-loss")
+    assert accepted.exit_code == 0, accepted.output
+    assert simulator.ledger.calls == 20
+    assert cli(*RUN).exit_code == 0

@@ -90,7 +90,7 @@ def test_a_run_is_described_without_secrets() -> None:
     ("options", "reason", "limit", "longer"),
     [
         ({"max_tokens": 200}, "length", 100, True),
-        ({"max_tokens": None}, "length", 100, True),
+        ({"max_tokens": None}, "length", 100, False),
         ({"max_tokens": 100}, "length", 100, False),
         ({"max_tokens": 200}, "stop", 100, False),
         ({"max_tokens": 200}, "length", None, False),

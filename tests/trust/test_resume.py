@@ -178,4 +178,4 @@ async def test_only_an_explicitly_higher_limit_asks_again_and_only_what_was_cut_
     assert longer.summary.calls == 5
     assert "up to 5 answers in the journal were cut off by a lower max_tokens than 101" in caplog.text
     assert (await ask_provider(CutOff(), items, journal=journal, max_tokens=101)).summary.calls == 0
-    assert (await ask_provider(CutOff(), items, journal=journal, max_tokens=None)).summary.calls == 5
+    assert (await ask_provider(CutOff(), items, journal=journal, max_tokens=None)).summary.calls == 0
