@@ -12,7 +12,7 @@ from typing import get_type_hints
 import pytest
 
 from kaizen_batch import BatchConfig, Price, Result, RetryPolicy, RunConfig, Usage
-from kaizen_batch.config import BatchOptions, FallbackOptions, RunOptions, StrategyOptions
+from kaizen_batch.config import BatchOptions, FallbackOptions, StrategyOptions
 from kaizen_batch.limits.retries import RetryOptions
 from kaizen_batch.prices import PriceOptions, UsageDict
 from kaizen_batch.results import REASONING, ErrorDict, ItemError, ItemResult, ModelEnvelope
@@ -73,11 +73,6 @@ def test_the_type_of_every_public_symbol_is_known() -> None:
     ]
     assert unknown == []
     assert report["completenessScore"] == 1
-
-
-@pytest.mark.parametrize(("options", "model"), [(RunOptions, RunConfig), (BatchOptions, BatchConfig)])
-def test_the_typed_options_are_those_of_the_model(options: type, model: type[RunConfig]) -> None:
-    assert set(options.__annotations__) == set(model.model_fields)
 
 
 def test_the_typed_options_of_strategies_retries_and_prices_are_those_of_their_classes() -> None:
