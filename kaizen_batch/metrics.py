@@ -110,6 +110,9 @@ class RunMetrics:
 
     def answered(self, usage: Usage | None, seconds: float, cost_usd: float | None = None) -> None:
         """Book a call that was answered; its tokens are paid whatever becomes of the item."""
+        in_flight = len(self.calls_in_flight)
+        if in_flight > self.peak_in_flight:  # as in `ends`, without the cost of a call for each item
+            self.peak_in_flight = in_flight
         self.latency.add(seconds)
         if cost_usd is None:
             self.unpriced += 1
@@ -158,10 +161,8 @@ class RunMetrics:
         """Calls under way now."""
         return len(self.calls_in_flight)
 
-    def sent(self, call: Reservation, index: int) -> None:
-        """Book a call for this item that is sent now; whoever sent it takes it out of `calls_in_flight` at its end."""
-        self.calls += 1
-        self.calls_in_flight[call] = index
+    def ends(self) -> None:
+        """A call is about to leave `calls_in_flight`: the most there ever are must have been before some call's end."""
         in_flight = len(self.calls_in_flight)
         if in_flight > self.peak_in_flight:
             self.peak_in_flight = in_flight

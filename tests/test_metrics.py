@@ -157,7 +157,8 @@ def test_a_run_without_items_does_not_divide_by_zero() -> None:
 def test_the_summary_contains_what_it_is_given() -> None:
     metrics = RunMetrics(5)
     for _ in range(3):
-        metrics.sent(Reservation(), 0)
+        metrics.calls_in_flight[Reservation()] = 0
+    metrics.ends()
     for _ in range(4):
         metrics.finished(result(None))
     summary = summary_of(metrics, elapsed_s=2.0, stopped="insufficient_quota")

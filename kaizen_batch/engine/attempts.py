@@ -85,7 +85,8 @@ class Attempts:
         if isinstance(decision, FailItem) or run.reason is not None or not run.retries.spend(error, used):
             return None
         if decision.pause_s is not None:
-            upstream.pause(decision.pause_s, item.sent_at, asyncio.get_running_loop().time())
+            sent_at = item.reservation.sent_at if item.reservation is not None else 0.0
+            upstream.pause(decision.pause_s, sent_at, asyncio.get_running_loop().time())
             run.metrics.throttles += 1
             run.sinks(Throttled(decision.pause_s, ItemError.of(error)))
         run.sinks(RetryScheduled(item.index, item.attempt, decision.wait_s, ItemError.of(error)))

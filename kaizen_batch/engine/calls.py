@@ -39,7 +39,8 @@ class Calls:
         self._metrics = run.metrics
         self._time_limits = time_limits
         self._clock = clock
-        self._report = self._emit_call if run.sinks.wants_calls else _ignore
+        self._cut_at = run.cut_at
+        self._watched = run.sinks.wants_calls
         self._hedge = HedgeDelay(run.config.hedge_after, run.metrics.latency) if run.config.hedge_after else None
 
     async def hedged(self, item: Item) -> Completion:
@@ -76,10 +77,7 @@ class Calls:
         return await self.send(item, reservation)
 
     def _reservation(self, item: Item) -> Reservation:
-        upstream = item.upstream
-        if item.body is None and upstream.sized:
-            item.body = upstream.agent.body(item.request)
-        return upstream.reservation(item.request, item.body)
+        return item.upstream.reservation(item.request, item.body)
 
     async def _acquire(self, item: Item, reservation: Reservation) -> None:
         """Be admitted, and have the call on disk as in flight.
@@ -120,17 +118,18 @@ class Calls:
         upstream, clock, metrics = item.upstream, self._clock, self._metrics
         now = clock()
         if reservation is None:
-            reservation = self._reservation(item)
+            reservation = upstream.reservation(item.request, item.body)
             if item.record is not None or not upstream.queue.try_acquire(reservation, now):
                 await self._acquire(item, reservation)
                 now = clock()
-        item.reservation, item.sent_at = reservation, now
+        item.reservation = reservation
         reservation.sent_at = now
         item.attempt = attempt = item.attempt + 1
-        metrics.sent(reservation, item.index)
+        metrics.calls += 1
+        metrics.calls_in_flight[reservation] = item.index
         release = upstream.queue.release
         try:
-            seconds = upstream.timeout_s if self._run.cut_at is None else self._time_left(now)
+            seconds = upstream.timeout_s if self._cut_at is None else self._time_left(now)
             if seconds is None:
                 completion = await upstream.agent.complete(item.request)
             else:
@@ -138,12 +137,12 @@ class Calls:
                     completion = await upstream.agent.complete(item.request)
             now = clock()
             self._answered(item, reservation, completion, now)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit) as end:
             now = clock()
-            self._cancelled(item, reservation, attempt)
-            raise
-        except GeneratorExit:  # perhaps the garbage collector's, while this thread holds the lock of the limits
-            release = upstream.queue.abandon
+            if isinstance(end, GeneratorExit):  # perhaps the garbage collector's, while this thread holds the lock
+                release = upstream.queue.abandon
+            else:
+                self._cancelled(item, reservation, attempt)
             raise
         except Exception as error:
             now = clock()
@@ -152,11 +151,14 @@ class Calls:
         finally:
             metrics.calls_in_flight.pop(reservation, None)
             release(reservation, now)
-        self._report(item, reservation, attempt, completion)
+        if self._watched:
+            self._report(item, reservation, attempt, completion)
         return completion
 
-    def _emit_call(self, item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
-        """Tell the sinks how a call has ended."""
+    def _report(self, item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
+        """Tell the sinks, if any of them wants it, how a call has ended."""
+        if not self._watched:
+            return
         upstream = item.upstream
         how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)
         self._run.sinks(
@@ -194,6 +196,7 @@ class Calls:
     def _cancelled(self, item: Item, reservation: Reservation, attempt: int) -> None:
         """Book a call that was cancelled. Raises: AgentError if it was not the run that cancelled it."""
         item.latency_s = self._clock() - reservation.sent_at
+        self._metrics.ends()
         failure = NoAnswerError("the call was cancelled", code="cancelled")
         self._unanswered(item, reservation, failure)
         self._report(item, reservation, attempt, failure)
@@ -204,6 +207,7 @@ class Calls:
     def _failed(self, item: Item, reservation: Reservation, attempt: int, error: Exception) -> KaizenBatchError:
         """Book a call that failed; returns what that comes to."""
         now, run = self._clock(), self._run
+        self._metrics.ends()
         failure = self._classify(error, now)
         item.latency_s = now - reservation.sent_at
         self._report(item, reservation, attempt, failure)
@@ -231,21 +235,17 @@ class Calls:
             item.record.ended(failure, may_be_billed=True)
 
     def _classify(self, error: Exception, now: float) -> KaizenBatchError:
-        failure, cut_at = as_batch_error(error), self._run.cut_at
+        failure, cut_at = as_batch_error(error), self._cut_at
         if cut_at is not None and now >= cut_at and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure
 
     def _time_left(self, now: float) -> float:
         """Seconds that a call may take."""
-        cut_at, timeout_s = self._run.cut_at, self._run.config.timeout_s
+        cut_at, timeout_s = self._cut_at, self._run.config.timeout_s
         assert cut_at is not None
         left = max(0.0, cut_at - now)
         return left if timeout_s is None else min(left, timeout_s)
-
-
-def _ignore(item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
-    """What nobody wants to know need not be told."""
 
 
 def _answer_of(completion: Completion) -> dict[str, Any]:

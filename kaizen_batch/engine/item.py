@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec import Struct
 
 from kaizen_batch.engine.journaling import Record
 from kaizen_batch.engine.upstream import Upstream
-from kaizen_batch.errors import AgentError, as_batch_error
+from kaizen_batch.errors import AgentError, KaizenBatchError, as_batch_error
 from kaizen_batch.journal import StoredAnswer
 from kaizen_batch.limits import Reservation
 from kaizen_batch.limits.retries import AttemptCounts
@@ -41,7 +41,6 @@ class Item(Struct, eq=False):
     record: Record | None = None
     used: AttemptCounts | None = None
     attempt: int = 0
-    sent_at: float = 0.0
     reservation: Reservation | None = None
     latency_s: float = 0.0
     completion: Completion | None = None
@@ -63,23 +62,29 @@ class Item(Struct, eq=False):
     def parse(self, completion: Completion) -> Outputs:
         """Read the outputs of a completion. Raises: what the agent raises, never a cancellation."""
         try:
-            outputs: object = self.upstream.agent.parse(self.request, completion)
+            outputs = self.upstream.agent.parse(self.request, completion)
         except asyncio.CancelledError:
             raise _cancelled("parse") from None
-        if not isinstance(outputs, dict):
-            raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
-        return outputs
+        return outputs if isinstance(outputs, dict) else _no_dict(outputs)
 
     def accept(self, completion: Completion) -> Outputs:
         """Keep the completion of a call and read its outputs; one that cannot be read goes to the journal as such."""
+        upstream = self.upstream
         self.completion = completion
-        self.answered_by = completion.model or self.upstream.name
-        try:
-            return self.parse(completion)
+        self.answered_by = completion.model or upstream.name
+        try:  # as in `parse`, without the cost of a call for each item
+            outputs = upstream.agent.parse(self.request, completion)
+            return outputs if isinstance(outputs, dict) else _no_dict(outputs)
+        except asyncio.CancelledError:
+            raise self._unreadable(_cancelled("parse")) from None
         except Exception as error:
-            if self.record is not None:
-                self.record.unusable(as_batch_error(error), self.answer(), self.call_usd)
+            self._unreadable(as_batch_error(error))
             raise
+
+    def _unreadable(self, error: KaizenBatchError) -> KaizenBatchError:
+        if self.record is not None:
+            self.record.unusable(error, self.answer(), self.call_usd)
+        return error
 
     def answer(self) -> StoredAnswer:
         """The completion as the journal keeps it. Raises: AgentError for one that no file can hold."""
@@ -124,6 +129,10 @@ class Item(Struct, eq=False):
             from_model,
             reasoning,
         )
+
+
+def _no_dict(outputs: object) -> NoReturn:
+    raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
 
 
 def _cancelled(step: str) -> AgentError:

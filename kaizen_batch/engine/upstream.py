@@ -73,10 +73,14 @@ class Upstream:
         return self.agent.endpoint
 
     def reservation(self, request: object, body: bytes | None) -> Reservation:
-        """What a call can take at most; `body` is the request as it is sent, if `sized`."""
+        """What a call can take at most; `body` is the request as it is sent, if that is known already."""
+        if not self.sized and not self.may_probe:
+            return Reservation()
         probe, self.may_probe = self.may_probe, False
-        if body is None or not self.sized:
+        if not self.sized:
             return Reservation(probe=probe)
+        if body is None:
+            body = self.agent.body(request)
         size, max_output = len(body), self.agent.max_output(request)
         # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
         usd = self.price.at_most(size, max_output or 0) if self._bounded and self.price else 0.0

@@ -23,7 +23,7 @@ from kaizen_batch import (
     ThrottledError,
     Usage,
 )
-from kaizen_batch.limits.queue import WaitQueue
+from kaizen_batch.limits import ConcurrencyLimiter, Reservation
 
 SECONDS = (0, 0, 0.5, 1, 1, 1, 2, 5)  # few different ones, so that much happens in the same instant
 LIMITS = {"limit": ("5", "20", "0", "junk"), "remaining": ("0", "3", "999", "-1"), "reset": ("1s", "500ms", "nan", "")}
@@ -102,20 +102,20 @@ class Book:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.inside: Counter[int] = Counter()
-        self._tickets: list[Any] = []  # kept, so that no other gets their ids
-        take, leave = WaitQueue._reserve, WaitQueue.release
+        self._reservations: list[Reservation] = []  # kept, so that no other gets their ids
+        reserve, commit = ConcurrencyLimiter.reserve, ConcurrencyLimiter.commit
 
-        def watched_take(line: WaitQueue, reservation: Any, now: float) -> None:
-            take(line, reservation, now)
-            self._tickets.append(reservation)
+        def watched_reserve(slots: ConcurrencyLimiter, reservation: Reservation, now: float) -> None:
+            reserve(slots, reservation, now)
+            self._reservations.append(reservation)
             self.inside[id(reservation)] += 1
 
-        def watched_leave(line: WaitQueue, reservation: Any, now: float | None = None) -> None:
+        def watched_commit(slots: ConcurrencyLimiter, reservation: Reservation, now: float) -> None:
             self.inside[id(reservation)] -= 1
-            leave(line, reservation, now)
+            commit(slots, reservation, now)
 
-        patch.setattr(WaitQueue, "_reserve", watched_take)
-        patch.setattr(WaitQueue, "release", watched_leave)
+        patch.setattr(ConcurrencyLimiter, "reserve", watched_reserve)
+        patch.setattr(ConcurrencyLimiter, "commit", watched_commit)
 
 
 async def items(number: int, chance: random.Random) -> AsyncIterator[int]:
