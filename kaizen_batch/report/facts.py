@@ -153,7 +153,7 @@ def read_facts(journal: Journal, now: float, details: Details | None = None) -> 
     runs = journal.runs()
     samples = [journal.samples(run) for run in runs]
     facts = [
-        _run_facts(number, run, taken, now, last=number == len(runs))
+        _run_facts(number, run, taken, now if number == len(runs) else None)
         for number, (run, taken) in enumerate(zip(runs, samples, strict=True), 1)
     ]
     return Facts(
@@ -167,7 +167,8 @@ def read_facts(journal: Journal, now: float, details: Details | None = None) -> 
     )
 
 
-def _run_facts(number: int, run: Run, samples: list[Sample], now: float, *, last: bool) -> RunFacts:
+def _run_facts(number: int, run: Run, samples: list[Sample], now: float | None) -> RunFacts:
+    """One run; `now` is None for all but the last, of which none can still be running."""
     sample = samples[-1] if samples else None
     seen_at = run.ended_at or (sample["moment"] if sample else run.begun_at)
     figures = run.summary or _figures_of(sample or {})
@@ -175,15 +176,15 @@ def _run_facts(number: int, run: Run, samples: list[Sample], now: float, *, last
     waits = Waits()
     for each in samples:
         waits.add(each["elapsed_s"], each.get("waiting_for"))
-    status = _status(run, seen_at, now, last=last)
+    status = _status(run, seen_at, now)
     return RunFacts(number, run, status, seen_at, figures, waiting_for, tuple(waits.longest()))
 
 
-def _status(run: Run, seen_at: float, now: float, *, last: bool) -> Status:
+def _status(run: Run, seen_at: float, now: float | None) -> Status:
     if run.summary is not None:
         return "stopped" if run.summary["stopped"] else "finished"
     # One run at a time holds a journal: without an end, every run but the last was killed.
-    if not last or now - seen_at > _SILENCE_S + 0.01 * (seen_at - run.begun_at):
+    if now is None or now - seen_at > _SILENCE_S + 0.01 * (seen_at - run.begun_at):
         return "killed"
     return "running"
 

@@ -1,12 +1,12 @@
-"""The samples of all runs as the columns of plots, over the time that was worked.
+"""The samples of all runs as the columns of plots, over the time in which a run was in progress.
 
-The time between two runs is left out: a run that went on the next morning would be two spikes at the edges. Cumulative
-figures become rates between two points, so that no sample that is left out loses anything.
+The time between two runs is left out: a run that was resumed the next morning would be two spikes at the edges.
+Cumulative figures become rates between two points, so nothing is lost when a sample is left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 _GAP = 0.006  # of the whole: what tells one run's line from the next one's
 POINTS = 300  # for all runs together: more than a screen tells apart, and a page that stays small
@@ -53,13 +53,22 @@ def timeline(runs: Sequence[Sequence[Sample]]) -> Timeline:
         if line.at_s:
             line.append(at_s=worked_s)
             line.begins_s.append(worked_s)
-        _add_run(line, samples, all_s, worked_s, spent_usd)
+        _add_run(line, samples, _Before(worked_s, spent_usd, all_s))
         worked_s += samples[-1]["elapsed_s"]
         spent_usd += samples[-1]["cost_usd"] or 0.0
     return line
 
 
-def _add_run(line: Timeline, samples: Sequence[Sample], all_s: float, worked_s: float, spent_usd: float) -> None:
+class _Before(NamedTuple):
+    """What the runs before have worked and spent, and what all of them work."""
+
+    worked_s: float
+    spent_usd: float
+    all_s: float
+
+
+def _add_run(line: Timeline, samples: Sequence[Sample], earlier: _Before) -> None:
+    worked_s, spent_usd, all_s = earlier
     before = {**_START, "moment": samples[0]["moment"] - samples[0]["elapsed_s"]}
     for number, group in enumerate(_groups(samples, all_s / POINTS)):
         cells = _point(before, group, spent_usd)

@@ -148,9 +148,11 @@ def display_of(kind: Kind, stream: TextIO | None = None) -> Display:
 
         return Notebook()
     stream = sys.stderr if stream is None else stream
-    if kind == "bar" or (kind == "auto" and stream.isatty() and os.environ.get("TERM") not in _DUMB):
-        return _bar(stream)
-    return Lines(stream)
+    return _bar(stream) if kind == "bar" or (kind == "auto" and _draws(stream)) else Lines(stream)
+
+
+def _draws(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") not in _DUMB
 
 
 def _bar(stream: TextIO) -> Display:
