@@ -16,7 +16,7 @@ from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
 from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, collected, limits_within, lowered, of_job, streaming
 from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
-from kaizen_batch.nodes.kailash_types import NodeParameter, WorkflowBuilder
+from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.nodes.node_options import (
     INPUTS,
@@ -108,7 +108,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             **self._stored, **objects, **self._settings.stored(), **stored_inputs(given.inputs), **given.kailash
         )
 
-    async def run_async(self, **inputs: Any) -> dict[str, Any]:
+    async def run_async(self, **inputs: Any) -> NodeData:
         """The work for one item; its dict becomes the result. By default the model's answer."""
         if self.signature is None and "provider" not in self._objects:
             raise NotImplementedError(f"{type(self).__name__} has no run_async and no signature")
@@ -125,7 +125,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
         With a `template` the items are rows, each a dict, or those of a DataFrame.
         """
-        more: dict[str, Any] = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
+        more: NodeData = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
         return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered, **more)
 
     @renamed(items="batch")
@@ -197,7 +197,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """`results` and `summary`."""
         return output_parameters()
 
-    def admit(self, chosen: dict[str, Any]) -> dict[str, Any]:
+    def admit(self, chosen: NodeData) -> NodeData:
         """The inputs of one execution, and the options that the caller chose for it. Raises: ConfigError."""
         rules = self._settings.rules
         rules.check(chosen)
@@ -207,7 +207,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         configured = {name: self.config[name] for name in INPUTS if self.config.get(name) is not None}
         return configured | chosen
 
-    async def async_run(self, **inputs: Any) -> dict[str, Any]:
+    async def async_run(self, **inputs: Any) -> NodeData:
         """Run the batch, the one prompt or the file that the graph passes in."""
         given = {name: inputs.pop(name, None) for name in INPUTS}
         kind = kind_of_input(given)
@@ -226,7 +226,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         result = await collected(streaming(strategy).stream(agent, items, batch=kind == "batch"))
         return self._outputs(result, {})
 
-    def _outputs(self, result: BatchResult, more: dict[str, Any]) -> dict[str, Any]:
+    def _outputs(self, result: BatchResult, more: NodeData) -> NodeData:
         self._settings.check_end(result)
         return {"results": result.results, "summary": {**result.summary.to_dict(), **more}}
 
@@ -244,7 +244,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         job = FrameJob(frame, template, on_missing)
         return await run_frame(job, self.engine_agent(), streaming(self.strategy), progress=progress)
 
-    def _templated(self, template: Template | None, items: Any) -> Agent:
+    def _templated(self, template: Template | None, items: object) -> Agent:
         """The engine's agent, for rows if there is a template. Raises: ConfigError."""
         agent = self.engine_agent()
         if template is None:
@@ -260,7 +260,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         run = strategy.stream(self._templated(template, [inputs]), [inputs], batch=False)
         return (await collected(run)).results[0]
 
-    def _for_run(self, chosen: dict[str, Any]) -> tuple[object, Agent]:
+    def _for_run(self, chosen: NodeData) -> tuple[object, Agent]:
         """The strategy and agent of one execution: what the caller chose changes options for it alone."""
         agent = self.engine_agent()
         objects = {name: resolved(chosen.pop(name)) for name in OBJECTS if name in chosen}

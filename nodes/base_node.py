@@ -9,6 +9,7 @@ from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.kailash_types import (
     AsyncNode,
+    NodeData,
     NodeExecutionError,
     NodeValidationError,
     WorkflowBuilder,
@@ -34,11 +35,11 @@ class DataNode(AsyncNode):
     __version__: ClassVar[str] = sys.modules["kaizen_batch"].__version__
     __author__: ClassVar[str] = "kaizen-batch"
 
-    def execute(self, **runtime_inputs: Any) -> dict[str, Any]:
+    def execute(self, **runtime_inputs: object) -> NodeData:
         """Run the node from synchronous code, inside or outside of a running loop."""
         return run_sync(lambda: self.execute_async(**runtime_inputs))
 
-    async def execute_async(self, **runtime_inputs: Any) -> dict[str, Any]:
+    async def execute_async(self, **runtime_inputs: object) -> NodeData:
         """Run the node: a run-time input wins over the same name in the node's configuration."""
         try:
             inputs = self.admit(chosen_by_caller(runtime_inputs, self.config))
@@ -50,7 +51,7 @@ class DataNode(AsyncNode):
         except Exception as error:
             raise NodeExecutionError(f"Node '{self.id}' failed: {type(error).__name__}: {error}") from error
 
-    def admit(self, chosen: dict[str, Any]) -> dict[str, Any]:
+    def admit(self, chosen: NodeData) -> NodeData:
         """The inputs of one execution: the configured ones and those that the caller chose.
 
         Raises: ConfigError for an input that the node does not have.
@@ -64,7 +65,7 @@ class DataNode(AsyncNode):
     def _validate_config(self) -> None:
         """Leave the configuration as it is: Kailash would make a list of characters of a text, for example."""
 
-    def validate_inputs(self, **inputs: Any) -> dict[str, Any]:
+    def validate_inputs(self, **inputs: object) -> NodeData:
         """Pass all inputs on: Kailash would drop unknown names here, before `execute_async` can refuse them."""
         return inputs
 
@@ -76,7 +77,7 @@ def add_instance(builder: WorkflowBuilder, node: AsyncNode, node_id: str) -> Non
         builder.add_node_instance(node, node_id)
 
 
-def items_of(value: Any, name: str) -> Iterable[Any] | AsyncIterable[Any]:
+def items_of(value: object, name: str) -> Iterable[object] | AsyncIterable[object]:
     """A node's input of many items: any iterable or asynchronous iterable, and the rows of a DataFrame.
 
     `{"result": [...]}` alone is what AsyncLocalRuntime passes on for a PythonCodeNode's output; it is unwrapped.
@@ -91,7 +92,7 @@ def items_of(value: Any, name: str) -> Iterable[Any] | AsyncIterable[Any]:
     raise ConfigError(f"{name!r} must be a list or another iterable of items; given: a {type(value).__name__}")
 
 
-def rows_of(value: Any, name: str) -> list[Any]:
+def rows_of(value: object, name: str) -> list[Any]:
     """A node's input of many rows, as a list. Raises: ConfigError for anything that cannot be iterated over."""
     items = items_of(value, name)
     if isinstance(items, AsyncIterable):

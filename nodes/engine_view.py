@@ -11,7 +11,7 @@ from kaizen_batch.events import BatchFinished, BatchProgress, Event
 from kaizen_batch.files.jobs import JobResult
 from kaizen_batch.limits import UpstreamLimits
 from kaizen_batch.metrics import RunMetrics
-from kaizen_batch.nodes.kailash_types import ProgressUpdate, current_progress_registry
+from kaizen_batch.nodes.kailash_types import NodeData, ProgressUpdate, current_progress_registry
 from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult
@@ -28,7 +28,7 @@ class _Node(Protocol):
     @property
     def id(self) -> str: ...
 
-    async def run_async(self, **inputs: Any) -> dict[str, Any]: ...
+    async def run_async(self, **inputs: Any) -> NodeData: ...
 
     def classify_error(self, error: Exception) -> KaizenBatchError: ...
 
@@ -111,7 +111,7 @@ def _is_within(value: int | None, ceiling: int | None) -> bool:
     return ceiling is None or (value is not None and value <= ceiling)
 
 
-def of_job(result: JobResult) -> tuple[BatchResult, dict[str, Any]]:
+def of_job(result: JobResult) -> tuple[BatchResult, NodeData]:
     """A file job as the node gives it: a result without rows, and what its summary has besides."""
     where = {"output_path": result.output, "failed_path": result.failed_output}
     counts = {"rows_read": result.rows_read, "rows_written": result.rows_written, "rows_failed": result.rows_failed}

@@ -13,6 +13,7 @@ from typing import Any
 from kaizen_batch.agents import Agent, AgentWrapper
 from kaizen_batch.errors import ConfigError, EarlierFailureError, InputError
 from kaizen_batch.files.templates import PromptTemplate, RowAgent
+from kaizen_batch.nodes.kailash_types import NodeData
 from kaizen_batch.nodes.runtime_inputs import REFERENCES
 from kaizen_batch.results import ENVELOPE
 
@@ -21,7 +22,7 @@ _POINTERS = {"url", "image_url", "video_url", "file_url", "file_id", "path", "he
 _ERROR_FIELDS = {"type", "message", "code", "retryable"}
 
 
-def failure_of(item: Any) -> dict[str, Any] | None:
+def failure_of(item: Any) -> NodeData | None:
     """The error of an item that is the failed result of an earlier node; None for any other item."""
     if not isinstance(item, dict) or item.get("status") != "error":
         return None
@@ -92,7 +93,7 @@ def _points_elsewhere(name: str, value: object) -> bool:
     return name in _POINTERS and not (isinstance(value, str) and value.startswith("data:"))
 
 
-def kind_of_input(given: dict[str, Any]) -> str | None:
+def kind_of_input(given: NodeData) -> str | None:
     """Which input the workflow passes in. Raises: ConfigError for two of them, or for a file without its other half."""
     kinds = [name for name in ("batch", "prompt", "input_path") if given[name] is not None]
     if len(kinds) > 1:

@@ -1,11 +1,11 @@
 """JoinResultsNode: rows and their results make rows with new columns, the failed ones apart."""
 
-from typing import Any, cast
+from typing import cast
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.base_node import DataNode, rows_of
 from kaizen_batch.nodes.catalog import described
-from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
+from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, register_node
 from kaizen_batch.results import ENVELOPE, Result, joined, outputs_of
 
 
@@ -44,7 +44,7 @@ class JoinResultsNode(DataNode):
             "failed_rows": described("failed_rows", list, "The other rows, with error and error_code."),
         }
 
-    async def async_run(self, rows: object = None, results: object = None, prefix: object = "") -> dict[str, Any]:
+    async def async_run(self, rows: object = None, results: object = None, prefix: object = "") -> NodeData:
         """Join by `index`."""
         rows, results = rows_of(rows, "rows"), rows_of(results, "results")
         if not isinstance(prefix, str):
@@ -65,7 +65,7 @@ class JoinResultsNode(DataNode):
         return {"data": data, "failed_rows": failed_rows}
 
 
-def _columns(row: object) -> dict[str, Any]:
+def _columns(row: object) -> NodeData:
     if not isinstance(row, dict):
         return {"prompt": row}
     return outputs_of(cast(Result, row)) if row.keys() >= set(ENVELOPE) else dict(row)

@@ -1,16 +1,19 @@
 """What these nodes use of Kailash, with types: Kailash ships none, and an unknown base class hides wrong options."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+NodeData = dict[str, Any]
+"""What a node takes and returns, by name."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextvars import ContextVar
-    from typing import Any, ClassVar, Self, TypeVar
+    from typing import ClassVar, Self, TypeVar
 
     class NodeParameter:
         """One input of a node."""
 
-        choices: list[Any] | None
+        choices: list[object] | None
         default: object
         description: str
         type: Any
@@ -22,16 +25,16 @@ if TYPE_CHECKING:
 
         _INIT_CAPTURE_EXCLUDE: ClassVar[frozenset[str]]
         id: str
-        config: dict[str, Any]
+        config: NodeData
 
         def __init__(self, **kwargs: object) -> None: ...
         def get_parameters(self) -> dict[str, NodeParameter]: ...
-        def execute(self, **runtime_inputs: Any) -> dict[str, Any]: ...
-        async def execute_async(self, **runtime_inputs: Any) -> dict[str, Any]: ...
-        def validate_inputs(self, **inputs: Any) -> dict[str, Any]: ...
+        def execute(self, **runtime_inputs: object) -> NodeData: ...
+        async def execute_async(self, **runtime_inputs: object) -> NodeData: ...
+        def validate_inputs(self, **inputs: object) -> NodeData: ...
         def get_output_schema(self) -> dict[str, NodeParameter]: ...
-        def run(self, **inputs: Any) -> Any: ...
-        async def async_run(self, *args: Any, **inputs: Any) -> dict[str, Any]: ...
+        def run(self, **inputs: object) -> object: ...
+        async def async_run(self, *args: Any, **inputs: Any) -> NodeData: ...
 
     class NodeValidationError(Exception):
         """The inputs of a node are wrong."""
@@ -63,7 +66,7 @@ if TYPE_CHECKING:
         def add_node(self, node_type: str, node_id: str, config: Mapping[str, object] = ...) -> str: ...
         def add_connection(self, from_node: str, from_output: str, to_node: str, to_input: str) -> Self: ...
         def add_node_instance(self, node_instance: AsyncNode, node_id: str | None = None) -> str: ...
-        def build(self) -> Any: ...
+        def build(self) -> object: ...
 
     current_progress_registry: ContextVar[ProgressRegistry | None]
 
@@ -83,6 +86,7 @@ else:
 __all__ = [
     "AsyncNode",
     "EnvironmentSecretProvider",
+    "NodeData",
     "NodeExecutionError",
     "NodeParameter",
     "NodeValidationError",

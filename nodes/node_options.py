@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 from kaizen_batch.agents import ProviderLike
 from kaizen_batch.config import BatchConfig, BatchOptions
 from kaizen_batch.errors import ConfigError, IncompleteRunError, did_you_mean
-from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, SecretProvider
+from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, NodeData, SecretProvider
 from kaizen_batch.nodes.runtime_inputs import REFERENCES, RuntimeRules
 from kaizen_batch.providers import import_object
 from kaizen_batch.results import BatchResult
@@ -64,7 +64,7 @@ class AgentOptions(NodeOptions, total=False):
 class DataclassLike(Protocol):
     """Any instance of a dataclass."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[NodeData]
 
 
 ConfigLike = BatchConfig | AgentOptions | DataclassLike
@@ -152,8 +152,8 @@ class Options:
     """The arguments of an agent node, by whom they are for."""
 
     config: object
-    engine: dict[str, Any]
-    node: dict[str, Any]
+    engine: NodeData
+    node: NodeData
     inputs: dict[str, object]
     objects: dict[str, object]
     kailash: dict[str, object]
@@ -168,7 +168,7 @@ _OWNERS = {
 }
 
 
-def split_options(config: object, given: dict[str, Any]) -> Options:
+def split_options(config: object, given: NodeData) -> Options:
     """Sort what the constructor was given; a `config` that is a dict may hold any of it. Raises: ConfigError."""
     if isinstance(config, dict):
         given = {**config, **{name: value for name, value in given.items() if name not in config or value is not None}}
@@ -196,7 +196,7 @@ def _names(given: object) -> tuple[str, ...]:
     return cast(tuple[str, ...], names)
 
 
-def as_batch_config(config: object, options: dict[str, Any]) -> BatchConfig:
+def as_batch_config(config: object, options: NodeData) -> BatchConfig:
     """The BatchConfig of what a user passes: one, a dataclass with fields of its names, None. Raises: ConfigError."""
     given = named(options)
     if config is None:
@@ -206,7 +206,7 @@ def as_batch_config(config: object, options: dict[str, Any]) -> BatchConfig:
     return BatchConfig(**cast(BatchOptions, {**_fields_of(config), **given}))
 
 
-def _fields_of(config: object) -> dict[str, Any]:
+def _fields_of(config: object) -> NodeData:
     """The options in a user's dataclass: other fields are ignored, and those at None keep the default."""
     if isinstance(config, type) or not dataclasses.is_dataclass(config):
         raise ConfigError(
@@ -241,7 +241,7 @@ def stored_options(config: BatchConfig) -> dict[str, object]:
     return stored
 
 
-def stored_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def stored_inputs(inputs: Mapping[str, Any]) -> NodeData:
     """The fixed inputs of a node as plain values. Raises: ConfigError for a batch that can be read only once."""
     batch = inputs.get("batch")
     if isinstance(batch, Iterator | AsyncIterator):

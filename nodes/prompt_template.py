@@ -6,7 +6,7 @@ from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.nodes.base_node import DataNode, rows_of
 from kaizen_batch.nodes.catalog import described
 from kaizen_batch.nodes.items import failed_item, failure_of
-from kaizen_batch.nodes.kailash_types import NodeParameter, register_node
+from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, register_node
 
 
 @register_node()
@@ -35,7 +35,7 @@ class PromptTemplateNode(DataNode):
         """`batch`."""
         return {"batch": described("batch", list, "One item for each row: a dict with the prompt.")}
 
-    async def async_run(self, data: Any = None, template: Any = None) -> dict[str, Any]:
+    async def async_run(self, data: object = None, template: Any = None) -> NodeData:
         """Render the rows."""
         prompts, rows = PromptTemplate(template), rows_of(data, "data")
         first = next((row for row in rows if failure_of(row) is None), None)
@@ -44,7 +44,7 @@ class PromptTemplateNode(DataNode):
         return {"batch": [_item(prompts, row) for row in rows]}
 
 
-def _item(prompts: PromptTemplate, row: Any) -> dict[str, Any]:
+def _item(prompts: PromptTemplate, row: Any) -> NodeData:
     if failure_of(row) is not None:
         return failed_item(row)
     return {"prompt": prompts.render(row) if isinstance(row, dict) else None}

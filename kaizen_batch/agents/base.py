@@ -15,6 +15,7 @@ from kaizen_batch.limits import AdaptiveConcurrencyLimiter, ConcurrencyLimiter, 
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
+from kaizen_batch.results import Outputs
 from kaizen_batch.signature import Signature
 
 Watcher = Callable[[RunMetrics], Sequence[EventSink]]
@@ -82,7 +83,7 @@ class Agent(ABC):
         """Make one attempt. Raises errors of `kaizen_batch.errors`, which the retry policy judges."""
 
     @abstractmethod
-    def parse(self, request: Any, completion: Completion) -> dict[str, Any]:
+    def parse(self, request: Any, completion: Completion) -> Outputs:
         """Read the outputs. Raises OutputError for a completion that cannot be used."""
 
     def session(self) -> AbstractAsyncContextManager[object]:

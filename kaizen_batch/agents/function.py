@@ -9,7 +9,7 @@ from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.kaizen import Threaded, is_kaizen_agent, is_synchronous
 from kaizen_batch.errors import AgentError, ConfigError, InputError
 from kaizen_batch.providers import Completion
-from kaizen_batch.results import ENVELOPE
+from kaizen_batch.results import ENVELOPE, Outputs
 
 _OPTIONAL = (
     "name",
@@ -60,7 +60,7 @@ class _Steps(Protocol):
 
     def complete(self, request: Any) -> Awaitable[Completion]: ...
 
-    def parse(self, request: Any, completion: Completion) -> dict[str, Any]: ...
+    def parse(self, request: Any, completion: Completion) -> Outputs: ...
 
 
 AgentLike = Agent | _HasEngineAgent | SmallAgent | _Executes | _Steps | Callable[..., Awaitable[object]]

@@ -1,13 +1,12 @@
 """`--dry-run`: show the prompts, without a call and without a key."""
 
 from itertools import islice
-from typing import Any
 
 import click
 
 from kaizen_batch.commands.command import put_json, say
 from kaizen_batch.commands.rows import records_of
-from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of
+from kaizen_batch.commands.settings import WITHOUT_CALLS, Options, agent_of, config_of
 from kaizen_batch.errors import InputError
 from kaizen_batch.files.templates import PromptTemplate, RowAgent
 from kaizen_batch.texts.terminal import printable
@@ -15,7 +14,7 @@ from kaizen_batch.texts.terminal import printable
 SHOWN = 3
 
 
-def show_prompts(options: dict[str, Any], template: PromptTemplate | None) -> None:
+def show_prompts(options: Options, template: PromptTemplate | None) -> None:
     """Print the first prompts as they would be sent. Raises: ConfigError for a column that the rows lack."""
     config = config_of(options, **WITHOUT_CALLS)
     agent = RowAgent(agent_of(options, config), template)

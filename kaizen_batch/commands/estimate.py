@@ -13,7 +13,7 @@ from kaizen_batch.commands.forecast_text import lines_of
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.row_limits import RowLimits
 from kaizen_batch.commands.rows import records_of
-from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
+from kaizen_batch.commands.settings import WITHOUT_CALLS, Options, agent_of, config_of, template_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
@@ -66,7 +66,7 @@ def notes_as_lines(notes: list[str], warnings: list[str]) -> list[Line]:
 class _Estimate:
     """The rows of one input, their sizes, and the calls for a few of them."""
 
-    def __init__(self, options: dict[str, Any], config: BatchConfig) -> None:
+    def __init__(self, options: Options, config: BatchConfig) -> None:
         self._options = options
         self._config = config
         self._template = template_of(options)

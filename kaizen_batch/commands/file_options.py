@@ -1,9 +1,8 @@
 """The options that say how rows are read and where they go, and what `FileJob` and `Records` make of them."""
 
-from typing import Any
-
 import click
 
+from kaizen_batch.commands.settings import Options
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.columns import check_columns
 from kaizen_batch.files.job import FileJob
@@ -113,7 +112,7 @@ FILE_OPTIONS = (
 )
 
 
-def job_of(options: dict[str, Any], template: PromptTemplate | None) -> FileJob:
+def job_of(options: Options, template: PromptTemplate | None) -> FileJob:
     """The job that the options describe. Raises: ConfigError."""
     given = {name: options[name] for name in (*_JOB, *_READ)}
     return FileJob(
@@ -126,7 +125,7 @@ def job_of(options: dict[str, Any], template: PromptTemplate | None) -> FileJob:
     )
 
 
-def open_input(options: dict[str, Any]) -> Records:
+def open_input(options: Options) -> Records:
     """The input that the options describe. Raises: ConfigError."""
     read = ReadOptions(header=not options["no_header"], **{name: options[name] for name in _READ})
     return Records(options["input"], options["input_format"], read)

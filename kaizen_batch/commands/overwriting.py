@@ -2,14 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
+from kaizen_batch.commands.settings import Options
 from kaizen_batch.errors import ConfigError, JournalError
 from kaizen_batch.files.names import is_stream, path_text
 from kaizen_batch.journal import Journal
 
 
-def check_overwriting(options: dict[str, Any], journal: Path | None, *, overwrite: bool) -> None:
+def check_overwriting(options: Options, journal: Path | None, *, overwrite: bool) -> None:
     """Raise ConfigError for an existing output that no run on the journal has written."""
     output = path_text(options["output"])
     if overwrite or is_stream(output) or not Path(output).is_file() or not Path(output).stat().st_size:

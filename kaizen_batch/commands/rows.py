@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from kaizen_batch.commands.command import show_lines
 from kaizen_batch.commands.file_options import open_input
+from kaizen_batch.commands.settings import Options
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import Records
 from kaizen_batch.files.inputs import expanded
@@ -15,7 +15,7 @@ from kaizen_batch.texts.summary import Line
 
 
 @contextmanager
-def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iterator[Records]:
+def records_of(options: Options, template: PromptTemplate | None) -> Iterator[Records]:
     """The input, open. Raises: ConfigError for a column that the prompt needs and the rows lack."""
     with open_input(options) as records:
         if records.columns is not None:
@@ -23,7 +23,7 @@ def records_of(options: dict[str, Any], template: PromptTemplate | None) -> Iter
         yield records
 
 
-def check_input(options: dict[str, Any], template: PromptTemplate | None) -> None:
+def check_input(options: Options, template: PromptTemplate | None) -> None:
     """Check the columns of the input; a stream can be read only once, and is left alone."""
     if any(map(is_stream, expanded(options["input"], options["glob"], options["input_format"]).paths)):
         return

@@ -1,7 +1,7 @@
 """`kaizen-batch run`: ask a model about each row of a file; given again, it resumes."""
 
 import asyncio
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -15,7 +15,7 @@ from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.overwriting import check_overwriting
 from kaizen_batch.commands.rows import check_input
-from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, agent_of, config_of, labels_of, template_of
+from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agent_of, config_of, labels_of, template_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError, KaizenBatchError
@@ -93,7 +93,7 @@ def _notify(options: dict[str, object], config: BatchConfig) -> None:
 class _Run:
     """One run, and what is said about it at its end, however it ends."""
 
-    def __init__(self, ctx: click.Context, options: dict[str, Any], config: BatchConfig) -> None:
+    def __init__(self, ctx: click.Context, options: Options, config: BatchConfig) -> None:
         self._ctx = ctx
         self._options = options
         self._config = config

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kaizen_batch.files.arrow_file import pyarrow_ipc
 from kaizen_batch.files.parquet import pyarrow_parquet
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class ColumnarFormat(Protocol):
@@ -14,7 +17,7 @@ class ColumnarFormat(Protocol):
     def writer(self, stream: object, schema: object) -> Any:
         """An object with `write_table` and `close`."""
 
-    def batches(self, path: Path, columns: list[str] | None, rows: int) -> Iterator[Any]:
+    def batches(self, path: Path, columns: list[str] | None, rows: int) -> "Iterator[pyarrow.RecordBatch]":
         """The record batches of a part, which is whole."""
 
 
@@ -44,7 +47,7 @@ class ArrowFormat:
         """A writer of record batches."""
         return _ArrowWriter(self._library, stream, schema)
 
-    def batches(self, path: Path, columns: list[str] | None, rows: int) -> Iterator[Any]:
+    def batches(self, path: Path, columns: list[str] | None, rows: int) -> "Iterator[pyarrow.RecordBatch]":
         """The record batches of a part."""
         with path.open("rb") as stream, self._library.open_file(stream) as reader:
             for number in range(reader.num_record_batches):
@@ -61,7 +64,7 @@ class _ArrowWriter:
         self._dictionaries: dict[str, object] = {}
         self.close = self._writer.close
 
-    def write_table(self, table: Any) -> None:
+    def write_table(self, table: "pyarrow.Table") -> None:
         """Write a table as record batches."""
         import pyarrow as pa
 

@@ -10,13 +10,16 @@ type can hold together is text. A column that never has a value has the type nul
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kaizen_batch.errors import RecordError
 from kaizen_batch.files.columnar_formats import ColumnarFormat
 from kaizen_batch.files.layout import Layout
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import ArrowBatch, ArrowRow, Row
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _CHUNK_ROWS = 1024
 _CHUNK_BYTES = 4 * 2**20
@@ -34,14 +37,14 @@ class ColumnarEncoder:
         self._layout = layout
         self._given = layout.arrow_types()
         self._types: dict[str, object] = {**dict.fromkeys(layout.columns), **self._given}
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, object]] = []
         self._batch: ArrowBatch | None = None
         self._indices: list[int] = []
         self._weight = 0
         self._group = _Group()
         self._parts: list[Any] = []
         self._writer: Any = None
-        self._schema: Any = None
+        self._schema: pyarrow.Schema = None
         # Writing a row group takes a tenth of a second of CPU: too long for those who share an event loop with it.
         self._thread = ThreadPoolExecutor(1, "kaizen-batch columns")
         self._writing: Future[None] | None = None
@@ -80,7 +83,7 @@ class ColumnarEncoder:
             with suppress(Exception):
                 self._writer.close()
 
-    def _take(self, row: dict[str, Any]) -> None:
+    def _take(self, row: dict[str, object]) -> None:
         self._rows.append(row)
         self._weight += _weight(row)
         if len(self._rows) >= _CHUNK_ROWS or self._weight >= _CHUNK_BYTES:
@@ -121,7 +124,7 @@ class ColumnarEncoder:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def _begin_part(self, schema: Any) -> None:
+    def _begin_part(self, schema: "pyarrow.Schema") -> None:
         if self._writer is not None and not self._output.can_restart:
             changed = next(field.name for field in schema if field not in self._schema)
             raise RecordError(
@@ -182,7 +185,7 @@ class _Group:
         """Whether it is time to write."""
         return self.rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES
 
-    def add(self, arrays: dict[str, Any], rows: int) -> None:
+    def add(self, arrays: "dict[str, pyarrow.Array]", rows: int) -> None:
         """Take some rows."""
         self._chunks.append((arrays, rows))
         self.rows += rows
@@ -194,7 +197,7 @@ class _Group:
 
         if not self._chunks:
             return []
-        before: dict[str, Any] = {}
+        before: dict[str, pyarrow.Array] = {}
         while before != types:
             before = dict(types)
             chunks = [_cast_all(arrays, types) for arrays, _ in self._chunks]
@@ -209,7 +212,7 @@ class _Group:
         return [pa.Table.from_batches(batches, schema)]
 
 
-def _picked(batch: ArrowBatch, indices: list[int]) -> dict[str, Any]:
+def _picked(batch: ArrowBatch, indices: list[int]) -> "dict[str, pyarrow.Array]":
     """The columns of some rows of a batch; copied, so that they do not keep the whole batch in memory."""
     import pyarrow as pa
 
@@ -219,7 +222,7 @@ def _picked(batch: ArrowBatch, indices: list[int]) -> dict[str, Any]:
     return {name: _taken(column, rows, indices) for name, column in batch.columns()}
 
 
-def _taken(column: Any, rows: object, indices: Iterable[int]) -> object:
+def _taken(column: "pyarrow.Array", rows: object, indices: Iterable[int]) -> object:
     import pyarrow as pa
 
     try:
@@ -228,7 +231,7 @@ def _taken(column: Any, rows: object, indices: Iterable[int]) -> object:
         return pa.concat_arrays([column.slice(index, 1) for index in indices])
 
 
-def _write(writer: Any, table: Any) -> None:
+def _write(writer: Any, table: "pyarrow.Table") -> None:
     writer.write_table(table.unify_dictionaries().combine_chunks())
 
 

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kaizen_batch.files.dialect import DELIMITERS, Dialect
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Selection
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Layout:
     """
 
     columns: tuple[str, ...] = ()
-    schema: Any = None
+    schema: "pyarrow.Schema" = None
     texts: tuple[str, ...] = ()
     dialect: Dialect | None = None
 
@@ -52,7 +55,7 @@ class Layout:
         return pa.schema(fields, metadata=None if self.schema is None else self.schema.metadata)
 
 
-def _narrowed(schema: Any, kept: tuple[str, ...]) -> object:
+def _narrowed(schema: "pyarrow.Schema", kept: tuple[str, ...]) -> object:
     """The schema of some of its columns; pandas' metadata must not name others, or pandas cannot read the file."""
     import pyarrow as pa
 

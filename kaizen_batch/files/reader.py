@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
-from typing import Any, BinaryIO, Self, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Self, Unpack
 
 from kaizen_batch.errors import ConfigError, KaizenBatchError
 from kaizen_batch.files import faults
@@ -21,6 +21,9 @@ from kaizen_batch.files.names import TEXT_FORMATS, Kind, kind_of, shown
 from kaizen_batch.files.options import RENDERING, ReadKeywords, ReadOptions
 from kaizen_batch.files.rows import JsonRow, Row
 from kaizen_batch.files.streams import check_is_text, decoded, open_bytes
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _Rows = Callable[[tuple[str, ...] | None], Iterator[Row]]
 
@@ -59,7 +62,7 @@ class Records:
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = None
         self.rows_read: int = 0
-        self.schema: Any = None
+        self.schema: pyarrow.Schema = None
         self.dialect: Dialect | None = None
         self.notes: list[str] = []
         self.inputs: Inputs = expanded(source, options.glob, format)
@@ -231,7 +234,7 @@ class Records:
         file.rows = lambda used: (_named_row(row, name, path) for row in rows(used))
 
 
-def _other_type(schema: Any, wanted: Any, first: str) -> str | None:
+def _other_type(schema: "pyarrow.Schema", wanted: "pyarrow.Schema", first: str) -> str | None:
     """The first column whose type or other properties differ."""
     if schema.equals(wanted):
         return None

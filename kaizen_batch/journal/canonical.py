@@ -187,7 +187,8 @@ def _parsed(body: bytes | str) -> object:
         return text
 
 
-_Chat = tuple[str, list[dict[str, Any]], dict[str, Any], tuple[str, dict[str, Any]] | None]
+_Object = dict[str, Any]
+_Chat = tuple[str, list[_Object], _Object, tuple[str, _Object] | None]
 
 
 def _chat_of(value: object) -> _Chat | None:

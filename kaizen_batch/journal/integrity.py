@@ -17,7 +17,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 
 from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.identity import file_id, in_use
-from kaizen_batch.journal.records import DAMAGED, STATES, error_column, is_intact
+from kaizen_batch.journal.records import DAMAGED, STATES, Cells, error_column, is_intact
 from kaizen_batch.journal.wal import last_pages, read_wal
 
 _PAGE = 2000
@@ -48,7 +48,7 @@ class Findings:
     truncated: Counter[int] = field(default_factory=Counter)
     sent: list[tuple[float, int]] = field(default_factory=list)
 
-    def add(self, state: str, answer: Sequence[Any]) -> None:
+    def add(self, state: str, answer: Cells) -> None:
         """Count an answer, if it is one that may be asked again."""
         if state != "done":
             return
@@ -146,7 +146,7 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
     return found, keys
 
 
-def _is_good(key: object, state: str, answer: Sequence[Any]) -> bool:
+def _is_good(key: object, state: str, answer: Cells) -> bool:
     if state not in STATES or type(key) is not bytes or (state == "done" and answer[-1] is None):
         return False
     return is_intact(key, answer)
@@ -158,7 +158,7 @@ def _discard(connection: sqlite3.Connection, row_id: int, now: float, *, keep_mo
     connection.execute(statements.DISCARD_ANSWER, (row_id,))
 
 
-def _tokens(answer: Sequence[Any]) -> int:
+def _tokens(answer: Cells) -> int:
     return sum(answer[place] or 0 for place in _TOKENS)
 
 

@@ -53,6 +53,8 @@ _COPIED = (*_LEDGER, *_ANSWER, "request")
 _SUMMED = ("attempts", "spent_usd", "unanswered", "unanswered_usd")
 _RANK = {"done": 3, "unknown": 2, "failed": 1}
 
+_Cells = dict[str, Any]
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -114,7 +116,7 @@ def _named(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
     return dict(zip(names, (key, *map(as_text, others)), strict=True))
 
 
-def _copy(connection: sqlite3.Connection, row: dict[str, Any], runs: Sequence[_Run]) -> bool:
+def _copy(connection: sqlite3.Connection, row: _Cells, runs: Sequence[_Run]) -> bool:
     """Whether the row's endpoint is not known."""
     request = row["request"]
     run = _run_of(row["key"], request.encode("utf-8", "surrogatepass"), row["begun_at"], runs)
@@ -152,18 +154,18 @@ def _limit_of(request: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _merged(one: dict[str, Any], two: dict[str, object]) -> dict[str, object]:
+def _merged(one: _Cells, two: dict[str, object]) -> dict[str, object]:
     better = max(one, two, key=_worth)
     sums = {name: one[name] + two[name] for name in _SUMMED}
     return {**better, **sums, "item": min(one["item"], two["item"])}
 
 
-def _worth(row: dict[str, Any]) -> tuple[int, bool, int, float]:
+def _worth(row: _Cells) -> tuple[int, bool, int, float]:
     ended = row["finish_reason"] != "length"
     return _RANK.get(row["state"], 0), ended, row["max_tokens"] or 0, row["ended_at"] or 0.0
 
 
-def _insert(connection: sqlite3.Connection, row_id: int | None, row: dict[str, Any]) -> None:
+def _insert(connection: sqlite3.Connection, row_id: int | None, row: _Cells) -> None:
     """Write a row under its id, the next one if it has none."""
     row_id = _replace(connection, "calls", {"id": row_id, **{name: row[name] for name in _LEDGER}})
     _replace(connection, "requests", {"id": row_id, "request": row["request"]})
@@ -174,6 +176,6 @@ def _insert(connection: sqlite3.Connection, row_id: int | None, row: dict[str, A
     _replace(connection, "answers", {"id": row_id, **answer})
 
 
-def _replace(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> int | None:
+def _replace(connection: sqlite3.Connection, table: str, row: _Cells) -> int | None:
     statement = f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
     return connection.execute(statement, [as_bytes(value) for value in row.values()]).lastrowid

@@ -13,6 +13,9 @@ from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
 
 State = Literal["in_flight", "submitted", "done", "failed", "unknown"]
+Cells = Sequence[Any]
+"""The columns of a row, as SQLite returns them."""
+
 STATES: tuple[State, ...] = get_args(State)
 
 DAMAGED = ItemError("JournalError", "the row was damaged on the disk; it is asked again", "journal_row_damaged", True)
@@ -152,7 +155,7 @@ class Run:
     summary: dict[str, object] | None
 
 
-def run_of(row: Sequence[Any]) -> Run:
+def run_of(row: Cells) -> Run:
     """A row of `statements.RUNS` as a run."""
     run_id, begun_at, ended_at, description, summary = row
     return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
@@ -185,7 +188,7 @@ def checksum(key: bytes, cells: Sequence[object]) -> int:
     return zlib.crc32((_CHECKED % tuple(cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
 
 
-def is_intact(key: bytes, cells: Sequence[Any]) -> bool:
+def is_intact(key: bytes, cells: Cells) -> bool:
     """Whether the values of `schema.ANSWER_COLUMNS` are those that were written; no answer at all is intact, too."""
     answer, check = cells[:-1], cells[-1]
     if check is None:
@@ -237,7 +240,7 @@ def entry_of(row: Sequence[Any], *, verified: bool = False) -> Entry:
     )
 
 
-def outline_of(row: Sequence[Any]) -> Outline:
+def outline_of(row: Cells) -> Outline:
     """A row of `statements.OUTLINES` as an outline."""
     _, key, state, item, latency_s, error = row
     return Outline(key, state, item, latency_s, _error_of(as_text(error)))
@@ -267,7 +270,7 @@ def as_text(value: object) -> Any:
     return value.decode("utf-8", "surrogatepass") if type(value) is bytes else value
 
 
-def _answer_of(cells: Sequence[Any]) -> StoredAnswer | None:
+def _answer_of(cells: Cells) -> StoredAnswer | None:
     text, finish_reason, refusal, model, answered_by, value = cells[:6]
     asked, answered, cached, latency_s, reasoning, reasoning_tokens, max_tokens = cells[6:13]
     if latency_s is None:

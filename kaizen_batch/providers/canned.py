@@ -74,7 +74,7 @@ class _Making:
             return inner.items(schema)
         return _scalar(schema, self.prompt, self.name)
 
-    def items(self, schema: Schema) -> list[Any]:
+    def items(self, schema: Schema) -> list[object]:
         """The items of an array: as few as the schema allows, but one where that ends."""
         count = max(schema.get("minItems", 0), 0 if self.depth > _MAX_DEPTH + 1 else 1)
         return [self.value(schema.get("items", {}))] * count if count else []
@@ -97,7 +97,7 @@ def _scalar(schema: Schema, prompt: str, name: str) -> object:
 def _best(values: Sequence[object], prompt: str) -> object:
     words = [word.lower() for word in _WORD.findall(prompt)]
 
-    def score(value: Any) -> int:
+    def score(value: object) -> int:
         return sum(words.count(part.lower()) for part in _WORD.findall(str(value).replace("_", " ")))
 
     best = max(score(value) for value in values)

@@ -7,7 +7,7 @@ is shown if it is rarely twice the same.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kaizen_batch.journal import StoredAnswer
 
@@ -27,7 +27,7 @@ class Distribution(NamedTuple):
 
 def distributions(answers: Iterable[StoredAnswer]) -> list[Distribution]:
     """The distribution of each column, in the order in which the columns first come."""
-    columns: defaultdict[str, list[Any]] = defaultdict(list)
+    columns: defaultdict[str, list[object]] = defaultdict(list)
     for answer in answers:
         for name, value in _fields_of(answer).items():
             if name in columns or len(columns) < _COLUMNS:
@@ -35,7 +35,7 @@ def distributions(answers: Iterable[StoredAnswer]) -> list[Distribution]:
     return [_distribution(name, values) for name, values in columns.items()]
 
 
-def _fields_of(answer: StoredAnswer) -> dict[str, Any]:
+def _fields_of(answer: StoredAnswer) -> dict[str, object]:
     value = answer.value
     if value is None and answer.text is not None:
         try:
@@ -47,7 +47,7 @@ def _fields_of(answer: StoredAnswer) -> dict[str, Any]:
     return {} if value is None else {"result": value}
 
 
-def _distribution(name: str, values: Sequence[Any]) -> Distribution:
+def _distribution(name: str, values: Sequence[object]) -> Distribution:
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(values) and len(set(numbers)) > VALUES:
         return Distribution(name, _histogram(numbers), len(values))
@@ -60,7 +60,7 @@ def _distribution(name: str, values: Sequence[Any]) -> Distribution:
     return Distribution(name, shown, len(values), f"and {rest:,} other values" if rest else "")
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

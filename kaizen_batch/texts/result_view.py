@@ -1,26 +1,25 @@
 """A batch result for people: its summary in sentences and the first few rows, never all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import islice
-from typing import Any
 
 from kaizen_batch.texts.numbers import count
-from kaizen_batch.texts.summary import Line, sentences
+from kaizen_batch.texts.summary import Figures, Line, sentences
 from kaizen_batch.texts.terminal import one_line
 
 _ROWS, _COLUMNS = 5, 6
 _CELL = 80  # characters
 
 
-def as_text(figures: Mapping[str, Any], results: Sequence[Mapping[str, Any]], outputs: Sequence[str]) -> str:
+def as_text(figures: Figures, results: Sequence[Figures], outputs: Sequence[str]) -> str:
     """The view in a terminal or a plain cell."""
     lines = [f"{line.label:10s}{line.text}" if line.label else line.text for line in sentences(figures)]
     rows = [f"[{each['index']}] {'; '.join(_cells(each, outputs).values())}" for each in islice(results, _ROWS)]
     return "\n".join([*lines, *rows, *_more(results)])
 
 
-def as_html(figures: Mapping[str, Any], results: Sequence[Mapping[str, Any]], outputs: Sequence[str]) -> str:
+def as_html(figures: Figures, results: Sequence[Figures], outputs: Sequence[str]) -> str:
     """The view in a notebook; every text is escaped."""
     said = "".join(_html_line(line) for line in sentences(figures))
     names = ["index", "status", *outputs[:_COLUMNS]]
@@ -35,12 +34,12 @@ def _html_line(line: Line) -> str:
     return f"<p>{label}{escape(line.text)}</p>"
 
 
-def _html_row(result: Mapping[str, Any], outputs: Sequence[str]) -> str:
+def _html_row(result: Figures, outputs: Sequence[str]) -> str:
     cells = [str(result["index"]), str(result["status"]), *_cells(result, outputs).values()]
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def _cells(result: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, str]:
+def _cells(result: Figures, outputs: Sequence[str]) -> dict[str, str]:
     """The outputs of one result, or its error in their place."""
     error = result["error"]
     if error is not None:

@@ -12,11 +12,10 @@ ALLOWED = {
     "files on its way": 16,
     # `texts` and `tables` came to those of the plan: words for people, and rows of data frames.
     "packages and modules at the top two levels": 26,
-    "Any per 1,000 lines": 17,
-    "files over 300 lines": 8,
-    "functions with a complexity over 10": 20,
-    "internal functions with more than 4 parameters": 16,
-    "modules without a test module": 61,
+    "files over 300 lines": 7,
+    "functions with a complexity over 10": 10,
+    "internal functions with more than 4 parameters": 13,
+    "modules without a test module": 42,
 }
 """Figures that miss their bound, and by how much."""
 

@@ -63,7 +63,7 @@ class Connection(asyncio.BufferedProtocol):
         self.keep_s: float = KEEP_ALIVE_S
         self.location: str | None = None
         self.round_trip_s: float = 0.0
-        self.poll: Callable[[int], list[Any]] = lambda _: []
+        self.poll: Callable[[int], list[tuple[int, int]]] = lambda _: []
         self._calls = 0
         self._max_calls = math.inf
         self._sent_at = 0.0

@@ -9,12 +9,11 @@ import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 HAS_POLL = hasattr(select, "poll")
 
 
-def poller_of(descriptor: int) -> Callable[[int], list[Any]]:
+def poller_of(descriptor: int) -> Callable[[int], list[tuple[int, int]]]:
     """`poll(0)` of this socket: empty unless bytes, the end or an error have arrived."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
