@@ -270,7 +270,7 @@ _LOOKED_AT = 20  # results whose outputs name the columns of a view
 _FACTS = ("attempts", "latency_s", "cost_usd", "answered_by", "finish_reason", "from_journal")
 
 
-def _columns_of(results: Sequence[Result]) -> dict[str, list[Any]]:
+def _columns_of(results: Sequence[Result]) -> dict[str, list[object]]:
     """Results as columns: the outputs first, in the order in which they first occur."""
     outputs = [outputs_of(result) for result in results]
     errors: list[Mapping[str, object]] = [result["error"] or {} for result in results]

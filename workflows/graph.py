@@ -148,7 +148,7 @@ def workflow_of(agent: BatchProcessorAgent, source: Path, target: Path, failed: 
     return builder
 
 
-def report_run(agent: dict[str, Any], read: Path, written: dict[Path, list[Any]]) -> None:
+def report_run(agent: dict[str, Any], read: Path, written: dict[Path, list[object]]) -> None:
     """Print what was read, processed and written; a writer leaves no file for no rows.
 
     Raises: click.ClickException when no row succeeded.

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -41,7 +40,7 @@ class Tracking:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def run_async(self, tracking_number: str) -> dict[str, Any]:
+    async def run_async(self, tracking_number: str) -> dict[str, object]:
         """One HTTP call, in a thread because urllib blocks. A 429 is raised as ThrottledError: all workers pause."""
         try:
             return await asyncio.to_thread(self._get, tracking_number)
@@ -51,9 +50,9 @@ class Tracking:
                 raise ThrottledError("the carrier is busy", status=429, retry_after_s=0.1) from error
             raise
 
-    def _get(self, tracking_number: str) -> dict[str, Any]:
+    def _get(self, tracking_number: str) -> dict[str, object]:
         with urllib.request.urlopen(f"{self._url}/{tracking_number}", timeout=10) as response:
-            answer: dict[str, Any] = json.load(response)
+            answer: dict[str, object] = json.load(response)
         return answer
 
 
@@ -87,14 +86,14 @@ class _CarrierRequest(BaseHTTPRequestHandler):
             self.server.slots.release()
         self._reply(200, answer)
 
-    def _reply(self, status: int, body: dict[str, Any]) -> None:
+    def _reply(self, status: int, body: dict[str, object]) -> None:
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, *args: Any) -> None:
+    def log_message(self, *args: object) -> None:
         """Log nothing: the terminal is for the workflow's own lines."""
 
 

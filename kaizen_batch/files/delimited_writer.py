@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from kaizen_batch.errors import RecordError
 from kaizen_batch.files.dialect import CANDIDATES, Dialect
@@ -10,7 +10,7 @@ from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import Row
 from kaizen_batch.tables.values import as_text
 
-_Write = Callable[[list[str]], Any]
+_Write = Callable[[list[str]], object]
 _TO_QUOTE = ("\t", "\n", "\r")
 
 

@@ -4,7 +4,6 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from kaizen_batch.errors import ConfigError, NoAnswerError, ProviderError
 from kaizen_batch.prices import Price, Usage
@@ -84,7 +83,7 @@ class MockProvider(Provider):
         return Completion(text=text, usage=Usage(asked, count_tokens(text)), model=request.model)
 
 
-def _checked(failures: Mapping[Any, float]) -> dict[int | str, float]:
+def _checked(failures: Mapping[int | str, float]) -> dict[int | str, float]:
     # JSON has only string keys, so "429" is accepted as well as 429.
     checked = {int(kind) if str(kind).isdigit() else str(kind): share for kind, share in failures.items()}
     for kind, share in checked.items():
