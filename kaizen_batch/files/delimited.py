@@ -30,18 +30,19 @@ class DelimitedReader:
         self._pads = options.ragged == "pad"
         self._lines = _Lines(text, options)
         self.dialect: Dialect = self._dialect(format, options, rendering)
-        self._reader = csv.reader(self._lines, **self.dialect.reader_options())
+        source = self._lines if options.comment is not None else self._lines.rest()
+        self._reader = csv.reader(source, **self.dialect.reader_options())
         self._pending: list[list[str]] = []
         self.columns: tuple[str, ...] = self._header(options.header)
 
     def rows(self) -> Iterator[Row]:
         """The rows. Raises: BadRow."""
-        columns, width, lines = self.columns, len(self.columns), self._lines
+        columns, width = self.columns, len(self.columns)
         with self._explained():
             for cells in chain(self._pending, self._records()):
                 if undecodable.seen:
                     for cell in cells:
-                        undecodable.check(cell, lines.number, self._encoding)
+                        undecodable.check(cell, self._line, self._encoding)
                 if len(cells) != width:
                     cells = self._fitted(cells)
                 yield Row(zip(columns, cells, strict=True))
@@ -49,11 +50,21 @@ class DelimitedReader:
     def _records(self) -> Iterator[list[str]]:
         """All records but blank lines."""
         lines = self._lines
+        if not lines.has_comments:
+            return filter(None, self._reader)
+        return self._records_between_comments(lines)
+
+    def _records_between_comments(self, lines: "_Lines") -> Iterator[list[str]]:
         lines.between_records = True
         for cells in self._reader:
             if cells:
                 yield cells
             lines.between_records = True
+
+    @property
+    def _line(self) -> int:
+        """The line that was read last, counted from 1."""
+        return self._lines.number if self._lines.has_comments else self._lines.number + int(self._reader.line_num)
 
     def _dialect(self, format: str, options: ReadOptions, rendering: int) -> Dialect:
         sample = self._lines.sample()
@@ -76,7 +87,7 @@ class DelimitedReader:
             self._pending = [first]
             return tuple(f"column_{number}" for number in range(1, len(first) + 1))
         for name in first:
-            undecodable.check(name, self._lines.number, self._encoding)
+            undecodable.check(name, self._line, self._encoding)
         return named_columns(first, self.notes)
 
     def _fitted(self, cells: list[str]) -> list[str]:
@@ -85,7 +96,7 @@ class DelimitedReader:
             return cells + [""] * (width - len(cells))
         if self._pads and not any(cells[width:]):
             return cells[:width]
-        raise BadRow(self._ragged(len(cells)), line=self._lines.number)
+        raise BadRow(self._ragged(len(cells)), line=self._line)
 
     def _ragged(self, found: int) -> str:
         columns = self.columns
@@ -107,17 +118,21 @@ class DelimitedReader:
             why = f"the quotes are wrong ({error}); if quotes are ordinary characters here, pass quote=''"
             if "field larger" in str(error):
                 why = f"a cell is longer than {csv.field_size_limit():,} characters; is a quote not closed?"
-            raise BadRow(why, line=self._lines.number) from error
+            raise BadRow(why, line=self._line) from error
 
 
 class _Lines:
-    """The lines of a text, as csv.reader wants them: without skipped lines, and without comments between records."""
+    """The lines of a text, as csv.reader wants them: without skipped lines, and without comments between records.
+
+    `number` counts the lines taken; those that are taken through `rest` csv.reader counts.
+    """
 
     def __init__(self, text: TextIO, options: ReadOptions) -> None:
         self.number = 0
         self.between_records = True
         self._text = text
         self._comment = options.comment
+        self.has_comments = options.comment is not None
         self._first: deque[str] = deque()
         for _ in range(options.skip):
             next(text, "")
@@ -138,6 +153,10 @@ class _Lines:
         first = next(line for line in self._first if not self._is_comment(line))
         self._first.remove(first)
         self.number += 1
+
+    def rest(self) -> Iterator[str]:
+        """The lines of a text without comments: nothing is done for each of them."""
+        return chain(self._first, self._text)
 
     def __iter__(self) -> Iterator[str]:
         return self

@@ -1,7 +1,7 @@
 """The rows of a job on their way in."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -15,7 +15,7 @@ from kaizen_batch.files.names import is_stream, stem_of
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row, Selection
-from kaizen_batch.files.survey import AsyncSizedRows, SizedRows, Survey, count_skipped, sampled, surveyed
+from kaizen_batch.files.survey import MOST_COLUMNS, AsyncSizedRows, SizedRows, Survey, count_skipped, sampled, surveyed
 from kaizen_batch.files.templates import PromptTemplate
 
 _ARROW = ("parquet", "arrow")
@@ -81,7 +81,7 @@ class Waiting:
 
     row: Row
     number: int
-    skipped: list[Row]
+    skipped: Sequence[Row] = ()
 
 
 class JobRows:
@@ -99,6 +99,9 @@ class JobRows:
         self._job = job
         self._survey = survey
         self._skips = skips_of(job)
+        # The survey of a file knows all names; of a JSON stream only those of the first row are known.
+        every_name = survey.total is not None and len(survey.columns) < MOST_COLUMNS
+        self.may_have_more: bool = records.columns is None and not every_name
         self._held: list[Row] = []
         self.columns: tuple[str, ...]
         self.ignored: tuple[str, ...]
@@ -156,8 +159,10 @@ class JobRows:
             if not self.in_flight:
                 self.flush_skipped()
             return False
-        held, self._held = self._held, []
-        self.in_flight.append(Waiting(row, self.records.rows_read, held))
+        waiting = Waiting(row, self.records.rows_read)
+        if self._held:
+            waiting.skipped, self._held = self._held, []
+        self.in_flight.append(waiting)
         return True
 
 

@@ -17,7 +17,7 @@ from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row
 
 _TURN = 1000  # rows that are read before the event loop gets its turn
-_MOST_COLUMNS = 10_000
+MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ async def surveyed(records: Records, *, limit: int | None = None, used: Iterable
         return Survey(_at_most(await _check_columnar(records, limit, used), limit), columns)
     names: dict[str, None] = dict.fromkeys(columns)
     for row in islice(records, limit):
-        if records.columns is None and len(names) < _MOST_COLUMNS:
+        if records.columns is None and len(names) < MOST_COLUMNS:
             names.update(dict.fromkeys(row))
         if records.rows_read % _TURN == 0:
             await asyncio.sleep(0)

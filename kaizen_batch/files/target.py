@@ -33,6 +33,7 @@ class OutputNames:
     def __init__(self, columns: Iterable[str]) -> None:
         self._taken = set(columns)
         self._names: dict[str, str] = {}
+        self._unchanged: set[str] = set()
 
     def of(self, field: str) -> str:
         """The column of a field."""
@@ -43,6 +44,8 @@ class OutputNames:
                 name = f"{name}_result"
             self._taken.add(name)
             self._names[field] = name
+            if name == field:
+                self._unchanged.add(field)
         return name
 
     def all_of(self, fields: Iterable[str]) -> tuple[str, ...]:
@@ -51,6 +54,8 @@ class OutputNames:
 
     def renamed(self, cells: dict[str, object]) -> dict[str, object]:
         """Cells under the names of their columns."""
+        if cells.keys() <= self._unchanged:
+            return cells
         return {self.of(field): value for field, value in cells.items()}
 
 
@@ -81,6 +86,7 @@ class Target:
         self._facts = OutputNames((*rows.columns, *self._fields))
         self._errors = OutputNames(rows.columns)
         self._all = Selection(drop=rows.ignored)
+        self._narrows = rows.selection != Selection()
         added = (*self._fields, *self._facts.all_of(result_columns(job.columns)))
         self._writer = self._open(job.output, added, rows.selection, job.output_format)
         rows.write_skipped = self._write_skipped
@@ -152,7 +158,7 @@ class Target:
     def _write(self, waiting: Waiting, result: Result) -> None:
         for row in waiting.skipped:
             self._write_skipped(row)
-        waiting.skipped.clear()
+        waiting.skipped = ()
         row = waiting.row
         if result["status"] == "ok":
             cells = self._outputs.renamed(outputs_of(result))
@@ -171,15 +177,9 @@ class Target:
         self._add(row, dict.fromkeys(self._fields))
 
     def _add(self, row: Row, cells: dict[str, object]) -> None:
-        clash = next((name for name in cells if name in row and name not in self._rows.columns), None)
-        if clash is not None:
-            raise RecordError(
-                f"a row has the column {clash!r}, which no row before had and which is the name of an output: save the "
-                "stream to a file first, so that all columns are known",
-                code="new_column",
-            )
-        selection = self._rows.selection
-        self._writer.add(row if selection == Selection() else row.only(selection), cells)
+        if self._rows.may_have_more:
+            _check_names(row, cells, self._rows.columns)
+        self._writer.add(row.only(self._rows.selection) if self._narrows else row, cells)
 
     def _open(
         self, path: Paths, more: tuple[str, ...], selection: Selection, format: str | None = None
@@ -191,6 +191,17 @@ class Target:
         if path == self._job.failed and records.format == kind.format:
             layout = replace(layout, dialect=records.dialect)  # so that the same options read it again
         return self._files.enter_context(RecordWriter(text, kind, layout))
+
+
+def _check_names(row: Row, cells: dict[str, object], columns: tuple[str, ...]) -> None:
+    """Raise RecordError for a column that came too late to give the outputs other names."""
+    clash = next((name for name in cells if name in row and name not in columns), None)
+    if clash is not None:
+        raise RecordError(
+            f"a row has the column {clash!r}, which no row before had and which is the name of an output: save the "
+            "stream to a file first, so that all columns are known",
+            code="new_column",
+        )
 
 
 def _remove(path: Paths) -> None:

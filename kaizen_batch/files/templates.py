@@ -64,32 +64,45 @@ class PromptTemplate:
         Text goes in as it is, None and NaN as nothing, a date as ISO 8601, anything else as JSON: as in a cell of CSV.
         """
         values = self.values(row)
-        if any(value is _ABSENT for value in values.values()):
-            return None
-        return "".join(
-            text + ("" if name is None else prompt_text(values[name], rendering)) for text, name in self._parts
-        )
+        return None if _ABSENT in values.values() else self._filled(values, rendering)
+
+    def _filled(self, values: Mapping[str, object], rendering: int) -> str:
+        found = []
+        for text, name in self._parts:
+            found.append(text)
+            if name is not None:
+                value = values[name]
+                found.append(value if type(value) is str else prompt_text(value, rendering))
+        return "".join(found)
 
     def prompt(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
         """The prompt of one row. Raises: InputError for a row that cannot be asked."""
         if not isinstance(row, Mapping):
             raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")
-        prompt = self.render(row, rendering=rendering)
-        if prompt is None:
-            lacks = next(name for name, value in self.values(row).items() if value is _ABSENT)
-            raise InputError(f"the row has no column {lacks!r}, which the prompt template names")
-        if fails_empty and self.is_empty(row):
+        values = self.values(row)
+        for name, value in values.items():
+            if value is _ABSENT:
+                raise InputError(f"the row has no column {name!r}, which the prompt template names")
+        if fails_empty and _all_blank(values):
             named = ", ".join(map(repr, self.columns))
             raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
-        return prompt
+        return self._filled(values, rendering)
 
     def is_empty(self, row: Mapping[str, object]) -> bool:
         """Whether every placeholder is missing or blank: None, NaN, a text without a visible character."""
-        return all(value is _ABSENT or is_blank(value) for value in self.values(row).values())
+        return _all_blank(self.values(row))
 
     def values(self, row: Mapping[str, object]) -> dict[str, object]:
         """The value of each placeholder."""
         return {name: row[name] if name in row else _nested(row, name) for name in self.columns}
+
+
+def _all_blank(values: Mapping[str, object]) -> bool:
+    # A loop, not all(...): nearly always the first value ends it.
+    for value in values.values():  # noqa: SIM110
+        if value is not _ABSENT and not is_blank(value):
+            return False
+    return True
 
 
 def prompt_text(value: object, rendering: int = RENDERING) -> str:
