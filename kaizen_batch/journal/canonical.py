@@ -148,11 +148,16 @@ def _referenced(value: object, found: list[Media], name: str = "") -> object:
         return {key: inner if key == "text" else _referenced(inner, found, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_referenced(inner, found) for inner in value]
-    if isinstance(value, str) and value[:5].lower() == "data:":
-        head, comma, data = value.partition(",")
-        if comma and head.lower().endswith(";base64"):
-            return _reference(data, head[5:-7].lower() or None, found) or value
-    return value
+    return _data_url(value, found) if isinstance(value, str) else value
+
+
+def _data_url(text: str, found: list[Media]) -> object:
+    """A reference to what a data URL holds; any other text as it is."""
+    head, comma, data = text.partition(",")
+    head = head.lower()
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        return text
+    return _reference(data, head[5:-7] or None, found) or text
 
 
 def _reference(data: str, media_type: str | None, found: list[Media]) -> dict[str, object] | None:
