@@ -24,14 +24,6 @@ def body_of(request: Request) -> bytes:
     return body
 
 
-def bytes_to_send(body: bytes) -> bytes:
-    """A request's JSON as it is sent: with `"stream": false`, since some gateways stream unless told not to.
-
-    It does not affect the answer, so it is not part of the request's key.
-    """
-    return b'%b,"stream":false}' % body[:-1]
-
-
 @lru_cache(maxsize=256, typed=True)
 def _around_messages(
     model: str, temperature: float | None, max_tokens: int | None, output: OutputSchema | None
@@ -55,6 +47,7 @@ def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> di
     if request.output is not None:
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         payload["response_format"] = {"type": "json_schema", "json_schema": schema}
+    payload["stream"] = False  # some gateways stream unless told not to; it is no part of a request's key
     return payload
 
 

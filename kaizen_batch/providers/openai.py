@@ -13,7 +13,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BadRequestError, ConfigError, UnsupportedParameterError
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
-from kaizen_batch.providers.chat_requests import body_of, bytes_to_send, payload_of
+from kaizen_batch.providers.chat_requests import body_of, payload_of
 from kaizen_batch.providers.chat_responses import (
     HttpResponse,
     error_body,
@@ -154,7 +154,7 @@ class OpenAIProvider(Provider):
             body = to_json(payload_of(request, self._refused)) if self._refused else body_of(request)
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is not valid Unicode: {error.reason}", code="invalid_text") from None
-        return client.transport.post(bytes_to_send(body), self._read)
+        return client.transport.post(body, self._read)
 
     async def _complete_once(self, request: Request) -> Completion:
         async with self.session():
@@ -171,7 +171,7 @@ class OpenAIProvider(Provider):
         return self._base_url or _OPENAI
 
     def body(self, request: Request) -> bytes:
-        """The request as JSON, without `"stream": false`, before parameters that the model refused are removed.
+        """The request as JSON, before parameters that the model refused are removed.
 
         What was learned from refusals is ignored, so that the key of a request is the same in every run.
         """

@@ -61,11 +61,10 @@ def usage_from_counts(given: ChatUsage, has_text: bool) -> Usage | None:
         output += reasoning
     if not prompt or (has_text and not output):
         return None
-    return Usage(prompt, output, min(_cached(given), prompt), min(reasoning, output))
-
-
-def _cached(given: ChatUsage) -> int:
-    return given.prompt_tokens_details.cached_tokens or 0 if given.prompt_tokens_details is not None else 0
+    cached = given.prompt_tokens_details
+    return Usage(
+        prompt, output, 0 if cached is None else min(cached.cached_tokens or 0, prompt), min(reasoning, output)
+    )
 
 
 def _detail(usage: dict[str, object], group: str, name: str) -> object:

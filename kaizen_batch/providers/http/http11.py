@@ -19,7 +19,7 @@ from typing import Any
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.frames import ResponseError, keep_alive_of
 from kaizen_batch.providers.http.reset_probe import HAS_POLL, ResetProbe, poller_of
-from kaizen_batch.providers.http.response_parser import ResponseParser
+from kaizen_batch.providers.http.response_parser import PLAIN_FRAME, ResponseParser
 from kaizen_batch.providers.http.response_reader import ResponseReader
 
 KEEP_ALIVE_S = 4.0
@@ -28,6 +28,7 @@ KEEP_ALIVE_S = 4.0
 _MAX_KEEP_ALIVE_S = 55.0
 _CLOSED_ERRORS = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 _MIN_GRACE_S = 0.01
+_SENT_AT_ONCE = 2**14  # bytes: they fit into the empty buffer of any socket
 
 
 class ConnectionClosed(ConnectionError):
@@ -68,6 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         self._max_calls = math.inf
         self._sent_at = 0.0
         self._touched = False
+        self._is_large = False
         self._probe: ResetProbe | None = None
         self._parser = ResponseParser(limit)
         self._tunnel: ResponseReader | None = None
@@ -75,9 +77,11 @@ class Connection(asyncio.BufferedProtocol):
     def send(self, request: bytes, now: float) -> "asyncio.Future[HttpResponse]":
         """Write a request. The future gets the response, or an OSError."""
         self.free = self._touched = False
+        self.location = None
         self.response = response = self._loop.create_future()
         self._calls += 1
         self._sent_at = now
+        self._is_large = len(request) > _SENT_AT_ONCE
         self.transport.write(request)
         return response
 
@@ -147,15 +151,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _finish(self, response: HttpResponse, *, keep: bool) -> None:
         future, self.response, frame = self.response, None, self._parser.frame
-        self.location = frame.location
-        if frame.keep_alive is not None:
-            self._obey_keep_alive(frame.keep_alive)
+        if frame is not PLAIN_FRAME:
+            self.location = frame.location
+            self._obey_keep_alive(frame.keep_alive or "")
         # A response that came before all of the request was sent: the server will not read the rest.
-        self.free = keep and self._calls < self._max_calls and not self.transport.get_write_buffer_size()
+        self.free = keep and self._calls < self._max_calls and not (self._is_large and self._is_writing())
         if not self.free:
             self.transport.close()
         if future is not None and not future.done():
             future.set_result(response)
+
+    def _is_writing(self) -> bool:
+        return self.transport.get_write_buffer_size() > 0
 
     def _obey_keep_alive(self, value: str) -> None:
         """Note what the server says about kept connections."""

@@ -19,7 +19,7 @@ from kaizen_batch.providers.http.frames import (
 from kaizen_batch.providers.http.response_reader import MAX_HEAD, ResponseReader, decoded
 
 # The framing of nearly all responses: a length, which httptools has checked, and nothing else.
-_PLAIN, _PLAIN_FRAME = {"content-length": "0"}, Frame(True, 0)
+_PLAIN, PLAIN_FRAME = {"content-length": "0"}, Frame(True, 0)
 _NO_FRAMING: dict[str, str] = {}
 _LARGE = 6  # digits of a length that is compared to the limit before the body arrives
 _REFUSALS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
@@ -30,13 +30,13 @@ class ResponseParser:
 
     def __init__(self, limit: int) -> None:
         self.keep: bool = False
-        self.frame: Frame = _PLAIN_FRAME
+        self.frame: Frame = PLAIN_FRAME
         self._limit = limit
         self._parser = httptools.HttpResponseParser(self)
         self._reader: ResponseReader | None = None  # in place of httptools, for the response in progress
         self._response: HttpResponse | None = None
         self._status = 0  # until the header is complete
-        self._frame = _PLAIN_FRAME
+        self._frame = PLAIN_FRAME
         self._headers: dict[str, str] = {}
         self._framing: dict[str, str] = _NO_FRAMING
         self._parts: list[bytes] = []
@@ -143,7 +143,8 @@ class ResponseParser:
         """httptools: part of the body."""
         self._parts.append(body)
         self._size += len(body)
-        self._check_size()
+        if self._size > self._limit:
+            self._check_size()
 
     def _check_size(self) -> None:
         if self._size > self._limit:
@@ -157,12 +158,20 @@ class ResponseParser:
             self._begin()
             return
         parts = self._parts
-        self._complete(parts[0] if len(parts) == 1 else b"".join(parts), keep=self._parser.should_keep_alive())
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if self._frame is not PLAIN_FRAME:
+            self._complete(body, keep=self._parser.should_keep_alive())
+            return
+        self._response = HttpResponse(self._status, self._headers, body)
+        self.keep, self.frame = self._parser.should_keep_alive(), PLAIN_FRAME
+        self._status, self._headers, self._framing = 0, {}, _NO_FRAMING
+        self._parts, self._size, self._may_be_refused = [], 0, True
+        if self._raw:
+            self._raw, self._raw_size = [], 0
 
     def _complete(self, body: bytes, *, keep: bool) -> None:
         frame, status = self._frame, self._status
-        if frame.codings:
-            body = decoded(status, body, frame.codings, self._limit)
+        body = decoded(status, body, frame.codings, self._limit)
         self._response = HttpResponse(status, self._headers, body)
         self.keep, self.frame = keep, frame
         self._raw_size = 0
@@ -170,7 +179,7 @@ class ResponseParser:
 
     def _begin(self) -> None:
         """Get ready for the next response."""
-        self._status, self._frame = 0, _PLAIN_FRAME
+        self._status, self._frame = 0, PLAIN_FRAME
         self._headers, self._framing = {}, _NO_FRAMING
         self._parts, self._raw = [], []
         self._size, self._may_be_refused = 0, True
