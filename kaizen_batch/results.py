@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from msgspec import Struct
@@ -274,15 +275,19 @@ def _columns_of(results: Sequence[Result]) -> dict[str, list[object]]:
     """Results as columns: the outputs first, in the order in which they first occur."""
     outputs = [outputs_of(result) for result in results]
     errors: list[Mapping[str, object]] = [result["error"] or {} for result in results]
-    columns = {name: [each.get(name) for each in outputs] for name in {n: None for each in outputs for n in each}}
-    columns["status"] = [result["status"] for result in results]
-    columns["error_code"] = [error.get("code") for error in errors]
-    columns["error"] = [error.get("message") for error in errors]
+    columns = {name: _column(outputs, name) for name in dict.fromkeys(chain.from_iterable(outputs))}
+    columns["status"] = _column(results, "status")
+    columns["error_code"] = _column(errors, "code")
+    columns["error"] = _column(errors, "message")
     if any(result.keys() >= _FROM_MODEL for result in results):
-        columns.update({name: [result.get(name) for result in results] for name in _FACTS})
-        usages = [result.get("usage") or {} for result in results]
-        columns.update({name: [usage.get(name) for usage in usages] for name in ("input_tokens", "output_tokens")})
+        usages: list[Mapping[str, object]] = [result.get("usage") or {} for result in results]
+        columns |= {name: _column(results, name) for name in _FACTS}
+        columns |= {"input_tokens": _column(usages, "input_tokens"), "output_tokens": _column(usages, "output_tokens")}
     return columns
+
+
+def _column(rows: Sequence[Mapping[str, object]], name: str) -> list[object]:
+    return [row.get(name) for row in rows]
 
 
 def outputs_of(result: Result) -> Outputs:

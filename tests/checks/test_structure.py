@@ -13,11 +13,13 @@ ALLOWED = {
     # `texts` and `tables` came to those of the plan: words for people, and rows of data frames.
     "packages and modules at the top two levels": 26,
     "files over 300 lines": 7,
-    "functions with a complexity over 10": 12,
-    "internal functions with more than 4 parameters": 13,
-    "modules without a test module": 15,
+    "functions with a complexity over 10": 10,
+    "internal functions with more than 4 parameters": 11,
+    "modules without a test module": 10,
 }
-"""Figures that miss their bound, and by how much."""
+"""Figures that miss their bound today, as upper limits: lower one when you clear a place, never raise one.
+
+Hops: the coalescing of identical items, the response reader and the connection are hops of their own since then."""
 
 
 def test_every_figure_is_within_its_bound() -> None:
