@@ -21,7 +21,7 @@ while this very thread holds the lock; such an end goes through `abandon`, which
 
 The lock is biased: as long as one thread alone has queues, which is nearly always so, its two steps on every item's way
 (`try_acquire` and `release`) do without it, since taking it would cost as much as all that they do. The thread that
-opens the first queue says `busy` during such a step. The first other thread to open one sets `is_shared`, waits until
+opens the first queue says `busy` during such a step. The first other thread to open one sets `must_lock`, waits until
 the first thread is not busy, and goes on; from then on every step of every thread takes the lock. Each of the two sets
 its own flag before it reads the other's (Dekker's algorithm), so that at least one of them sees the other.
 Source: D. Dice, M. Moir, W. Scherer, "Quickly Reacquirable Locks", Sun Microsystems, 2003.
@@ -51,7 +51,7 @@ class Admission:
     def __init__(self) -> None:
         self.lock: threading.Lock = threading.Lock()
         self.busy: bool = False
-        self.is_shared: bool = False
+        self.must_lock: bool = False
         self._first_thread: int | None = None
         self.ring: dict[WaitQueue, None] = {}  # in the order in which they have their turns
         self._opening = threading.Condition()
@@ -68,8 +68,8 @@ class Admission:
         with self._opening:
             if self._first_thread is None:
                 self._first_thread = thread
-            elif thread != self._first_thread and not self.is_shared:
-                self.is_shared = True
+            elif thread != self._first_thread and not self.must_lock:
+                self.must_lock = True
                 while self.busy:  # for the microseconds of one step
                     self._opening.wait(1e-6)
 
@@ -179,7 +179,7 @@ class WaitQueue:
         admission, locked = self._admission, False
         try:
             admission.busy = True
-            if admission.is_shared:
+            if admission.must_lock:
                 admission.busy = False
                 locked = self._lock()
             if self._ring and self._is_barred():
@@ -260,7 +260,7 @@ class WaitQueue:
         admission, locked = self._admission, False
         try:
             admission.busy = True
-            if admission.is_shared:
+            if admission.must_lock:
                 admission.busy = False
                 locked = self._lock()
             # As in `_end`, without the cost of a call for each item.
