@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from dataflow import DataFlow
 from kailash.runtime.async_local import AsyncLocalRuntime
+from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
 
 import kaizen_batch.nodes  # noqa: F401 - registers the nodes
@@ -20,7 +22,25 @@ pytestmark = pytest.mark.filterwarnings(
 SHAPE = "result = {'answers': [{'id': row['id'], 'answer': row['result']} for row in rows]}"
 
 
-def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path: Path) -> None:
+def locally(*graphs: WorkflowBuilder) -> None:
+    with LocalRuntime(enable_monitoring=False) as runtime:
+        for graph in graphs:
+            runtime.execute(graph.build())
+
+
+def asynchronously(*graphs: WorkflowBuilder) -> None:
+    async def main() -> None:
+        async with AsyncLocalRuntime(execution_timeout=0) as runtime:
+            for graph in graphs:
+                await runtime.execute_workflow_async(graph.build(), inputs={})
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("run", [locally, asynchronously])
+def test_rows_of_a_model_are_answered_and_stored(
+    simulator: Simulator, tmp_path: Path, run: Callable[..., None]
+) -> None:
     database = DataFlow(f"sqlite:///{tmp_path}/letters.db")
 
     @database.model
@@ -33,6 +53,7 @@ def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path:
         id: str
         answer: str
 
+    asyncio.run(database.create_tables_async())
     rows = [{"id": "1", "text": "one"}, {"id": "2", "text": "two"}]
     fill = WorkflowBuilder()
     fill.add_node("LetterBulkCreateNode", "create", {"data": rows})
@@ -48,14 +69,7 @@ def test_rows_of_a_model_are_answered_and_stored(simulator: Simulator, tmp_path:
     graph.add_connection("ask", "results", "join", "results")
     graph.add_connection("join", "data", "shape", "rows")
     graph.add_connection("shape", "result.answers", "store", "data")
-
-    async def main() -> None:
-        await database.create_tables_async()
-        async with AsyncLocalRuntime(execution_timeout=0) as runtime:
-            await runtime.execute_workflow_async(fill.build(), inputs={})
-            await runtime.execute_workflow_async(graph.build(), inputs={})
-
-    asyncio.run(main())
+    run(fill, graph)
     with sqlite3.connect(tmp_path / "letters.db") as connection:
         found = connection.execute("SELECT id, answer FROM answers ORDER BY id").fetchall()
     connection.close()

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kailash.runtime.async_local import AsyncLocalRuntime
 from kailash.runtime.local import LocalRuntime
 from kailash.sdk_exceptions import NodeValidationError, WorkflowExecutionError
@@ -14,7 +16,7 @@ from kailash.workflow.builder import WorkflowBuilder
 from kailash.workflow.graph import Workflow
 
 from kaizen_batch import BatchConfig, BatchProcessorAgent, ConfigError
-from kaizen_batch.nodes.runtime_inputs import DATA, LIMITS
+from kaizen_batch.nodes.runtime_inputs import DATA, LIMITS, RuntimeRules
 from kaizen_batch.simulator import Simulator
 from tests.nodes.foreign import Foreign
 
@@ -213,6 +215,41 @@ def test_a_price_does_not_follow_to_another_model(simulator: Simulator) -> None:
     agent = BatchProcessorAgent(options_for(simulator, model="small", price={"input": 1, "output": 1}))
     assert agent.execute(prompt="x")["results"][0]["cost_usd"] > 0
     assert agent.execute(prompt="x", model="large")["results"][0]["cost_usd"] is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(path=st.lists(st.sampled_from(["..", ".", "a", "b", "link", "", "/", "~", "\\"]), max_size=6).map("/".join))
+def test_no_path_leaves_the_folder(path: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp() / "confined"
+    folder.mkdir(exist_ok=True)
+    if not (folder / "link").is_symlink():
+        (folder / "link").symlink_to(tmp_path_factory.getbasetemp())
+    rules = RuntimeRules(("journal",), str(folder), {}, ("journal",))
+    try:
+        confined = Path(rules.confined("journal", path))
+    except ConfigError:
+        return
+    assert folder.resolve() in confined.resolve().parents
+
+
+FIXED = ("llm_provider", "base_url", "api_key", "fallbacks", "provider_options", "journal", "retry", "hedge_after")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    model=st.sampled_from(["small", "large"]),
+    lowered=st.dictionaries(st.sampled_from(LIMITS), st.integers(1, 5), max_size=4),
+    temperature=st.none() | st.floats(0, 2),
+)
+def test_data_and_limits_leave_everything_else_as_it_is(
+    model: str, lowered: dict[str, int], temperature: float | None
+) -> None:
+    limits = dict.fromkeys(LIMITS, 5)
+    config = BatchConfig(base_url="http://127.0.0.1:9/v1", api_key=KEY, model="small", **limits)  # type: ignore[arg-type]
+    chosen = {"model": model, **lowered} | ({} if temperature is None else {"temperature": temperature})
+    changed = RuntimeRules().config_of_run(config, chosen)
+    assert [getattr(changed, name) for name in FIXED] == [getattr(config, name) for name in FIXED]
+    assert all(getattr(changed, name) == lowered.get(name, 5) for name in LIMITS)
 
 
 @pytest.mark.parametrize("path", ["../out.jsonl", "/etc/passwd", "link/in.csv", "a\x00b", "", "."])
