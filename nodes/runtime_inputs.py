@@ -22,7 +22,9 @@ from kaizen_batch.errors import ConfigError, did_you_mean
 DATA = ("batch", "prompt", "template", "model", "temperature", "max_tokens", "system_prompt")
 LIMITS = (
     "max_concurrent",
+    "requests_per_second",
     "requests_per_minute",
+    "requests_per_day",
     "tokens_per_minute",
     "requests_per_second",
     "requests_per_day",
