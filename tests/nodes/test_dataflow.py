@@ -15,9 +15,12 @@ import kaizen_batch.nodes  # noqa: F401 - registers the nodes
 from kaizen_batch.simulator import Simulator
 
 # DataFlow closes its connections with the process.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = [
+    pytest.mark.usefixtures("garbage_collected"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 SHAPE = "result = {'answers': [{'id': row['id'], 'answer': row['result']} for row in rows]}"
 
@@ -70,6 +73,7 @@ def test_rows_of_a_model_are_answered_and_stored(
     graph.add_connection("join", "data", "shape", "rows")
     graph.add_connection("shape", "result.answers", "store", "data")
     run(fill, graph)
+    database.close()
     with sqlite3.connect(tmp_path / "letters.db") as connection:
         found = connection.execute("SELECT id, answer FROM answers ORDER BY id").fetchall()
     connection.close()

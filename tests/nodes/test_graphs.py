@@ -28,7 +28,10 @@ from kaizen_batch.simulator.server import error_reply
 Run = Callable[..., dict[str, Any]]
 
 # Kailash's nodes and its connection pools are not always closed in time.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures("garbage_collected"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def locally(workflow: Workflow, **inputs: dict[str, Any]) -> dict[str, Any]:
