@@ -22,9 +22,10 @@ class BatchStarted:
 
 @dataclass(frozen=True, slots=True)
 class ItemFinished:
-    """One item has its result, in the order of completion."""
+    """One item has its result, in the order of completion; `row` is what the `id` column of a job calls it."""
 
     result: ItemResult
+    row: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ async def run_job(
                 logger.warning("%s: %s", rows.records.inputs.name, note)
             run = strategy.stream(asked, rows.items())
             target = files.enter_context(Target(job, rows, run, on_end))
+            events.name_of = None if job.id is None else target.name_of
             async with run:
                 if on_start is not None:
                     on_start(run)

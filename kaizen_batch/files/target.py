@@ -22,6 +22,9 @@ from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.results import Result, outputs_of
 from kaizen_batch.strategies import BatchRun
+from kaizen_batch.texts.terminal import one_line
+
+_LONGEST_NAME = 100
 
 
 class OutputNames:
@@ -98,6 +101,13 @@ class Target:
         """Write the next row with its result."""
         self._taken += 1
         self._write(self._rows.in_flight.popleft(), result)
+
+    def name_of(self, index: int) -> str | None:
+        """The name of the row of an item whose result has not been written."""
+        place = index - self._taken
+        if self._job.id is None or not 0 <= place < len(self._rows.in_flight):
+            return None
+        return one_line(str(self._rows.in_flight[place].row.get(self._job.id)), _LONGEST_NAME)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -61,7 +61,7 @@ def _first_in_a_while(name: str) -> bool:
 def _lines(event: Event, *, debug: bool) -> Sequence[_Line]:
     # The frequent ones first: every item of a run passes here.
     if isinstance(event, ItemFinished):
-        return _item_lines(event.result.index, event.result.error) if event.result.error is not None else ()
+        return _item_lines(event, event.result.error) if event.result.error is not None else ()
     if isinstance(event, CallFinished):
         return [(logging.DEBUG, "call finished", _call(event))] if debug else ()
     if isinstance(event, RetryScheduled):
@@ -74,10 +74,11 @@ def _lines(event: Event, *, debug: bool) -> Sequence[_Line]:
     return [_finished(event.summary)] if isinstance(event, BatchFinished) else ()
 
 
-def _item_lines(index: int, error: ItemError) -> Sequence[_Line]:
+def _item_lines(event: ItemFinished, error: ItemError) -> Sequence[_Line]:
     # After a run was stopped every remaining item is not attempted: the one record of the run is enough.
     level = logging.DEBUG if error.code == "not_attempted" else logging.WARNING
-    fields = {"index": index, "code": error.code, "retryable": error.retryable}
+    name = {} if event.row is None else {"row": event.row}
+    fields: dict[str, object] = {"index": event.result.index, **name, "code": error.code, "retryable": error.retryable}
     because = {**fields, "error_message": error.message}
     return [(level, "item failed", fields), (logging.DEBUG, "item failed because", because)]
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from kaizen_batch import BatchConfig, FileJob, run_job
+import pytest
+
+from kaizen_batch import BatchConfig, FileJob, logging_sink, run_job
 from kaizen_batch.agents import create_agent
 from kaizen_batch.files.target import OutputNames
 
@@ -27,6 +29,16 @@ async def test_failed_rows_have_the_format_of_the_input_and_the_name_of_the_row(
         assert result.failed_output == str(tmp_path / f"out.failed.{format}")
         failed = read(result.failed_output)
         assert [row["row"] for row in failed] == ["T-1", "T-2"] and list(failed[0])[:3] == ["ticket", "n", "row"]
+
+
+async def test_log_records_name_the_row(tmp_path: Path, write: Any, caplog: pytest.LogCaptureFixture) -> None:
+    config = BatchConfig(llm_provider="mock", max_concurrent=3, provider_options={"failures": {400: 0.5}, "seed": 4})
+    source = write("in.csv", [{"ticket": f"T-{number}", "n": number} for number in range(40)])
+    job = FileJob(source, tmp_path / "out.csv", template="{n}", id="ticket")
+    result = await run_job(job, create_agent(config), config, on_event=logging_sink("rows"))
+    named = [(record.index, record.row) for record in caplog.records if record.getMessage().startswith("item failed")]
+    assert len(named) == result.rows_failed > 5 and all(name == f"T-{index}" for index, name in named)
+    assert f"row=T-{named[0][0]} code=bad_request" in caplog.text
 
 
 async def test_a_sample_names_failed_rows_by_their_place_in_the_file(tmp_path: Path, write: Any, read: Any) -> None:
