@@ -90,7 +90,11 @@ class Upstream:
     def _tokens(self, body_bytes: int, max_output: int | None) -> tuple[int, int]:
         """Tokens to reserve for a call, and the headroom that a window must have beyond them."""
         estimate = self.limits.estimate
-        limit = min((rate.token_limit for rate in self._rates if rate.token_limit is not None), default=None)
+        limit = None
+        for rate in self._rates:  # not by a generator, which would cost more than all the rest of this
+            own = rate.token_limit
+            if own is not None and (limit is None or own < limit):
+                limit = own
         if limit is None:
             return estimate.tokens(body_bytes, max_output or 0), 0
         # Where nothing bounds an answer and none has told its length, a few calls go first.
