@@ -125,6 +125,6 @@ def _files(result: JobResult) -> Iterator[Line]:
         older = f"; the older {where} stays" if Path(where).is_file() else ""
         yield Line("wrote", f"no answered row{older}")
     else:
-        yield Line("wrote", "no row was answered yet" if not result.complete else f"0 rows to {where}")
+        yield Line("wrote", "nothing: no row was answered yet" if not result.complete else f"0 rows to {where}")
     if result.rows_failed:
         yield Line(" ", f"{count(result.rows_failed)} to {result.failed_output}, each with its error")

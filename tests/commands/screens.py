@@ -150,6 +150,8 @@ def _dead(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     with stage.terminal() as terminal:
         terminal.until(r"waiting for the endpoint to recover")
         yield "while it waits", terminal.until(r"calls in flight")
+        for _ in range(8):  # drawings, four a second: the wait is long enough to be named at the end
+            terminal.until(r"calls in flight")
         terminal.press_ctrl_c()
         yield "after Ctrl-C", terminal.end()
 
@@ -243,7 +245,7 @@ def masked(lines: list[str]) -> str:
     # A run that stops within a moment does not say that it waits.
     text = text.replace("stopping: waiting up to N for in-flight calls; Ctrl-C again to stop now ", "")
     # The speed and the waits are shown from one second on.
-    return re.sub(r"waited N for .*? (?=cost )", "", text.replace("rows in N (N):", "rows in N:"))
+    return re.sub(r"waited N for the budget (?=cost )", "", text.replace("rows in N (N):", "rows in N:"))
 
 
 def page() -> str:
