@@ -130,7 +130,7 @@ class RetryPolicy(BaseModel):
         # An overloaded server wants a longer wait than a stumbling one: start three doublings up.
         steps = count + 3 if isinstance(error, OverloadedError) else count
         if throttled:
-            # Everyone waits for what the server asked, but not for this item's own backoff.
+            # All workers wait for what the server asked, but not for this item's own backoff.
             return RetryAfter(self.backoff_s(steps), pause_s=(asked or 0.0) + self._jitter_s(asked or 0.0))
         return RetryAfter((asked or 0.0) + self.backoff_s(steps))
 

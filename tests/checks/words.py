@@ -85,7 +85,10 @@ OTHER_SENSES = (
     OtherSense("take", "kaizen_batch/engine", "the reader takes the next result"),
     OtherSense("held _held_by", "kaizen_batch/limits/queue.py", "a limit holds a queue back"),
     OtherSense("_held", "kaizen_batch/limits/adaptive.py", "throttles hold the limit down"),
-    OtherSense("_hold_s", "kaizen_batch/limits/rate.py", "how long a call keeps its share of a rate window"),
+    OtherSense("_hold_s", "kaizen_batch/limits/windows.py", "how long a call keeps its share of a rate window"),
+    OtherSense("_leave", "kaizen_batch/limits/windows.py", "a call leaves a rate window"),
+    OtherSense("lengths", "kaizen_batch/limits/token_estimate.py", "the lengths of answers"),
+    OtherSense("place _place", "kaizen_batch/limits", "a position in a list"),
 )
 
 PHRASES = (
