@@ -1,11 +1,11 @@
-"""A fixed number of places: what bounds the items that a run holds in memory."""
+"""A fixed number of slots, which bounds the items that a run holds in memory."""
 
 import asyncio
 from collections import deque
 
 
 class Slots:
-    """A fixed number of places, handed on first come, first served.
+    """A fixed number of slots, first come, first served.
 
     asyncio.Semaphore does the same, but looks at every waiter on each release; here a release is O(1). A waiter
     that is cancelled passes its turn on.
@@ -21,14 +21,14 @@ class Slots:
         return self._free
 
     def try_acquire(self) -> bool:
-        """Take a place if one is free."""
+        """Take a slot if one is free."""
         if self._free > 0:
             self._free -= 1
             return True
         return False
 
     async def acquire(self) -> None:
-        """Take a place, or wait for one."""
+        """Take a slot, or wait for one."""
         if self.try_acquire():
             return
         turn = asyncio.get_running_loop().create_future()
@@ -41,7 +41,7 @@ class Slots:
             raise
 
     def release(self) -> None:
-        """Hand a place to the next waiter, or keep it free."""
+        """Pass the slot to the next waiter, or keep it free."""
         waiters = self._waiters
         while waiters:
             turn = waiters.popleft()
