@@ -1,6 +1,8 @@
 """Real agents of kailash-kaizen, with a ParallelBatchStrategy of ours in the place of kaizen's."""
 
+import gc
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +17,13 @@ from kaizen_batch.agents.kaizen import is_kaizen_agent
 # kaizen's mock answers requests for a rebuttal with JSON.
 ITEM = {"prompt": "Write a rebuttal."}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def _garbage_collected() -> Iterator[None]:
+    """What kaizen leaves open is finalized within the test, whose filters know it, and not in a later one."""
+    yield
+    gc.collect()
 
 
 class Rebuttal(Signature):
