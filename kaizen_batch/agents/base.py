@@ -172,6 +172,10 @@ class AgentWrapper(Agent):
         """The canonical form of a request."""
         return self.wrapped.canonical(request)
 
+    def row_name(self, inputs: Any) -> str | None:
+        """The wrapped agent's name for an item."""
+        return self.wrapped.row_name(inputs)
+
     def max_output(self, request: object) -> int | None:
         """The most tokens an answer can have."""
         return self.wrapped.max_output(request)

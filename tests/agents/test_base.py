@@ -66,6 +66,7 @@ async def test_a_wrapper_has_every_member_of_the_agent_it_wraps() -> None:
         "prepare": ("hi",),
         "body": (request,),
         "canonical": (request,),
+        "row_name": ("hi",),
         "max_output": (request,),
         "keeps_timeout": (1.0,),
         "parse": (request, Completion(text="x")),
