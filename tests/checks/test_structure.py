@@ -15,7 +15,7 @@ ALLOWED = {
     "files over 300 lines": 7,
     "functions with a complexity over 10": 10,
     "internal functions with more than 4 parameters": 11,
-    "modules without a test module": 10,
+    "modules without a test module": 4,
 }
 """Figures that miss their bound today, as upper limits: lower one when you clear a place, never raise one.
 
