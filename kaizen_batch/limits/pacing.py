@@ -85,8 +85,6 @@ class Pacer:
 
     def reserve(self, reservation: Reservation, now: float) -> None:
         """Book a request that goes now."""
-        if not self.active:
-            return
         if self._probing:
             if self._next_at > now:
                 reservation.early = True
@@ -98,10 +96,9 @@ class Pacer:
             self._next_at = max(self._next_at + spacing_s, now - min(_LAG_S, spacing_s / 2))
 
     def commit(self, reservation: Reservation) -> None:
-        """A call has ended."""
-        if reservation.early:
-            reservation.early = False
-            self._early -= 1
+        """An early call has ended."""
+        reservation.early = False
+        self._early -= 1
 
     def answered(self) -> None:
         """A call was answered: it counts in the rate that is measured."""

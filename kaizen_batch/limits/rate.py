@@ -191,7 +191,8 @@ class RateLimiter:
             window.reserve(1)
         for window in self._tokens:
             window.reserve(tokens)
-        self._pacer.reserve(reservation, now)
+        if self._pacer.active:
+            self._pacer.reserve(reservation, now)
 
     def commit(self, reservation: Reservation, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
@@ -202,12 +203,13 @@ class RateLimiter:
             used = min(max(used, 0), _MOST)
         self._calls -= 1
         self._reserved -= reserved
-        sent_at = reservation.sent_at or None if self._counts_from == "sending" else None
+        sent_at = (reservation.sent_at or None) if self._counts_from == "sending" else None
         for window in self._requests:
             window.commit(1, 1, now, sent_at)
         for window in self._tokens:
             window.commit(reserved, used, now, sent_at)
-        self._pacer.commit(reservation)
+        if reservation.early:
+            self._pacer.commit(reservation)
 
     def answered(self) -> None:
         """A call was answered."""

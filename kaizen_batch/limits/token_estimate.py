@@ -13,7 +13,6 @@ exceeded, a window must have room for one call of one and a quarter times the lo
 """
 
 import math
-from bisect import bisect_left, insort
 from collections import deque
 
 _ANSWERS_NEEDED = 5
@@ -21,6 +20,7 @@ _MARGIN = 1.25
 _USUAL_RATIO = 0.25  # English text; the endpoint's own estimate is made like this too
 
 _SAMPLES = 500  # the lengths of so many answers are kept
+_LOOK_EACH = 50  # answers
 _SAMPLES_NEEDED = 20
 _QUANTILE = 0.99
 _OUTPUT_MARGIN = 1.1
@@ -40,8 +40,9 @@ class TokenEstimate:
         self._highest = 0.0
         self._unseen = 0
         self._answers = 0
-        self._recent: deque[int] = deque()
-        self._sorted: list[int] = []
+        self._recent: deque[int] = deque(maxlen=_SAMPLES)
+        self._usual: int | None = None
+        self._longest = 0
 
     def tokens(self, body_bytes: int, max_output: int) -> int:
         """Tokens that a call takes at most: those of its body and `max_output`."""
@@ -54,17 +55,12 @@ class TokenEstimate:
 
     def output(self, max_output: int | None) -> tuple[int, int] | None:
         """Output tokens to reserve for a call, and the headroom beyond; None while nothing bounds or tells them."""
-        lengths = self._sorted
-        if len(lengths) < _ANSWERS_NEEDED:
+        if self._usual is None:
             return None if max_output is None else (max_output, 0)
-        if len(lengths) < _SAMPLES_NEEDED:
-            reserved = math.ceil(_EARLY_MARGIN * lengths[-1])
-        else:
-            reserved = math.ceil(_OUTPUT_MARGIN * lengths[int(_QUANTILE * (len(lengths) - 1))])
-        longest = max(reserved, math.ceil(_MARGIN * lengths[-1]))
-        if max_output is not None:
-            reserved, longest = min(reserved, max_output), min(longest, max_output)
-        return reserved, longest - reserved
+        if max_output is None or max_output >= self._longest:
+            return self._usual, self._longest - self._usual
+        usual = min(self._usual, max_output)
+        return usual, max_output - usual
 
     def learn(self, body_bytes: int, input_tokens: int, output_tokens: int = 0) -> None:
         """Take in the usage of an answered call; senseless numbers (0 or less) are left out."""
@@ -83,7 +79,16 @@ class TokenEstimate:
             self.ratio = min(1.0, self._highest * _MARGIN)
 
     def _learn_output(self, tokens: int) -> None:
-        self._recent.append(tokens)
-        insort(self._sorted, tokens)
-        if len(self._recent) > _SAMPLES:
-            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
+        recent = self._recent
+        recent.append(tokens)
+        if tokens > self._longest or len(recent) <= _SAMPLES_NEEDED or self._answers % _LOOK_EACH == 0:
+            self._look(sorted(recent))
+
+    def _look(self, lengths: list[int]) -> None:
+        if len(lengths) < _ANSWERS_NEEDED:
+            return
+        if len(lengths) < _SAMPLES_NEEDED:
+            self._usual = math.ceil(_EARLY_MARGIN * lengths[-1])
+        else:
+            self._usual = math.ceil(_OUTPUT_MARGIN * lengths[int(_QUANTILE * (len(lengths) - 1))])
+        self._longest = max(self._usual, math.ceil(_MARGIN * lengths[-1]))
