@@ -8,10 +8,12 @@ second, or 50 in 10 s, under the same name. `Pacer` finds out, and it finds a ra
 - **free**: no spacing. Entered when the endpoint announces its window, or when a whole window was used ahead of the
   schedule without a refusal.
 - **even**: one request each `period / limit`, and 1% more. Entered by a refusal while the configured windows had room.
-- **learned**: refused without any known window, or even though evenly spaced. Between two refusals a window is full at
-  both ends, so the answers between them, divided by the time, are the endpoint's rate. It is used at 98% and
-  grows, slowly at first and then faster (like CUBIC, RFC 9438), so that a higher limit is found and the known one costs
-  few refusals. Before the first measurement the rate is what `Retry-After` suggests, doubling every second.
+- **learned**: refused without any known window, or even though evenly spaced, and more often than one call in ten.
+  Between two refusals a window is full at both ends, so the answers between them, divided by the time, are the
+  endpoint's rate. It is used at 98% and grows, slowly at first and then faster (like CUBIC, RFC 9438), so that a higher
+  limit is found and the known one costs few refusals. Before the first measurement the rate is what `Retry-After`
+  suggests, doubling every second. Refusals that go on below the measured rate are no limit but noise: the rate is
+  forgotten, and twice as many refusals are needed to learn one again.
 
 Refusals of calls that were sent before the last change belong to it and change nothing.
 """
@@ -27,6 +29,10 @@ _EARLY = 3
 _SLACK = 1.01  # of the even spacing: a window of exactly `limit` spacings must not hold one more
 _LAG_S = 0.05  # how far a late timer may be caught up
 _SHARE = 0.98
+_ENOUGH = 3.0  # refusals
+_CONTRADICTIONS = 12
+_APART_S = 0.5  # what comes together counts once
+_FORGETS = 0.1  # of a refusal, with each answer: one in ten is a limit, less is noise
 _LEAST = 0.95  # of the rate before: what a measurement over a burst may leave
 _PAUSED = 0.25
 _GROWTH = 0.001  # a second
@@ -45,8 +51,12 @@ class Pacer:
     __slots__ = (
         "_answers",
         "_changed_at",
+        "_contradicted_at",
+        "_contradictions",
         "_early",
+        "_enough",
         "_epoch_at",
+        "_evidence",
         "_fair_s",
         "_grows_from",
         "_interval_s",
@@ -70,6 +80,10 @@ class Pacer:
         self._epoch_at = -math.inf
         self._pause_s = 0.0
         self._answers = 0
+        self._evidence = 0.0
+        self._enough = _ENOUGH
+        self._contradictions = 0
+        self._contradicted_at = -math.inf
         self._rate: float | None = None
         self._measured = False
         self.active: bool = self._probing or self._interval_s > 0
@@ -103,6 +117,8 @@ class Pacer:
     def answered(self) -> None:
         """A call was answered: it counts in the rate that is measured."""
         self._answers += 1
+        if self._evidence:
+            self._evidence = max(0.0, self._evidence - _FORGETS)
 
     def window_is_known(self) -> None:
         """Requests may come in bursts: the endpoint announced its window, or let a whole one through at once."""
@@ -115,11 +131,33 @@ class Pacer:
             return
         if self._fair_s and not self._interval_s:
             self._probing, self._interval_s = False, self._fair_s
+        elif not self._is_limited(now):
+            return
         else:
             self._learn(retry_after_s, now)
+        self._evidence, self._contradictions = 0.0, 0
         self._changed_at = self._next_at = now
         self._grows_from = now + (retry_after_s or 0.0)
         self.active = True
+
+    def _is_limited(self, now: float) -> bool:
+        """Whether refusals come so often that they must be those of a rate limit, and not of a busy server."""
+        self._evidence += 1.0
+        if self._rate is None:
+            return self._evidence >= self._enough
+        if not self._measured or self._current(now) >= self._rate:
+            return True
+        if now >= self._contradicted_at + _APART_S:
+            self._contradicted_at = self._changed_at = now
+            self._contradictions += 1
+            self._rate *= _SHARE
+        if self._contradictions >= _CONTRADICTIONS:
+            # Refused as before, although slower than the measured rate: slowing down does not help.
+            self._rate, self._measured, self._evidence = None, False, 0.0
+            self._contradictions = 0
+            self._enough *= 2
+            self.active = self._interval_s > 0
+        return False
 
     def _learn(self, retry_after_s: float | None, now: float) -> None:
         rate, elapsed_s = self._rate, now - self._epoch_at
