@@ -156,14 +156,10 @@ class Upstream:
             for slots in self._slots:
                 slots.throttled(now)
         if isinstance(error, ThrottledError):
-            # At once, before this call passes its slot on; the retry policy may make it longer.
-            limits.watch_out()
-            limits.breaker.cause = _cause(error, self.endpoint)
-            limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now)
+            self._learn_throttle(error, reservation, now)
+        elif limits.troubled:
             for rate in self._rates:
-                rate.throttled(error.retry_after_s, reservation.sent_at, now)
-            if limits.rate.active:
-                limits.activate(limits.rate)
+                rate.answered()  # not refused as too fast
         if isinstance(error, BadRequestError):
             limits.breaker.succeeded(reservation)
         if not isinstance(error, ServerError | NoAnswerError):
@@ -171,6 +167,17 @@ class Upstream:
         limits.watch_out()
         limits.breaker.cause = _cause(error, self.endpoint)
         return limits.breaker.failed(index, reservation.sent_at, now)
+
+    def _learn_throttle(self, error: ThrottledError, reservation: Reservation, now: float) -> None:
+        # At once, before this call passes its slot on; the retry policy may make the pause longer.
+        limits = self.limits
+        limits.watch_out()
+        limits.breaker.cause = _cause(error, self.endpoint)
+        limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now)
+        for rate in self._rates:
+            rate.throttled(error.retry_after_s, reservation.sent_at, now)
+        if limits.rate.active:
+            limits.activate(limits.rate)
 
     def pause(self, seconds: float, sent_at: float, now: float) -> None:
         """Let no call through for so long: the endpoint asked for it."""

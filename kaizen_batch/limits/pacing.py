@@ -8,7 +8,7 @@ second, or 50 in 10 s, under the same name. `Pacer` finds out, and it finds a ra
 - **free**: no spacing. Entered when the endpoint announces its window, or when a whole window was used ahead of the
   schedule without a refusal.
 - **even**: one request each `period / limit`, and 1% more. Entered by a refusal while the configured windows had room.
-- **learned**: refused without any known window, or even though evenly spaced, and more often than one call in ten.
+- **learned**: refused without any known window, or even though evenly spaced, and more often than one call in five.
   Between two refusals a window is full at both ends, so the answers between them, divided by the time, are the
   endpoint's rate. It is used at 98% and grows, slowly at first and then faster (like CUBIC, RFC 9438), so that a higher
   limit is found and the known one costs few refusals. Before the first measurement the rate is what `Retry-After`
@@ -29,10 +29,10 @@ _EARLY = 3
 _SLACK = 1.01  # of the even spacing: a window of exactly `limit` spacings must not hold one more
 _LAG_S = 0.05  # how far a late timer may be caught up
 _SHARE = 0.98
-_ENOUGH = 3.0  # refusals
-_CONTRADICTIONS = 12
+_ENOUGH = 5.0  # refusals
+_CONTRADICTIONS = 6
 _APART_S = 0.5  # what comes together counts once
-_FORGETS = 0.1  # of a refusal, with each answer: one in ten is a limit, less is noise
+_FORGETS = 0.2  # of a refusal, with each answer: one in five is a limit, less is noise
 _LEAST = 0.95  # of the rate before: what a measurement over a burst may leave
 _PAUSED = 0.25
 _GROWTH = 0.001  # a second
