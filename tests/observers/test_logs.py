@@ -11,7 +11,7 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.simulator import Simulator
 from kaizen_batch.simulator.server import error_reply
 
-QUICK = RetryPolicy(wait_initial=0.001, wait_max=0.005)
+QUICK = RetryPolicy(wait_initial=0, wait_max=0.005)
 
 
 async def run(simulator: Simulator, items: list[Any], sink: Any) -> None:
