@@ -45,6 +45,7 @@ FATAL_AT_THE_ENDPOINT = {
     "ModelNotFoundError",
     "QuotaExhaustedError",
     "EndpointDownError",
+    "TlsError",
 }
 FATAL = FATAL_AT_THE_ENDPOINT | {"JournalError", "StoppedError", "DeadlineError", "BudgetExhaustedError"}
 
