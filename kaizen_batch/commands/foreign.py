@@ -15,6 +15,7 @@ import click
 
 from kaizen_batch.commands.command import say
 from kaizen_batch.commands.run import main as run
+from kaizen_batch.commands.settings import without_option
 from kaizen_batch.texts.terminal import printable
 
 _ASKED = ("provider", "base_url", "fallback")
@@ -48,21 +49,10 @@ def ask_first(stored: Sequence[str], more: Sequence[str], folder: Path) -> None:
 
 def _parsed(words: Sequence[str]) -> dict[str, Any]:
     """The options of `run` in these words, with those of the environment; nothing is imported or read."""
-    context = run.make_context("run", _without_config(words), resilient_parsing=True)
+    context = run.make_context("run", without_option(words, _CONFIG), resilient_parsing=True)
     found = {name: context.params.get(name) for name in _ASKED}
     return {**found, "base_url": found["base_url"] or os.environ.get("OPENAI_BASE_URL") or None}
 
 
 def _has_config(words: Sequence[str]) -> bool:
     return any(word == _CONFIG or word.startswith(f"{_CONFIG}=") for word in words)
-
-
-def _without_config(words: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if word == _CONFIG:
-            next(rest, None)
-        elif not word.startswith(f"{_CONFIG}="):
-            kept.append(word)
-    return kept

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,11 +131,11 @@ def again(ctx: click.Context, input: str | None = None, **changes: Any) -> str:
         for name in inputs[1:]:
             words.remove(name)
     for name, value in changes.items():
-        words = [*_without(words, f"--{name.replace('_', '-')}"), f"--{name.replace('_', '-')}", str(value)]
+        words = [*without_option(words, f"--{name.replace('_', '-')}"), f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(["kaizen-batch", "run", *words])
 
 
-def _without(words: list[str], flag: str) -> list[str]:
+def without_option(words: Iterable[str], flag: str) -> list[str]:
     """The words but for an option with one value, in either spelling."""
     kept: list[str] = []
     rest = iter(words)
