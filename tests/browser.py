@@ -16,12 +16,12 @@ _FLAGS = (
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One Chromium per module. Without it, tests are skipped, or fail under KAIZEN_REQUIRE_BROWSER=1."""
+    """One Chromium per module. Without it, tests are skipped, or fail under REQUIRE_BROWSER=1."""
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, driver = which("chromium"), which("chromedriver")
     if not chromium or not driver:
         missing = "chromium and chromedriver are not installed: apt-get install chromium chromium-driver"
-        pytest.fail(missing) if os.environ.get("KAIZEN_REQUIRE_BROWSER") == "1" else pytest.skip(missing)
+        pytest.fail(missing) if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip(missing)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):

@@ -1,7 +1,8 @@
-"""Shared fixtures. pytest-socket blocks the network except for 127.0.0.1, and no key of this machine is used."""
+"""Shared fixtures. pytest-socket blocks the network except for 127.0.0.1; no key or option of this machine is read."""
 
 import asyncio
 import inspect
+import os
 import warnings
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    for name in [name for name in os.environ if name.startswith("KAIZEN_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

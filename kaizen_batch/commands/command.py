@@ -51,7 +51,7 @@ _ARGUMENTS = "kaizen_batch.arguments"
 _CONFIG_FILE = "kaizen_batch.config_file"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
 _PREFIX = "KAIZEN"
-_OTHER_VARIABLES = ("KAIZEN_REQUIRE_BROWSER", "KAIZEN_BATCH_COMPLETE")
+_COMPLETION = "KAIZEN_BATCH_COMPLETE"
 _LABEL_WIDTH = 10
 
 
@@ -210,7 +210,7 @@ def _warn_of_unknown_variables(command: click.Command) -> None:
     """A misspelled variable would be ignored without a word."""
     known = {f"{_PREFIX}_{parameter.name.upper()}" for parameter in command.params if parameter.name}
     for name in os.environ:
-        if name.startswith(f"{_PREFIX}_") and name not in known and name not in _OTHER_VARIABLES:
+        if name.startswith(f"{_PREFIX}_") and name not in known and name != _COMPLETION:
             hint = did_you_mean(name, known)
             if hint:
                 say(f"warning   the environment variable {name} is not read: {hint.strip()}")

@@ -1,7 +1,7 @@
 """Real servers and middleboxes on 127.0.0.1, started for the tests of this folder.
 
 `.ci/interop` installs them, from Debian's and PyPI's packages. Where one is missing, its tests are skipped, unless
-KAIZEN_REQUIRE_INTEROP is set.
+REQUIRE_INTEROP is set.
 """
 
 import os
@@ -29,7 +29,7 @@ def found(program: str | Path) -> str:
     path = shutil.which(str(program)) or shutil.which(str(program), path="/usr/sbin")
     if path is None:
         message = f"{program} is not installed: run .ci/interop"
-        if os.environ.get("KAIZEN_REQUIRE_INTEROP"):
+        if os.environ.get("REQUIRE_INTEROP"):
             pytest.fail(message)
         pytest.skip(message)
     return path
