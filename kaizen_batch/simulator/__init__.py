@@ -6,8 +6,9 @@
 >>> simulator.ledger.billed
 1
 
-It serves `/v1/chat/completions` and `/v1/models`, enforces rate limits, adds latency, injects faults at given rates,
-and keeps a ledger of every call (`GET /ledger`, `GET /ledger?entries=0`, `POST /ledger/reset`).
+It serves `/v1/chat/completions`, `/v1/models`, `/v1/files` and `/v1/batches`, enforces rate limits, adds latency,
+injects faults at given rates, runs batches on an accelerated clock, and keeps a ledger of every call (`GET /ledger`,
+`GET /ledger?entries=0`, `POST /ledger/reset`).
 From a shell: `python -m kaizen_batch.simulator --port 0`.
 """
 

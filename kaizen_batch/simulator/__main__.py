@@ -24,7 +24,7 @@ def _option(spec: "Field[Any]") -> Callable[[Callable[..., None]], Callable[...,
     elif default is None:
         given = {"type": _OPTIONAL[str(spec.type)]}
     elif isinstance(default, float):
-        given = {"type": click.FloatRange(0, 1 if name.startswith("rate_") else None)}
+        given = {"type": click.FloatRange(0, 1 if "rate_" in name else None)}
     flag = "--" + name.replace("_", "-")
     declaration = f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag
     return click.option(declaration, default=default, show_default=True, help=_HELP.get(name), **given)

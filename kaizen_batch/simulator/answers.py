@@ -75,18 +75,19 @@ def answer(call: Call, other_id: str, headers: bytes = b"") -> RawResponse:
         return RawResponse(then="hang")
     if call.fault == "not_json":
         return RawResponse(to_bytes(200, _HTML, b"text/html", headers))
-    body = _completion(call, other_id if call.fault == "duplicate_id" else call.id)
+    body = completion_bytes(call, other_id if call.fault == "duplicate_id" else call.id)
     if call.fault == "bad_json":
         return RawResponse(to_bytes(200, body[: len(body) // 2], _JSON, headers))
     whole = to_bytes(200, body, b"text/plain" if call.fault == "wrong_type" else _JSON, headers)
     return RawResponse(whole[: -(len(body) // 2)], "close") if call.fault == "truncated" else RawResponse(whole)
 
 
-def _completion(call: Call, answer_id: str) -> bytes:
+def completion_bytes(call: Call, answer_id: str = "") -> bytes:
+    """The body of the answer to a call, by default with the call's own id."""
     # Formatted by hand: four times as fast as json.dumps, and this is the server's hot path.
     usage = "" if call.fault == "no_usage" else _usage(call)
     text = (
-        f'{{"id": "{answer_id}", "object": "chat.completion", "created": 0, "model": '
+        f'{{"id": "{answer_id or call.id}", "object": "chat.completion", "created": 0, "model": '
         f'{json.dumps(call.body.get("model"))}, "choices": [{{"index": 0, "finish_reason": "stop", "message": '
         f'{{"role": "assistant", "content": {json.dumps(call.text)}}}}}]{usage}}}'
     )

@@ -17,6 +17,7 @@ from kaizen_batch.simulator.answers import (
     reply_bytes,
     to_bytes,
 )
+from kaizen_batch.simulator.batch_endpoint import BatchEndpoint, as_response
 from kaizen_batch.simulator.faults import FaultInjector, slowdown
 from kaizen_batch.simulator.ledger import Entry, Ledger
 from kaizen_batch.simulator.settings import TORN, Reply, Settings, error_reply
@@ -44,6 +45,7 @@ class Endpoint:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self.bodies: deque[object] = deque(maxlen=1000)
         self.scripted: deque[Reply] = deque()
+        self.scripted_batches: deque[Reply] = deque()
         self.down = False
         self.down_mode = "500"
         self.hang_s: float = settings.hang_s
@@ -55,6 +57,7 @@ class Endpoint:
         self._admitted = 0
         self._working: dict[Call, asyncio.TimerHandle] = {}
         self._last_id = "chatcmpl-0000000000000000"
+        self._batches = BatchEndpoint(settings, self._bill_in_batch, _unsupported)
         self._routes = {
             (b"GET", b"/v1/models"): self._models,
             (b"GET", b"/ledger"): self._show,
@@ -65,6 +68,7 @@ class Endpoint:
         """The server is running on this loop."""
         self._loop = loop
         self._started_at = loop.time()
+        self._batches.batches.start(loop)
 
     def stop(self) -> None:
         """Drop the calls in progress: they are not billed."""
@@ -72,16 +76,25 @@ class Endpoint:
             timer.cancel()
             self.ledger.leave()
         self._working.clear()
+        self._batches.batches.stop()
 
     def handle(self, request: Request, deliver: Deliver) -> None:
         """Handle a request; `deliver` is called once, now or later."""
         path = request.target.partition(b"?")[0]
         if path == b"/v1/chat/completions" and request.method == b"POST":
             self._chat(request, deliver)
+        elif path.startswith((b"/v1/files", b"/v1/batches")):
+            self._batch_call(request, deliver)
         elif route := self._routes.get((request.method, path)):
             deliver(RawResponse(to_bytes(200, json.dumps(route(request)).encode())))
         else:
             deliver(RawResponse(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
+
+    def _batch_call(self, request: Request, deliver: Deliver) -> None:
+        refusal = TORN if self.down else self.scripted_batches.popleft() if self.scripted_batches else None
+        refusal = refusal or self._wrong_key(request)
+        answered = as_response(refusal) if refusal else None
+        deliver(answered or self._batches.handle(request.method, request.target, request.body))
 
     def _models(self, request: Request) -> dict[str, object]:
         return {"object": "list", "data": _MODELS}
@@ -117,6 +130,7 @@ class Endpoint:
         return (
             self._wrong_key(request)
             or _unsupported(call.body)
+            or self._no_flex(call)
             or self._exhausted()
             or self._overloaded()
             or self._fault(call)
@@ -128,6 +142,11 @@ class Endpoint:
         if wanted is None or request.authorization == f"Bearer {wanted}".encode():
             return None
         return error_reply(401, "invalid_api_key", "Incorrect API key provided")
+
+    def _no_flex(self, call: Call) -> Reply | None:
+        if self._settings.flex or call.body.get("service_tier") != "flex":
+            return None
+        return error_reply(400, "invalid_service_tier", "service_tier flex is not available", param="service_tier")
 
     def _exhausted(self) -> Reply | None:
         # Admitted calls will be billed: counting these instead of the bills makes the quota exact.
@@ -194,10 +213,17 @@ class Endpoint:
     def _limit_lines(self) -> bytes:
         return header_lines(self._limits.headers(self._loop.time())) if self._limits.given else b""
 
-    def _bill(self, call: Call, status: int) -> Entry:
+    def _bill(self, call: Call, status: int, mode: str = "live") -> Entry:
         settings = self._settings
         usd = (call.prompt_tokens * settings.price_input + call.output_tokens * settings.price_output) / 1e6
-        return Entry(status, True, call.prompt_sha256, call.tokens, call.at, call.model, usd, call.charged, call.fault)
+        if call.body.get("service_tier") == "flex":
+            mode = "flex"
+        usd *= 1.0 if mode == "live" else settings.batch_discount
+        charged, fault = call.charged, call.fault
+        return Entry(status, True, call.prompt_sha256, call.tokens, call.at, call.model, usd, charged, fault, mode)
+
+    def _bill_in_batch(self, call: Call) -> None:
+        self.ledger.record(self._bill(call, 200, "batch"))
 
     def _refuse(self, call: Call, reply: Reply, deliver: Deliver) -> None:
         billed = reply.status == 200

@@ -16,7 +16,7 @@ class Entry:
 
     `status` is the HTTP status, 0 when the client got no response; `at` the time of arrival, in seconds of the
     server's monotonic clock; `tokens` the total used, `charged` the tokens charged to the window; `usd` the price;
-    `fault` the injected fault.
+    `fault` the injected fault; `mode` how it was asked: `live`, `flex` or `batch`.
     """
 
     status: int
@@ -28,6 +28,7 @@ class Entry:
     usd: float = 0.0
     charged: int = 0
     fault: str = ""
+    mode: str = "live"
 
 
 class Ledger:
@@ -129,6 +130,15 @@ class Ledger:
     def billed_by_prompt(self) -> dict[str, int]:
         """How often each prompt was billed, by its SHA-256."""
         return dict(Counter(entry.prompt_sha256 for entry in self.entries if entry.billed))
+
+    def billed_by_mode(self) -> dict[str, tuple[int, float]]:
+        """How many requests were billed in each mode, and what they cost together, in USD."""
+        found: dict[str, tuple[int, float]] = {}
+        for entry in self.entries:
+            if entry.billed:
+                number, usd = found.get(entry.mode, (0, 0.0))
+                found[entry.mode] = number + 1, usd + entry.usd
+        return found
 
     def worst_window(self, window_s: float) -> tuple[int, int]:
         """The most billed requests, and the most charged tokens, in any window of `window_s` seconds.

@@ -134,9 +134,10 @@ def _authorization(headers: dict[bytes, bytes]) -> bytes:
 class Simulator:
     """A running endpoint as a context manager; use its `base_url` and `ledger` inside the `with` block.
 
-    The options are those of Settings. `reply_with` scripts the next responses; `bodies` holds the JSON of the last
-    1,000 requests; `down = True` refuses every call, as `down_mode` says, until it is reset. A second `with` block
-    listens on the same port and continues the same ledger. Raises: OSError when the port is in use.
+    The options are those of Settings. `reply_with` scripts the next responses, `reply_to_batches_with` those about
+    files and batches; `bodies` holds the JSON of the last 1,000 requests; `down = True` refuses every call, as
+    `down_mode` says, until it is reset. A second `with` block listens on the same port and continues the same ledger.
+    Raises: OSError when the port is in use.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
@@ -184,6 +185,10 @@ class Simulator:
     def reply_with(self, *replies: Reply) -> None:
         """Send these responses to the next calls."""
         self._endpoint.scripted.extend(replies)
+
+    def reply_to_batches_with(self, *replies: Reply) -> None:
+        """Send these responses to the next requests to `/v1/files` and `/v1/batches`."""
+        self._endpoint.scripted_batches.extend(replies)
 
     def __enter__(self) -> Self:
         self._started.clear()

@@ -43,7 +43,24 @@ class Settings:
     - `rate_duplicate_id`: the right answer with the id of another one.
     - `rate_hang`: no response; the connection stays open for `hang_s`.
 
+    Batches (`/v1/files` and `/v1/batches`):
+    - `batch_s`: seconds from the creation of a batch to its end.
+    - `batch_window_s`: seconds until a batch expires, which stand for its 24 hours.
+    - `batch_cancel_s`: seconds from a cancellation to its end.
+    - `batch_discount`: price of a request in a batch, and of one with the service tier flex, as a share of a live one.
+    - `batch_queue_tokens`: prompt tokens of all open batches; above it a batch fails with token_limit_exceeded.
+    - `batch_list`: batches can be listed.
+    - `batch_zero_counts`: the counts of requests are always 0.
+    - `batch_mixed_case`: states are sometimes in upper case.
+    - `batch_rate_expired`: share of requests that expire, unbilled.
+    - `batch_rate_error`: share of requests that fail with a 500, unbilled.
+    - `batch_rate_missing`: share of requests that are in neither file, billed.
+    - `batch_rate_null_output`: share of batches that complete without an output file, billed.
+    - `batch_rate_lost_upload`: share of uploads whose response is lost.
+    - `batch_rate_lost_create`: share of creations whose response is lost.
+
     Other:
+    - `flex`: requests with the service tier flex are accepted.
     - `retry_after_s`: seconds that a throttled client is asked to wait.
     - `torn_before_billing`: a torn call is not billed.
     - `hang_s`: seconds until a hung connection is closed.
@@ -80,6 +97,21 @@ class Settings:
     rate_no_usage: float = 0.0
     rate_duplicate_id: float = 0.0
     rate_hang: float = 0.0
+    batch_s: float = 0.05
+    batch_window_s: float = 86_400.0
+    batch_cancel_s: float = 0.01
+    batch_discount: float = 0.5
+    batch_queue_tokens: int | None = None
+    batch_list: bool = True
+    batch_zero_counts: bool = False
+    batch_mixed_case: bool = False
+    batch_rate_expired: float = 0.0
+    batch_rate_error: float = 0.0
+    batch_rate_missing: float = 0.0
+    batch_rate_null_output: float = 0.0
+    batch_rate_lost_upload: float = 0.0
+    batch_rate_lost_create: float = 0.0
+    flex: bool = True
     retry_after_s: float = 0.05
     torn_before_billing: bool = True
     hang_s: float = 3600.0
@@ -93,9 +125,15 @@ class Settings:
                 raise ValueError(f"{name} must be a finite number >= 0; given: {value!r}")
         if sum(self.rates().values()) > 1 + 1e-9:
             raise ValueError(f"the rates must not add up to more than 1; given: {self.rates()}")
-        if not self.window_s or self.knee == 0:
-            raise ValueError("window_s and knee must be above 0")
+        if 0 in (self.window_s, self.batch_s, self.knee):
+            raise ValueError("window_s, batch_s and knee must be above 0")
+        self._check_batches()
         self._check_times()
+
+    def _check_batches(self) -> None:
+        for name, share in self.numbers().items():
+            if name.startswith("batch_rate_") and share > 1:
+                raise ValueError(f"{name} must be a share from 0 to 1; given: {share!r}")
 
     def _check_times(self) -> None:
         if self.brownout is not None and not self.brownout[0] < self.brownout[1]:
