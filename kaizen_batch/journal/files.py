@@ -1,32 +1,17 @@
-"""Opening the file: as a reader, or as the one writer."""
+"""Connections to the file, opening it as a reader, and files that appear whole."""
 
-import json
-import logging
 import os
-import socket
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from kaizen_batch.errors import JournalError
-from kaizen_batch.journal import faults, identity, integrity, schema, statements
+from kaizen_batch.journal import faults, identity, integrity, schema
 from kaizen_batch.journal.format_1 import as_format_2
-from kaizen_batch.journal.migration import migrate
+from kaizen_batch.journal.wal import has_wal
 
 _BUSY_S = 30.0  # how long another program may hold SQLite's own lock before we give up
-_CACHE_KIB = 64 * 1024  # the index of keys is read at random
-_READERS_S = 1.0  # how long readers may hold up the close
-_WAL_PAGES = 250  # the -wal is folded in when it has a megabyte
-
-_abandoned: list["Opened"] = []
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Connection(sqlite3.Connection):
@@ -40,19 +25,6 @@ class Connection(sqlite3.Connection):
         if self.file is not None:
             identity.disconnected(self.file)
             self.file = None
-
-
-@dataclass
-class Opened:
-    """A journal that is open for writing: its connection, its keys, and what was found on the way.
-
-    `token` is what the main file says about being open.
-    """
-
-    connection: Connection
-    token: str = field(default_factory=lambda: os.urandom(8).hex())
-    keys: list[tuple[bytes, int]] = field(default_factory=list)
-    findings: integrity.Findings = field(default_factory=integrity.Findings)
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
@@ -69,13 +41,13 @@ def open_reader(path: Path) -> Connection:
     with faults.translated(path):
         if path.is_dir():
             raise faults.unwritable(path, "it is a folder")
-        if not path.is_file() or _is_empty(path):
+        if not path.is_file() or path.stat().st_size == 0:
             raise faults.missing(path)
         if identity.in_use(path):
             return _checked_reader(path, "mode=rw")
-        _check_size(path)
+        check_size(path)
         integrity.check_readable(path)
-        if not integrity.is_closed(path):
+        if has_wal(path) or not integrity.is_closed(path):
             # Read only: the last to close it must not fold in what a killed run left, for the -wal is the proof that
             # nothing is missing.
             return _checked_reader(path, "mode=ro")
@@ -88,90 +60,8 @@ def open_reader(path: Path) -> Connection:
             return _checked_reader(path, "immutable=1")
 
 
-@contextmanager
-def write_lock(path: Path) -> Iterator[None]:
-    """The right to write, for one process at a time; the kernel gives it back when the process dies.
-
-    Two locks: a file beside the journal, which works everywhere and can be deleted, and one on the journal itself,
-    which holds under every name of it.
-
-    Raises: JournalError (`journal_locked`, `journal_unwritable`, `journal_damaged`).
-    """
-    if path.is_dir():
-        raise faults.unwritable(path, "it is a folder")
-    if not path.parent.is_dir():
-        raise faults.unwritable(path, f"the folder {str(path.parent)!r} does not exist")
-    from filelock import FileLock, Timeout  # only a run with a journal needs it
-
-    lock = FileLock(f"{path}.lock", blocking=False, mode=0o600)
-    try:
-        lock.acquire()
-    except (Timeout, RuntimeError):  # RuntimeError: another lock object of this very thread holds it
-        raise faults.locked(path, _holder(path)) from None
-    except OSError as error:
-        raise faults.of_os_error(path, error) from error
-    try:
-        with faults.translated(path):
-            if not path.exists() and _has_wal(path):
-                raise faults.damaged(path, f"it is not there, but '{path.name}-wal' is")
-            with identity.file_lock(path):
-                yield
-    finally:
-        lock.release()
-
-
-def open_writer(path: Path, *, creator: str, now: float, accept_loss: bool = False) -> Opened:
-    """The connection that writes: creates the file, or brings it to this format, verifies and recovers it.
-
-    The caller holds `write_lock`. Raises: JournalError.
-    """
-    with faults.translated(path):
-        if not identity.in_use(path):
-            _check_size(path)
-        try:
-            integrity.check_writable(path)
-        except JournalError as error:
-            if not accept_loss:
-                raise
-            _accept(path, error)
-        opened = Opened(_connect(str(path)))
-        try:
-            _set_up(opened, path, creator, now)
-        except BaseException:
-            close_writer(opened)
-            raise
-        return opened
-
-
-def close_writer(opened: Opened) -> None:
-    """Fold the -wal in, record that the journal is closed, and close it."""
-    if _marked_as_closed(opened.connection):
-        opened.connection.close()
-    else:
-        # Closing would delete the -wal, and with it the proof that nothing is missing.
-        abandon(opened)
-
-
-def abandon(opened: Opened) -> None:
-    """Leave a connection open until the process ends, because closing it would delete the -wal by its name."""
-    _abandoned.append(opened)
-
-
-def _marked_as_closed(connection: Connection) -> bool:
-    # In two steps, so that the main file says "closed" only when it holds everything.
-    give_up = time.monotonic() + _READERS_S
-    with suppress(sqlite3.Error):
-        while not integrity.checkpoint(connection):
-            if time.monotonic() > give_up:
-                return False
-            time.sleep(0.01)  # noqa: TID251 - a reader is in the middle of a page; this thread is nobody's loop
-        if connection.execute(statements.HAS_META).fetchone() is not None:
-            connection.execute(statements.DROP_META, ("open",))
-        return integrity.checkpoint(connection)
-    return False
-
-
-def _connect(name: str, *, uri: bool = False) -> Connection:
+def connect(name: str, *, uri: bool = False) -> Connection:
+    """A connection to a file, by its path or its URI; the file is created if there is none."""
     connection = sqlite3.connect(
         name, uri=uri, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=Connection
     )
@@ -179,54 +69,6 @@ def _connect(name: str, *, uri: bool = False) -> Connection:
     connection.file = identity.file_id(path)
     identity.connected(connection.file)
     return connection
-
-
-def _set_up(opened: Opened, path: Path, creator: str, now: float) -> None:
-    connection = opened.connection
-    version = _version(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    # FULL: a commit outlives a power cut, not only a killed process. Group commit makes it affordable.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-    with transaction(connection):
-        if version == 0:
-            create_tables(connection, creator)
-        elif version == 1:
-            migrate(connection, path)
-        opened.findings, opened.keys = integrity.verify(connection, path, now)
-        connection.execute(statements.RECOVER)
-        integrity.set_open(connection, path, opened.token)
-    integrity.checkpoint(connection)
-    # From here on the -wal is never empty, so that an empty one is not what a killed run left.
-    owner = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
-    connection.execute(statements.SET_META, ("owner", owner))
-    _report(path, opened.findings)
-
-
-def create_tables(connection: sqlite3.Connection, creator: str) -> None:
-    """The tables of a new journal."""
-    for part in schema.CREATE.split(";"):
-        connection.execute(part)
-    connection.execute(statements.SET_META, ("creator", creator))
-
-
-def _report(path: Path, findings: integrity.Findings) -> None:
-    if findings.damaged:
-        logger.warning(
-            "journal %r: %d of %d rows were damaged; their requests are asked again, and may be paid twice",
-            str(path),
-            findings.damaged,
-            findings.rows,
-        )
-
-
-def _accept(path: Path, error: JournalError) -> None:
-    """Go on with what is there; a -wal that does not belong to the file is set aside."""
-    logger.warning("journal %r: loss accepted: %s", str(path), error.message)
-    wal = Path(f"{path}-wal")
-    if integrity.is_closed(path) and wal.exists():
-        wal.replace(f"{wal}.set-aside")
 
 
 @contextmanager
@@ -261,20 +103,15 @@ def replacing(target: Path) -> Iterator[Path]:
             os.close(handle)
 
 
-def _check_size(path: Path) -> None:
+def check_size(path: Path) -> None:
     """Two losses that SQLite does not see. Raises: JournalError."""
-    size, has_wal = path.stat().st_size, _has_wal(path)
-    if size == 0 and has_wal:
+    size, with_wal = path.stat().st_size, has_wal(path)
+    if size == 0 and with_wal:
         # It would take the empty file for a new one, and drop the -wal, which may be all that is left.
         raise faults.damaged(path, f"it is empty, but '{path.name}-wal' is not")
-    if size and not has_wal and size % _page_bytes(path):
+    if size and not with_wal and size % _page_bytes(path):
         # It would fill up the last page with zeros. (With a -wal, a copy of that page may be in there.)
         raise faults.damaged(path, "it ends in the middle of a page")
-
-
-def _has_wal(path: Path) -> bool:
-    wal = Path(f"{path}-wal")
-    return wal.is_file() and not _is_empty(wal)
 
 
 def _page_bytes(path: Path) -> int:
@@ -284,9 +121,9 @@ def _page_bytes(path: Path) -> int:
 
 
 def _checked_reader(path: Path, options: str) -> Connection:
-    connection = _connect(f"{path.as_uri()}?{options}", uri=True)
+    connection = connect(f"{path.as_uri()}?{options}", uri=True)
     try:
-        version = _version(connection, path)
+        version = format_of(connection, path)
         if version == 0:
             raise faults.missing(path)
         if version == 1:
@@ -298,7 +135,7 @@ def _checked_reader(path: Path, options: str) -> Connection:
     return connection
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def format_of(connection: sqlite3.Connection, path: Path) -> int:
     """The format of the file, 0 for a new one. Raises: JournalError for a file that is no journal we know."""
     application, version, objects = (
         connection.execute(query).fetchone()[0]
@@ -308,24 +145,8 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         return 0
     if application != schema.APPLICATION_ID:
         raise faults.foreign(path)
+    if version == 0:
+        raise faults.damaged(path, "its format is not recorded")
     if version > schema.FORMAT:
         raise faults.too_new(path, version, schema.FORMAT)
     return int(version)
-
-
-def _holder(path: Path) -> str:
-    try:
-        with closing(open_reader(path)) as connection:
-            owner: Any = json.loads(connection.execute(statements.GET_META, ("owner",)).fetchone()[0])
-        since = _utc(owner["since"])
-        return f"process {owner['pid']} on {owner['host']} since {since}"
-    except (JournalError, sqlite3.Error, TypeError):
-        return "another run"
-
-
-def _utc(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _is_empty(path: Path) -> bool:
-    return path.stat().st_size == 0

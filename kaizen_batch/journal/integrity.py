@@ -8,6 +8,7 @@ that back. So it is known which of these it is:
     open, no whole -wal     a copy of the .db alone, or a lost or damaged -wal: refused
     open, another inode     a raw copy of an open journal: refused
     closed, a foreign -wal  a .db put back beside a newer -wal: refused
+    of format 1, or just created, and a whole -wal: SQLite replays it, as it would have then
 
 "Refused" is what `accept_loss` overrides. Once open, each row is compared with its checksums; a damaged one is marked
 as failed, reported, and asked again.
@@ -26,7 +27,7 @@ from typing import Any
 from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.identity import file_id, in_use
 from kaizen_batch.journal.records import DAMAGED, STATES, Cells, error_column, is_intact
-from kaizen_batch.journal.wal import last_pages, read_wal
+from kaizen_batch.journal.wal import WalState, has_wal, last_pages, read_wal
 
 _PAGE = 2000
 _LAST_S = 60.0
@@ -70,7 +71,7 @@ def check_readable(path: Path) -> None:
     """
     token = token_of(path)
     # Looked at a second time, because a run may just have closed it.
-    if token is not None and not _has_content(path) and token_of(path) == token:
+    if token is not None and not has_wal(path) and token_of(path) == token:
         raise faults.incomplete(path, _no_wal(path))
 
 
@@ -78,21 +79,35 @@ def check_writable(path: Path) -> None:
     """Raise JournalError (`journal_incomplete`) for a part of a journal, or parts of several. The lock is held."""
     mark, used = _open_mark(path), in_use(path)
     state = read_wal(path, with_index=not used)
-    if mark is None:
-        if state is not None and state.valid and not used and not _is_folded_in(path):
-            raise faults.mixed(path)
-    elif state is None or not state.valid:
-        raise faults.incomplete(path, _no_wal(path))
-    elif mark.get("inode") != file_id(path)[1]:
-        fix = "use the file itself, or a copy that Journal(path).snapshot() made"
-        raise faults.incomplete(path, "this is a copy of its file", fix)
-    elif state.is_damaged:
+    if mark is not None:
+        _check_open(path, mark, state)
+    elif not used and state is not None and state.valid and has_foreign_wal(path):
+        raise faults.mixed(path)
+    if state is not None and state.is_damaged and (mark is not None or not _can_be_marked(path)):
         raise faults.incomplete(path, f"{path.name + '-wal'!r}, where its last answers are, is damaged or cut short")
 
 
-def _has_content(path: Path) -> bool:
-    wal = Path(f"{path}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+def _check_open(path: Path, mark: dict[str, Any], state: WalState | None) -> None:
+    if state is None or not state.valid:
+        raise faults.incomplete(path, _no_wal(path))
+    if mark.get("inode") != file_id(path)[1]:
+        fix = "use the file itself, or a copy that Journal(path).snapshot() made"
+        raise faults.incomplete(path, "this is a copy of its file", fix)
+
+
+def has_foreign_wal(path: Path) -> bool:
+    """Whether the -wal beside a main file that is not marked as open belongs to another file, or another state of it.
+
+    A file that was just created, and one of format 1, cannot be marked: then the -wal itself must name this file, if it
+    ends in this format.
+    """
+    if _can_be_marked(path):
+        return not _is_folded_in(path)
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != schema.FORMAT:
+            return False
+        mark = _mark_in(connection)
+    return mark is None or mark.get("inode") != file_id(path)[1]
 
 
 def _no_wal(path: Path) -> str:
@@ -171,16 +186,30 @@ def _rows(connection: sqlite3.Connection) -> Iterator[Any]:
 
 def _open_mark(path: Path) -> dict[str, Any] | None:
     """What the main file alone says about being open; None for a closed journal, an older format, or no answer."""
-    # Not read through the -wal: SQLite would replay it, and that is what is in question.
-    with (
-        suppress(sqlite3.Error, ValueError, TypeError),
-        closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection,
-    ):
-        if connection.execute("PRAGMA user_version").fetchone()[0] < 2:
-            return None
-        row = connection.execute(statements.GET_META, ("open",)).fetchone()
+    if not _can_be_marked(path):
+        return None
+    with suppress(sqlite3.Error), closing(_main_file(path)) as connection:
+        return _mark_in(connection)
+    return None
+
+
+def _mark_in(connection: sqlite3.Connection) -> dict[str, Any] | None:
+    row = connection.execute(statements.GET_META, ("open",)).fetchone()
+    with suppress(ValueError, TypeError):
         return None if row is None else dict(json.loads(row[0]))
     return None
+
+
+def _can_be_marked(path: Path) -> bool:
+    """Whether the main file alone is of a format that records whether it is open."""
+    with suppress(sqlite3.Error), closing(_main_file(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0]) > 1
+    return True
+
+
+def _main_file(path: Path) -> sqlite3.Connection:
+    # Not read through the -wal: SQLite would replay it, and that is what is in question.
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def _is_folded_in(path: Path) -> bool:

@@ -12,16 +12,8 @@ from typing import Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema, statements
-from kaizen_batch.journal.files import (
-    Opened,
-    close_writer,
-    open_reader,
-    open_writer,
-    real_path,
-    replacing,
-    transaction,
-    write_lock,
-)
+from kaizen_batch.journal.files import open_reader, real_path, replacing, transaction
+from kaizen_batch.journal.opening import Opened, close_writer, open_writer, write_lock
 from kaizen_batch.journal.records import (
     STATES,
     Entry,

@@ -1,10 +1,12 @@
 """From format 1 to format 2: keys that hash the question take the place of keys that hashed bytes on the wire.
 
 All of it is one transaction under the journal's lock: until it is committed, the file is a complete one of format 1,
-and after a crash the next opening begins again. Each key is recomputed from the body that the row has kept. The
-endpoint was part of the old key and in no column: of all endpoints that the runs on this journal have named, it is
-the one that gives the old key. A row whose endpoint cannot be found keeps its old key, its money and its answer, but
-no request will find it.
+and after a crash the next opening begins again. Before the commit its sums are compared with those of the old tables,
+and a copy of the old file is kept until it is on the disk (`old_file`).
+
+Each key is recomputed from the body that the row has kept. The endpoint was part of the old key and in no column: of
+all endpoints that the runs on this journal have named, it is the one that gives the old key. A row whose endpoint
+cannot be found keeps its old key, its money and its answer, but no request will find it.
 
 Two rows of format 1 can ask one question, such as one under two values of `max_tokens`. They become one, with the sums
 of their money, and the better answer: one that ended by itself, else the longer limit, else the later one.
@@ -14,10 +16,11 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
+from math import isclose
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kaizen_batch.journal import schema, statements
+from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.canonical import body_form, key_of
 from kaizen_batch.journal.format_1 import old_key
 from kaizen_batch.journal.records import as_bytes, as_text, checksum
@@ -83,6 +86,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("CREATE UNIQUE INDEX migrating ON calls (key)")
     unknown = sum(_copy(connection, row, runs) for row in _rows(connection))
     connection.execute("DROP INDEX migrating")
+    _check_sums(connection, path)
     connection.execute("DROP TABLE calls_1")
     if unknown:
         logger.warning(
@@ -90,6 +94,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             str(path),
             unknown,
         )
+
+
+def _check_sums(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise JournalError unless every call and every dollar of the old tables is in the new ones."""
+    sums = ", ".join(f"total({name})" for name in _SUMMED)
+    old, new = (connection.execute(f"SELECT {sums} FROM {table}").fetchone() for table in ("calls_1", "calls"))
+    if not all(isclose(*pair, rel_tol=1e-9, abs_tol=1e-9) for pair in zip(old, new, strict=True)):
+        raise faults.damaged(path, f"its sums would change in the new format, from {old} to {new}")
 
 
 def _runs(connection: sqlite3.Connection) -> list[_Run]:

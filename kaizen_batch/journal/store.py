@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, integrity, statements
-from kaizen_batch.journal.files import Opened, abandon, close_writer, open_writer, transaction, write_lock
+from kaizen_batch.journal.files import transaction
 from kaizen_batch.journal.identity import Watch
 from kaizen_batch.journal.integrity import Findings
+from kaizen_batch.journal.opening import Opened, abandon, close_writer, open_writer, write_lock
 from kaizen_batch.journal.records import Entry, Totals, as_bytes, entry_of
 
 # Rows of a statement: multiples of eight and what is left of one, so that statements stay in the connection's cache.

@@ -38,6 +38,12 @@ class WalState:
         return self.later or (self.expected is not None and self.expected > self.valid)
 
 
+def has_wal(database: Path) -> bool:
+    """Whether there is a log beside a database, and anything in it."""
+    path = Path(f"{database}-wal")
+    return path.is_file() and path.stat().st_size > 0
+
+
 def read_wal(database: Path, *, with_index: bool) -> WalState | None:
     """The state of the log beside a database; None if there is none, or not even a beginning of one."""
     path = Path(f"{database}-wal")

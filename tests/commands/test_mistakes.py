@@ -96,7 +96,7 @@ def test_an_input_that_is_not_utf_8_or_no_table(wrong: Callable[..., str], folde
 
 
 def test_a_journal_that_another_run_holds(wrong: Callable[..., str], folder: Path, cli: Cli) -> None:
-    from kaizen_batch.journal.files import write_lock
+    from kaizen_batch.journal.opening import write_lock
 
     with write_lock(folder / "labels.csv.journal.db"):
         assert "is in use by" in wrong(*RUN)

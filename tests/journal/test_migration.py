@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 
 from kaizen_batch import BatchConfig, Completion, ParallelBatchStrategy, Provider, RetryPolicy
 from kaizen_batch.agents import create_agent
-from kaizen_batch.journal import Journal, Totals, schema
+from kaizen_batch.errors import JournalError
+from kaizen_batch.journal import Entry, Journal, Totals
 
 DATA = Path(__file__).resolve().parent / "data"
 ITEMS = [f"item {number}" for number in range(6)]
@@ -179,47 +181,142 @@ async def test_a_row_whose_endpoint_is_not_known_is_kept(old: Callable[[str], Pa
     assert len(Journal(path)) == 6 and Journal(path).totals() == before
 
 
-KILLED = """
-import sys, time
+KILLER = """
+import json, os, signal, sqlite3, sys
 from pathlib import Path
-from kaizen_batch.journal import migration
-from kaizen_batch.journal.journal import Journal
-steps, at = 0, int(sys.argv[2])
-def counted(function):
-    def call(*values):
-        global steps
-        steps += 1
-        if steps == at:
-            import os, signal
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*values)
-    return call
-migration._insert = counted(migration._insert)
-migration._run_of = counted(migration._run_of)
-import kaizen_batch.journal.integrity as integrity
-integrity.set_open = counted(integrity.set_open)
-integrity.checkpoint = counted(integrity.checkpoint)
-Journal(sys.argv[1]).prune(states=("failed",), older_than_s=1e12)
+from kaizen_batch.journal.files import Connection
+from kaizen_batch.journal.store import Store
+
+# A kill loses nothing that was written, synced or not; syncing would only make this slow.
+def execute(connection, text, *cells):
+    return sqlite3.Connection.execute(connection, text.replace("= FULL", "= OFF"), *cells)
+
+Connection.execute = execute
+
+def open_store(path, at):
+    # Counts each call of a function of the journal and of SQLite, and kills the process before number `at`.
+    steps = 0
+    def profile(frame, event, called):
+        nonlocal steps
+        if "call" in event and os.sep + "journal" + os.sep in frame.f_code.co_filename:
+            steps += 1
+            if steps == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+    store = Store(Path(path))
+    sys.setprofile(profile)
+    store.open(creator="test", now=0.0)
+    sys.setprofile(None)
+    print(steps, flush=True)
+    os._exit(0)
+
+for line in sys.stdin:
+    path, at = json.loads(line)
+    if not os.fork():
+        open_store(path, at)
+    if os.waitstatus_to_exitcode(os.wait()[1]):
+        print(-at, flush=True)
+"""
+POINTS = 20
+
+
+def opened_and_killed(paths: list[Path], ats: list[int]) -> list[int]:
+    """Open each journal in a process that is killed at a step, 0 for none; the steps of each, or minus the last one."""
+    lines = "".join(f"{json.dumps([str(path), at])}\n" for path, at in zip(paths, ats, strict=True))
+    process = subprocess.run([sys.executable, "-c", KILLER], input=lines, capture_output=True, text=True, check=True)
+    return [int(steps) for steps in process.stdout.split()]
+
+
+PECULIAR = ("two_limits", "killed")
+EVERY_KIND = [*CASES, *PECULIAR, "failures", "functions", "one_argument", "own_agent", "surrogates"]
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_a_migration_that_is_killed_begins_again(old: Callable[[str], Path], name: str) -> None:
+    source = old(name)
+
+    def copied(to: str) -> Path:
+        for part in ("", "-wal"):
+            if Path(f"{source}{part}").exists():
+                shutil.copy(f"{source}{part}", source.with_name(f"{to}.db{part}"))
+        return source.with_name(f"{to}.db")
+
+    whole = copied("whole")
+    [steps] = opened_and_killed([whole], [0])
+    # At every point where the contents are peculiar, and else at one in four, each kind at others.
+    points = range(POINTS) if name in PECULIAR else range(EVERY_KIND.index(name) % 4, POINTS, 4)
+    ats = [1 + (steps - 2) * point // (POINTS - 1) for point in points]
+    paths = [copied(str(at)) for at in ats]
+    assert opened_and_killed(paths, ats) == [-at for at in ats]
+    expected = contents(whole)
+    for path in paths:
+        old_file = Path(f"{path}.format-1")
+        if old_file.exists():  # complete, or not there
+            assert Journal(old_file).totals().attempts == expected[0].attempts
+    assert min(opened_and_killed(paths, [0] * len(paths))) > 0
+    for path in paths:
+        assert contents(path) == expected, path.name
+        assert not list(path.parent.glob(f"{path.name}.format-1*"))
+
+
+def contents(path: Path) -> tuple[Totals, list[Entry]]:
+    with Journal(path) as journal:
+        return journal.totals(), sorted(journal, key=lambda entry: entry.key)
+
+
+async def opened(path: Path) -> None:
+    async with Journal(path).writing() as journal:
+        assert journal.findings.damaged == 0
+
+
+@pytest.mark.parametrize("name", ["two_limits", "killed"])
+def test_a_full_disk_leaves_the_old_journal_as_it_was(old: Callable[[str], Path], name: str) -> None:
+    path = old(name)
+    parts = [file for file in (path, Path(f"{path}-wal")) if file.exists()]
+    source = {file: file.read_bytes() for file in parts}
+    limited = FULL_DISK.format(path=str(path))
+    outcomes = set()
+    for power in range(9):
+        room = 4096 * 2**power
+        for file, content in source.items():
+            file.write_bytes(content)
+        process = subprocess.run([sys.executable, "-c", limited, str(room)], capture_output=True, text=True, check=True)
+        outcomes.add(process.stdout.strip())
+        assert not list(path.parent.glob(f"{path.name}.format-1*"))
+        with closing(sqlite3.connect(path)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            assert connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+        assert version == (2 if process.stdout.strip() == "migrated" else 1)
+        if "migrated" in outcomes:
+            break
+    assert outcomes > {"migrated"} and outcomes <= {"migrated", "journal_full", "journal_unwritable"}
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from kaizen_batch.errors import JournalError
+from kaizen_batch.journal.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+store = Store(Path({path!r}))
+try:
+    store.open(creator="test", now=0.0)
+    print("migrated")
+except JournalError as error:
+    print(error.code)
 """
 
 
-def test_a_migration_that_is_killed_begins_again(old: Callable[[str], Path], tmp_path: Path) -> None:
-    reference = old("two_limits")
-    expected = Journal(reference).totals()
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    shutil.copy(reference, kept)
-    for at in range(1, 41, 2):
-        path = tmp_path / f"{at}.db"
-        shutil.copy(kept / "two_limits.db", path)
-        process = subprocess.run([sys.executable, "-c", KILLED, str(path), str(at)], check=False)
-        assert process.returncode in (-9, 0)
-        totals = Journal(path).totals()
-        assert (totals.attempts, totals.spent_usd) == (expected.attempts, pytest.approx(expected.spent_usd))
-        batch = asyncio.run(resume(path, ITEMS, max_tokens=200, **OPENAI))
-        assert batch.summary.calls == 0, at
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.FORMAT
+def test_a_file_that_has_the_name_of_the_copy_is_not_touched(old: Callable[[str], Path]) -> None:
+    path = old("mock")
+    other = Path(f"{path}.format-1")
+    other.write_text("mine")
+    with pytest.raises(JournalError) as caught:
+        asyncio.run(opened(path))
+    assert caught.value.code == "journal_unwritable" and str(other) in caught.value.message
+    assert other.read_text() == "mine"
+    other.unlink()
+    asyncio.run(opened(path))
 
 
 def test_totals_of_an_old_journal_have_no_unknown_prices(old: Callable[[str], Path]) -> None:
