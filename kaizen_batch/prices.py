@@ -16,7 +16,7 @@ from msgspec import Struct
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, ModelPrice, TieredPrices
+    from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, PriceVariant, TieredPrices
 
 _OPENAI = "https://api.openai.com/v1"
 
@@ -166,7 +166,7 @@ def _in_integers(fresh: float, output: float, cached: float | None) -> tuple[int
     return per_fresh, per_cached, per_output, unit * 1_000_000
 
 
-def price_of(model: str, base_url: str | None = None) -> Price | None:
+def price_of(model: str, base_url: str | None = None, mode: str = "standard") -> Price | None:
     """The list price of a model at an endpoint, or None if nobody can say: then the user has to.
 
     >>> price_of("gpt-4o-mini")
@@ -174,16 +174,17 @@ def price_of(model: str, base_url: str | None = None) -> Price | None:
     >>> price_of("gpt-4o-mini", "http://127.0.0.1:8000/v1") is None
     True
 
-    `base_url` None is OpenAI. Never too low for text in, text out at the standard service tier: input that a cache
-    stores is dearer with some models, so all input is; a price that changes with the hour, or within a week, is the
-    dearest of those. None for a model that bills requests, searches, media or seconds, and for an unknown model or
+    `base_url` None is OpenAI. `mode` is the service tier, or "batch"; one that the list does not know has no price.
+
+    Never too low for text in, text out: input that a cache stores is dearer with some models, so all input is; a price
+    that changes with the hour, or within a week, is the dearest of those. None for a model that bills requests, searches, media or seconds, and for an unknown model or
     host (a proxy, a server of one's own). Source: the data inside genai-prices; nothing is fetched.
     """
-    return _price_on(datetime.now(UTC).date(), model, base_url or _OPENAI)
+    return _price_on(datetime.now(UTC).date(), model, base_url or _OPENAI, mode)
 
 
 @cache
-def _price_on(day: date, model: str, base_url: str) -> Price | None:
+def _price_on(day: date, model: str, base_url: str, mode: str) -> Price | None:
     from genai_prices.data_snapshot import get_snapshot  # a quarter of a second: only runs that need prices pay it
 
     try:
@@ -192,8 +193,7 @@ def _price_on(day: date, model: str, base_url: str) -> Price | None:
         return None
     if _only_looks_like(provider.api_pattern, base_url) or _SEARCHES_UNASKED.search(f"{model} {found.id}".lower()):
         return None
-    prices = found.prices
-    candidates = list(_in_force(prices, day)) if isinstance(prices, list) else [prices]
+    candidates = _candidates(found, day, mode)
     if not candidates or not all(_is_text_only(price) for price in candidates):
         return None
     return _dearest(candidates)
@@ -217,6 +217,31 @@ def _in_force(prices: "list[ConditionalPrice]", day: date) -> "Iterator[ModelPri
         # A day's grace, for where a date begins depends on the provider's time zone.
         if entry.constraint is None or (starts is not None and starts < day):
             return
+
+
+def _candidates(found: "ModelInfo", day: date, mode: str) -> "list[ModelPrice]":
+    """Every price of a model that may hold in a mode."""
+    standard = list(_in_force(found.prices, day)) if isinstance(found.prices, list) else [found.prices]
+    if mode in _STANDARD:
+        return standard
+    variants = [variant.prices for variant in found.price_variants or () if _is_for(variant, mode, day)]
+    return [_changed(price, variant) for price in standard for variant in variants]
+
+
+# "auto" is the tier of the project, which is the standard one unless somebody has bought another.
+_STANDARD = ("standard", "default", "auto")
+
+
+def _is_for(variant: "PriceVariant", mode: str, day: date) -> bool:
+    """Whether these prices are those of a mode alone (and not of a region), and are in force."""
+    starts = getattr(variant.constraint, "start_date", day)
+    return starts <= day and variant.when in ({"service_tier": mode}, {"processing": mode})
+
+
+def _changed(price: "ModelPrice", variant: "ModelPrice") -> "ModelPrice":
+    """A price with what a variant changes; if it does not name cached input, that has no discount."""
+    own = {name: value for name, value in vars(variant).items() if value is not None}
+    return type(price)(**{**vars(price), "cache_read_mtok": None, **own})
 
 
 def _is_text_only(price: "ModelPrice") -> bool:

@@ -297,3 +297,24 @@ def test_a_lookup_opens_no_socket_and_starts_no_thread(monkeypatch: pytest.Monke
 def test_the_price_list_is_loaded_by_the_first_lookup_only() -> None:
     code = "import sys, kaizen_batch.prices; sys.exit('genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "price"),
+    [
+        ("standard", Price(1.25, 10.0, 0.125)),
+        ("auto", Price(1.25, 10.0, 0.125)),
+        ("default", Price(1.25, 10.0, 0.125)),
+        ("flex", Price(0.625, 5.0, 0.0625)),
+        ("batch", Price(0.625, 5.0, 0.0625)),
+        ("priority", Price(2.5, 20.0, 0.25)),
+        ("scale", None),
+    ],
+)
+def test_each_mode_has_its_own_price(mode: str, price: Price | None) -> None:
+    assert price_of("gpt-5", mode=mode) == price
+
+
+def test_cached_input_has_no_discount_in_a_mode_that_names_none() -> None:
+    batch = price_of("o3", mode="batch")
+    assert batch == Price(1.0, 4.0, None)

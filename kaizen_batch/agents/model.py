@@ -11,7 +11,15 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, EmptyOutputError, RefusedOutputError, TruncatedOutputError
 from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
 from kaizen_batch.prices import Price
-from kaizen_batch.providers import Completion, OutputSchema, Provider, Request, configure_provider, create_provider
+from kaizen_batch.providers import (
+    Completion,
+    OutputSchema,
+    Parameters,
+    Provider,
+    Request,
+    configure_provider,
+    create_provider,
+)
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 
 
@@ -32,11 +40,14 @@ class ModelAgent(Agent):
         self.name: str = config.model
         self.endpoint: str = provider.endpoint
         self.endpoint_name: str = config.endpoint_name or provider.endpoint
-        self.price: Price | None = config.price or provider.price(config.model)
+        self.price: Price | None = config.price or _list_price(provider, config)
         self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
         self._output = OutputSchema(signature.__name__, schema) if schema else None
-        self._parameters = config.model, config.temperature, config.max_tokens
+        parameters = Parameters.of(config.parameters) if config.parameters else None
+        asked = "temperature" in config.model_fields_set
+        self._before = config.model, config.temperature, config.max_tokens
+        self._after = self._output, parameters, asked
 
     def body(self, request: Request) -> bytes:
         """The request as the provider sends it."""
@@ -46,7 +57,7 @@ class ModelAgent(Agent):
         """The canonical form of a request: the question, without how it is sent."""
         if not self.provider.standard_body:
             return body_form(self.endpoint_name, self.provider.body(request), temperature=request.temperature)
-        frame = _frame(self.endpoint_name, request.model, request.temperature, request.output)
+        frame = _frame(self.endpoint_name, request.temperature, request.parameters, (request.model, request.output))
         return frame.around(request.messages)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
@@ -73,8 +84,9 @@ class ModelAgent(Agent):
     def prepare(self, inputs: object) -> Request:
         """Render one item. Raises: InputError if it does not fit the signature."""
         messages = self.signature.messages(inputs, self.config.system_prompt)
-        model, temperature, max_tokens = self._parameters
-        return Request(model, messages, temperature, max_tokens, self._output)
+        model, temperature, max_tokens = self._before
+        output, parameters, asked = self._after
+        return Request(model, messages, temperature, max_tokens, output, parameters, asked)
 
     def complete(self, request: Request) -> Awaitable[Completion]:
         """Send one call."""
@@ -125,10 +137,25 @@ def _why_empty(completion: Completion) -> str:
 
 
 @lru_cache(maxsize=256)
-def _frame(endpoint_name: str, model: str, temperature: float | None, output: OutputSchema | None) -> Frame:
+def _frame(
+    endpoint_name: str, temperature: float | None, more: Parameters | None, asked: tuple[str, OutputSchema | None]
+) -> Frame:
     """The canonical form around the messages: the same for all requests of a run."""
-    parameters = {} if temperature is None else {"temperature": temperature}
+    model, output = asked
+    parameters: dict[str, object] = {} if temperature is None else {"temperature": temperature}
+    if more is not None:
+        parameters.update(more.values)
     return chat_frame(endpoint_name, model, parameters, None if output is None else (output.name, output.schema))
+
+
+def _list_price(provider: Provider, config: BatchConfig) -> Price | None:
+    """What the model costs at the service tier that the parameters ask for."""
+    tier = config.parameters.get("service_tier")
+    return (
+        provider.price(config.model)
+        if tier in (None, "auto", "default")
+        else provider.price_in(config.model, str(tier))
+    )
 
 
 ProviderLike = Provider | type[Provider] | AgentLike
@@ -164,4 +191,4 @@ def _model_agent(config: BatchConfig, signature: type[Signature], provider: Prov
 
 
 def _provider_options(config: BatchConfig) -> tuple[Any, ...]:
-    return config.llm_provider, config.base_url, config.api_key, config.provider_options
+    return config.llm_provider, config.base_url, config.api_key, config.provider_options, config.headers

@@ -13,7 +13,6 @@ from kaizen_batch.prices import context_window_of
 # Structured Outputs begin with gpt-4o-2024-08-06: https://platform.openai.com/docs/guides/structured-outputs
 _WITHOUT_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(-(?!o)|$)|gpt-4o-2024-05-13|o1-(mini|preview)|chatgpt-4o")
 _NOT_CHAT = re.compile(r"text-embedding|whisper|tts-|dall-e|gpt-image|omni-moderation|davinci|babbage")
-_DEFAULT_TEMPERATURE = 0.1  # left out for a model that rejects it
 _FIXED_TEMPERATURE = re.compile(r"o[134](-|$)|gpt-5(?!.*chat)")
 
 
@@ -36,5 +35,10 @@ def _of_openai(config: BatchConfig, *, schema: bool) -> Iterator[str]:
         yield f"{model} is not a chat model: every row will fail; choose one such as gpt-4o-mini"
     elif schema and _WITHOUT_SCHEMA.match(model):
         yield f"{model} does not support JSON schemas: rows will fail; choose one such as gpt-4o-mini"
-    elif config.temperature not in (None, _DEFAULT_TEMPERATURE) and _FIXED_TEMPERATURE.match(model):
-        yield f"{model} does not accept --temperature: it answers with its own"
+    elif _asks_for_a_temperature(config) and _FIXED_TEMPERATURE.match(model):
+        yield f"{model} does not accept --temperature: rows will fail; leave it out"
+
+
+def _asks_for_a_temperature(config: BatchConfig) -> bool:
+    """Whether a temperature was given that a model may reject; the default is left out where that is needed."""
+    return "temperature" in config.model_fields_set and config.temperature not in (None, 1)

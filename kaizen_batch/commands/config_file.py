@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kaizen_batch.commands.parameters import pairs_of
 from kaizen_batch.errors import ConfigError, did_you_mean
 
 
@@ -60,6 +61,11 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
 
 
 def _value(key: str, value: object, path: Path) -> object:
+    if isinstance(value, dict) and key in ("parameters", "headers"):
+        return pairs_of(value) if key == "parameters" else [f"{name}={text}" for name, text in value.items()]
     if isinstance(value, dict):
-        raise ConfigError(f"the config file {str(path)!r} has a table [{key}]: options belong at the top level")
+        raise ConfigError(
+            f"the config file {str(path)!r} has a table [{key}]: options belong at the top level, but for [parameters] "
+            "and [headers]"
+        )
     return value

@@ -8,6 +8,7 @@ import click
 from kaizen_batch.commands.command import F, config_option, json_option
 from kaizen_batch.commands.config_file import names_of
 from kaizen_batch.commands.file_options import FILE_OPTIONS, INPUT
+from kaizen_batch.commands.parameters import OrNone
 from kaizen_batch.files.names import STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -37,11 +38,33 @@ _MODEL = (
         help="openai (any compatible endpoint), mock (in process, free), or package.module:Name.",
     ),
     click.option("--base-url", metavar="URL", help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]"),
-    click.option("--temperature", type=click.FloatRange(0, 2), default=0.1, show_default=True, help="0 to 2."),
+    click.option(
+        "--temperature",
+        type=OrNone(click.FloatRange(0, 2)),
+        metavar="T",
+        help="0 to 2, or none: leave it to the endpoint.  [default: 0.1, if the model takes it]",
+    ),
     click.option(
         "--max-tokens",
-        type=click.IntRange(1),
-        help="Most tokens of an answer.  [default: the model's own limit; with --budget 2000]",
+        type=OrNone(click.IntRange(1)),
+        metavar="N",
+        help="Most tokens of an answer, or none.  [default: the model's own limit; with --budget 2000]",
+    ),
+    click.option(
+        "--param",
+        "--parameters",
+        "param",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other field of the request: reasoning_effort=low, seed=7, service_tier=flex. Repeatable.",
+    ),
+    click.option(
+        "--header",
+        "--headers",
+        "header",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Further header; the value names an environment variable: 'X-Key=${MY_KEY}'. Repeatable.",
     ),
     click.option(
         "--fallback",

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from kaizen_batch.agents import Agent, create_agent
 from kaizen_batch.commands.command import arguments_of, say, value_of
+from kaizen_batch.commands.parameters import headers_of, parameters_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import is_stream
@@ -51,6 +52,7 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     """The config of a run. Raises: ConfigError."""
     given = {name: options[name] for name in _SAME_NAME}
     given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
+    given["parameters"], given["headers"] = parameters_of(options["param"]), headers_of(options["header"])
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
     given["journal"] = journal = journal_of(options)
     if options["accept_loss"] and journal is not None and journal.is_file():

@@ -8,6 +8,9 @@ from pydantic_core import ErrorDetails
 from kaizen_batch.errors import did_you_mean
 from kaizen_batch.limits.retries import RetryPolicy
 
+# Their values are not shown; those of parameters may be prompts.
+_SECRET = ("api_key", "provider_options", "fallbacks", "headers", "parameters")
+
 REDACTED = "***REDACTED***"
 """The placeholder for keys and endpoints in a workflow that Kailash serialized."""
 
@@ -25,7 +28,7 @@ def _explain_one(details: ErrorDetails, options: Mapping[str, object], known: li
     message = details["msg"].removeprefix("Value error, ")
     if not name:
         return f"option 'fallbacks' is invalid: {message}"
-    if name.partition(".")[0] in ("api_key", "provider_options", "fallbacks"):
+    if name.partition(".")[0] in _SECRET:
         return f"option {name!r} is invalid: {message}"
     given = _shown(options, name) if name.partition(".")[0] in options else "the value from the environment"
     return f"option {name!r} is invalid: {message}; given: {given}"

@@ -18,6 +18,7 @@ from pydantic import (
 
 from kaizen_batch.config.messages import REDACTED, explain, redacted
 from kaizen_batch.config.options import BatchOptions, RunOptions
+from kaizen_batch.config.requests import checked_headers, checked_parameters, none_if_left_out, stored_headers
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.limits.rate import RateLimit, rate_limits
 from kaizen_batch.limits.retries import RetryPolicy
@@ -130,6 +131,7 @@ class RunConfig(_Options):
 # What belongs to one model at one endpoint: a fallback does not inherit it and may set its own.
 _LIMITS = ("requests_per_second", "requests_per_minute", "requests_per_day", "tokens_per_minute")
 _OF_ONE_MODEL = (*_LIMITS, "price", "endpoint_name")
+_OF_ONE_HOST = ("headers", "parameters")
 _FOR_FALLBACKS = frozenset({*_LIMITS, "price", "pacing", "rate_counts_from"})
 _NOT_FOR_FALLBACKS = frozenset(RunConfig.model_fields) - _FOR_FALLBACKS | {"api_key", "fallbacks"}
 _SECRET_OPTIONS = frozenset({"api_key", "base_url", "token", "password", "auth", "secret"})
@@ -163,6 +165,9 @@ class BatchConfig(RunConfig):
       import path `"package.module:Provider"`; `provider_options` are passed to the provider's constructor.
     - `model`, `temperature` (0 to 2; None leaves it to the endpoint), `max_tokens` (of an answer; None
       likewise), `system_prompt`.
+    - `parameters`: any other fields of the request body, such as `{"reasoning_effort": "low", "seed": 7}`.
+    - `headers`: further headers. A value `"${NAME}"` or `"Scheme ${NAME}"` names an environment variable; any other
+      value is a secret, which no workflow, journal or log contains.
     - `on_truncated`: if `max_tokens` cuts off a text, `"keep"` returns it and counts it as truncated, `"fail"` fails
       the item. An answer with a schema always fails, because it cannot be parsed.
     - `on_empty`: an answer without any text fails the item (`"fail"`; it may be re-asked), or is returned (`"keep"`).
@@ -189,6 +194,8 @@ class BatchConfig(RunConfig):
     )
     endpoint_name: str | None = Field(default=None, min_length=1)
     system_prompt: str | None = None
+    parameters: dict[str, object] = Field(default_factory=dict)
+    headers: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
     on_truncated: Literal["keep", "fail"] = "keep"
     on_empty: Literal["fail", "keep"] = "fail"
     fallbacks: tuple[str | dict[str, object], ...] = ()
@@ -200,8 +207,8 @@ class BatchConfig(RunConfig):
             self,
             llm_provider: str = ...,
             model: str = ...,
-            temperature: float | None = ...,
-            max_tokens: int | None = ...,
+            temperature: float | Literal["none"] | None = ...,
+            max_tokens: int | Literal["none"] | None = ...,
             max_concurrent: int = ...,
             /,
             **options: Unpack[BatchOptions],
@@ -233,6 +240,25 @@ class BatchConfig(RunConfig):
         if not all("!" <= sign <= "~" for sign in text):
             raise ValueError("must be plain ASCII without spaces or line breaks")
         return SecretStr(text) if text else None
+
+    @field_validator("temperature", "max_tokens", mode="before")
+    @classmethod
+    def _none_may_be_a_word(cls, value: object) -> object:
+        return none_if_left_out(value)
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _fields_of_a_body(cls, parameters: object) -> dict[str, object]:
+        return checked_parameters(parameters)
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _headers_of_http(cls, headers: object) -> dict[str, SecretStr]:
+        return checked_headers(headers)
+
+    @field_serializer("headers")
+    def _headers_without_secrets(self, headers: dict[str, SecretStr]) -> dict[str, str]:
+        return stored_headers(headers)
 
     @field_validator("provider_options")
     @classmethod
@@ -282,11 +308,15 @@ class BatchConfig(RunConfig):
     def _fallback(self, fallback: str | dict[str, object]) -> "BatchConfig":
         options: dict[str, object] = {"model": fallback} if isinstance(fallback, str) else dict(fallback)
         variable = options.pop("api_key_env", None)
+        own: dict[str, object] = dict.fromkeys(_OF_ONE_MODEL)
+        # Never send one endpoint's key and headers to another.
+        elsewhere = options.get("base_url", self.base_url) != self.base_url
+        if elsewhere or options.get("llm_provider", self.llm_provider) != self.llm_provider:
+            own.update(dict.fromkeys(_OF_ONE_HOST))
         if variable is not None:
             options["api_key"] = os.environ.get(str(variable))
-        elif options.get("base_url", self.base_url) != self.base_url:
-            options["api_key"] = None  # never send one endpoint's key to another
-        own = dict.fromkeys(_OF_ONE_MODEL)
+        elif elsewhere:
+            options["api_key"] = None
         return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 
 
@@ -295,6 +325,8 @@ def _check_fallback(options: dict[str, object]) -> None:
         raise ValueError("must not hold 'api_key': name an environment variable that holds it as 'api_key_env'")
     if not isinstance(options.get("api_key_env"), str | None):
         raise ValueError("must hold 'api_key_env' as a text: the name of an environment variable")
+    if REDACTED in stored_headers(checked_headers(options.get("headers"))).values():
+        raise ValueError('must not hold a literal header: name an environment variable that has it, as "${NAME}"')
     known = [*(name for name in BatchConfig.model_fields if name not in _NOT_FOR_FALLBACKS), "api_key_env"]
     for name in options:
         if name not in known:

@@ -53,11 +53,13 @@ class ModelOptions(EndpointLimits, total=False):
 
     llm_provider: str
     model: str
-    temperature: float | None
-    max_tokens: int | None
+    temperature: float | Literal["none"] | None
+    max_tokens: int | Literal["none"] | None
     base_url: str | None
     endpoint_name: str | None
     system_prompt: str | None
+    parameters: Mapping[str, object] | None
+    headers: Mapping[str, str | SecretStr] | None
     on_truncated: Literal["keep", "fail"]
     on_empty: Literal["fail", "keep"]
     provider_options: Mapping[str, object]

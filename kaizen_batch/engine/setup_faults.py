@@ -1,14 +1,20 @@
-"""Whether a refused key or model concerns the whole run, or one item only.
+"""Whether a refused key, model or parameter concerns the whole run, or one item only.
 
 Servers answer 401, 403 and 404 for a wrong setup, but also for a single prompt: a moderation, a firewall, a route that
 one request took. So it depends on whether the setup has worked in this run:
 
 - before the first success, one 401 (or a host name that does not exist), or a 403 or 404 for three different items,
-  ends the run;
+  ends the run, and so does a parameter that the model refuses to three different items;
 - after the first success, it fails its item, and 20 in a row end the run.
 """
 
-from kaizen_batch.errors import AuthenticationError, KaizenBatchError, ModelNotFoundError, NoAnswerError
+from kaizen_batch.errors import (
+    AuthenticationError,
+    BadRequestError,
+    KaizenBatchError,
+    ModelNotFoundError,
+    NoAnswerError,
+)
 
 _ITEMS_AT_FIRST = 3
 _IN_A_ROW_LATER = 20
@@ -28,6 +34,8 @@ class SetupFaults:
         """Set whether this error, the end of a call for the item, is fatal."""
         if isinstance(error, AuthenticationError | ModelNotFoundError) and error.status not in (None, 407):
             error.fatal = self._ends_run(index, of_one_item=error.status != 401)
+        elif isinstance(error, BadRequestError) and error.code == "unsupported_parameter":
+            error.fatal = self._ends_run(index, of_one_item=True)
         elif isinstance(error, NoAnswerError) and error.code == "host_not_found":
             error.fatal = not self.works
 

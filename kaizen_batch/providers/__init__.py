@@ -5,7 +5,7 @@ from typing import Any
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, did_you_mean
-from kaizen_batch.providers.base import Completion, Message, OutputSchema, Provider, Request
+from kaizen_batch.providers.base import Completion, Message, OutputSchema, Parameters, Provider, Request
 from kaizen_batch.providers.mock import MockProvider
 from kaizen_batch.providers.openai import OpenAIProvider
 
@@ -15,6 +15,7 @@ __all__ = [
     "MockProvider",
     "OpenAIProvider",
     "OutputSchema",
+    "Parameters",
     "Provider",
     "Request",
     "check_provider_name",

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -29,6 +29,23 @@ class OutputSchema:
         return hash(self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Further fields of the request body; two sets are equal if their JSON is.
+
+    >>> Parameters.of({"seed": 7}).values["seed"]
+    7
+    """
+
+    json: bytes
+    values: Mapping[str, object] = field(compare=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """The parameters with these values, which are JSON."""
+        return cls(to_json(values, "surrogatepass"), dict(values))
+
+
 class _Encoded:
     """A slot for the encoded bytes of a request. It is not a field: comparison, repr and copies ignore it."""
 
@@ -41,7 +58,8 @@ class Request(Struct, _Encoded, frozen=True, gc=False):
     """One question to a model, independent of any provider's format.
 
     `messages` are `{"role": ..., "content": ...}` dicts; `temperature` and `max_tokens` None leave the choice
-    to the endpoint; `output` None asks for free text.
+    to the endpoint; `output` None asks for free text. `parameters` are further fields of the body. `asked` says that
+    the user asked for this temperature, so that a model that refuses it must not get the request without it.
     """
 
     model: str
@@ -49,6 +67,8 @@ class Request(Struct, _Encoded, frozen=True, gc=False):
     temperature: float | None = None
     max_tokens: int | None = None
     output: OutputSchema | None = None
+    parameters: Parameters | None = None
+    asked: bool = False
 
     @property
     def prompt(self) -> str:
@@ -135,10 +155,16 @@ class Provider(ABC):
         parts: list[object] = [request.model, request.messages, request.temperature, request.max_tokens]
         if request.output is not None:
             parts += [request.output.name, request.output.schema]
+        if request.parameters is not None:
+            parts.append(request.parameters.values)
         return to_json(parts, "surrogatepass")
 
     def price(self, model: str) -> Price | None:
         """What the model costs here; None if unknown."""
+        return None
+
+    def price_in(self, model: str, mode: str) -> Price | None:
+        """What it costs at a service tier other than the standard one, or in a batch; None if unknown."""
         return None
 
     def keeps_timeout(self, seconds: float | None) -> bool:

@@ -1,14 +1,27 @@
 """A request as the JSON body of `/chat/completions`."""
 
 import re
-from collections.abc import Container
 from functools import lru_cache
+from typing import NamedTuple
 
-from kaizen_batch.providers.base import OutputSchema, Request, keep_encoded, to_json
+from kaizen_batch.providers.base import OutputSchema, Parameters, Request, keep_encoded, to_json
 
 # These models refuse `max_tokens`, and any temperature but their default, with a 400. Knowing this saves a first
-# wave of refused calls. Other models that refuse them are learned from their first refusal.
-_REASONING_MODEL = re.compile(r"^(o\d|gpt-5(?!.*chat))")
+# wave of refused calls. Other models that refuse them are learned from their first refusal. Gateways put the name of a
+# provider before a model's, and OpenAI "ft:" before that of a fine-tuned one.
+_REASONING_MODEL = re.compile(r"(?:.*/)?(?:ft:)?(o\d|gpt-5(?!.*chat))")
+LENGTHS = ("max_tokens", "max_completion_tokens")
+"""The names of the limit on an answer's length; a model takes one of them or both."""
+
+
+class Dialect(NamedTuple):
+    """How one model at one endpoint takes requests, as far as its refusals have told."""
+
+    refused: frozenset[str] = frozenset()
+
+
+STANDARD = Dialect()
+"""Of a model that has refused nothing."""
 
 
 def body_of(request: Request) -> bytes:
@@ -18,32 +31,43 @@ def body_of(request: Request) -> bytes:
     """
     body: bytes | None = getattr(request, "encoded", None)
     if body is None:
-        before, after = _around_messages(request.model, request.temperature, request.max_tokens, request.output)
-        body = b"%b%b%b" % (before, to_json(request.messages), after)
+        body = body_in(STANDARD, request)
         keep_encoded(request, body)
     return body
 
 
+def body_in(dialect: Dialect, request: Request) -> bytes:
+    """The request's JSON as a model takes it. Raises: UnicodeEncodeError."""
+    shared = request.model, request.output, request.parameters, request.asked
+    before, after = _around_messages(shared, request.temperature, request.max_tokens, dialect)
+    return b"%b%b%b" % (before, to_json(request.messages), after)
+
+
+_Shared = tuple[str, OutputSchema | None, Parameters | None, bool]
+
+
 @lru_cache(maxsize=256, typed=True)
 def _around_messages(
-    model: str, temperature: float | None, max_tokens: int | None, output: OutputSchema | None
+    shared: _Shared, temperature: float | None, max_tokens: int | None, dialect: Dialect
 ) -> tuple[bytes, bytes]:
     """The JSON before and after the messages; all requests of a run share it, schema included."""
-    body = to_json(payload_of(Request(model, [], temperature, max_tokens, output)))
+    model, output, parameters, asked = shared
+    body = to_json(payload_of(Request(model, [], temperature, max_tokens, output, parameters, asked), dialect))
     before, empty, after = body.partition(b'"messages":[]')  # cannot occur inside a string: quotes are escaped there
     return before + empty[:-2], after
 
 
-def payload_of(request: Request, refused: Container[tuple[str, str]] = ()) -> dict[str, object]:
-    """The JSON object of a request, without the (model, parameter) pairs that are known to be refused."""
-    model = request.model
-    is_reasoning = _is_reasoning_model(model)
-    payload: dict[str, object] = {"model": model, "messages": request.messages}
-    if request.temperature is not None and not is_reasoning and (model, "temperature") not in refused:
+def payload_of(request: Request, dialect: Dialect = STANDARD) -> dict[str, object]:
+    """The JSON object of a request, as a model takes it."""
+    is_reasoning, refused = _is_reasoning_model(request.model), dialect.refused
+    payload: dict[str, object] = {"model": request.model, "messages": request.messages}
+    if request.temperature is not None and (request.asked or not (is_reasoning or "temperature" in refused)):
         payload["temperature"] = request.temperature
     if request.max_tokens is not None:
-        takes_max_tokens = not is_reasoning and (model, "max_tokens") not in refused
-        payload["max_tokens" if takes_max_tokens else "max_completion_tokens"] = request.max_tokens
+        first, second = reversed(LENGTHS) if is_reasoning else LENGTHS
+        payload[second if first in refused else first] = request.max_tokens
+    if request.parameters is not None:
+        payload.update(request.parameters.values)
     if request.output is not None:
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         payload["response_format"] = {"type": "json_schema", "json_schema": schema}

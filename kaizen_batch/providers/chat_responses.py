@@ -139,14 +139,6 @@ def _lenient_json(body: bytes) -> object:
         return read_lenient_json(body)
 
 
-def refused_parameter(body: object) -> str | None:
-    """The parameter that a 400 refuses by name (`unsupported_parameter`, `unsupported_value`), or None."""
-    error = body.get("error", body) if isinstance(body, dict) else None
-    if isinstance(error, dict) and error.get("code") in ("unsupported_parameter", "unsupported_value"):
-        return str(error.get("param") or "") or None
-    return None
-
-
 def _read_tolerantly(response: HttpResponse, secret: str) -> Completion:
     try:
         body = json_of(response.body)

@@ -53,6 +53,10 @@ class MockProvider(Provider):
         """Free."""
         return Price(0.0, 0.0)
 
+    def price_in(self, model: str, mode: str) -> Price:
+        """Free."""
+        return Price(0.0, 0.0)
+
     async def complete(self, request: Request) -> Completion:
         """Wait, then answer or fail."""
         self.calls += 1

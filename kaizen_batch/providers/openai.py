@@ -4,23 +4,20 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import BadRequestError, ConfigError, UnsupportedParameterError
+from kaizen_batch.config.requests import sent_headers
+from kaizen_batch.errors import BadRequestError, ConfigError
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
-from kaizen_batch.providers.chat_requests import body_of, payload_of
-from kaizen_batch.providers.chat_responses import (
-    HttpResponse,
-    error_body,
-    json_of,
-    read_response,
-    refused_parameter,
-)
+from kaizen_batch.providers.chat_requests import body_in, body_of, payload_of
+from kaizen_batch.providers.chat_responses import HttpResponse, read_response
+from kaizen_batch.providers.dialects import Dialects
 from kaizen_batch.providers.http.base import (
     MAX_RESPONSE_BYTES,
     Target,
@@ -55,6 +52,7 @@ class OpenAIProvider(Provider):
 
     - `timeout_s`: seconds for one call.
     - `max_concurrent`: the most connections kept open.
+    - `headers`: further headers; none of their values appears in an error.
     - `max_response_bytes`: the most bytes of a response, before and after decompression.
     - `transport`: `"fast"`, a lean client that makes the SDK's call with a fraction of its work; `"sdk"`, the
       official SDK; `"auto"`, fast unless a setting needs the SDK: an Azure endpoint, a proxy that is not plain
@@ -77,15 +75,18 @@ class OpenAIProvider(Provider):
         max_concurrent: int = 10,
         transport: TransportName = "auto",
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        self._secret = api_key or ""
+        own = {str(name): str(value) for name, value in (headers or {}).items()}
+        self._secret = "\n".join(filter(None, (api_key, *own.values())))
         key = _checked_key(api_key, self._base_url)
-        self._target = Target(check_base_url(self.endpoint), key, timeout_s, max_concurrent, max_response_bytes)
+        url = check_base_url(self.endpoint)
+        self._target = Target(url, key, timeout_s, max_concurrent, max_response_bytes, own)
         self._fast, reason = wants_fast(transport, self.endpoint)
         if reason:
             logger.info("calls go through the SDK: %s", reason)
-        self._refused: set[tuple[str, str]] = set()
+        self._dialects = Dialects()
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._lock = threading.Lock()
 
@@ -98,6 +99,7 @@ class OpenAIProvider(Provider):
                 "base_url": config.base_url,
                 "timeout_s": config.timeout_s,
                 "max_concurrent": config.max_concurrent,
+                "headers": sent_headers(config.headers),
                 **config.provider_options,
             }
         )
@@ -151,18 +153,22 @@ class OpenAIProvider(Provider):
         if client is None:
             return self._complete_once(request)
         try:
-            body = to_json(payload_of(request, self._refused)) if self._refused else body_of(request)
+            dialect = self._dialects.of(request.model)
+            body = body_of(request) if dialect is None else body_in(dialect, request)
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is not valid Unicode: {error.reason}", code="invalid_text") from None
-        return client.transport.post(body, self._read)
+        return client.transport.post(body, partial(self._read, request) if request.asked else self._read_plain)
 
     async def _complete_once(self, request: Request) -> Completion:
         async with self.session():
             return await self.complete(request)
 
-    def _read(self, response: HttpResponse, sent: bytes) -> Completion:
+    def _read_plain(self, response: HttpResponse, sent: bytes) -> Completion:
+        return read_response(response, self._secret) if response.status == 200 else self._read(None, response, sent)
+
+    def _read(self, request: Request | None, response: HttpResponse, sent: bytes) -> Completion:
         if response.status in (400, 422):
-            self._learn_refusal(response, sent)
+            self._dialects.learn(response, sent, asked=request is not None, secret=self._secret)
         return read_response(response, self._secret)
 
     @property
@@ -190,17 +196,9 @@ class OpenAIProvider(Provider):
         """The model's list price."""
         return price_of(model, self._base_url)
 
-    def _learn_refusal(self, response: HttpResponse, sent: bytes) -> None:
-        """Raise UnsupportedParameterError if the model refused a parameter that can be left out."""
-        parameter = refused_parameter(error_body(response.body))
-        if parameter in ("max_tokens", "temperature") and parameter in (request := json_of(sent)):
-            self._learn(str(request["model"]), parameter)
-            raise UnsupportedParameterError(f"the model refused {parameter!r}", status=response.status)
-
-    def _learn(self, model: str, parameter: str) -> None:
-        if (model, parameter) not in self._refused:
-            self._refused.add((model, parameter))
-            logger.info("model %s refuses %s; it is no longer sent", model, parameter)
+    def price_in(self, model: str, mode: str) -> Price | None:
+        """The model's list price at a service tier, or in a batch."""
+        return price_of(model, self._base_url, mode)
 
 
 def _checked_key(api_key: str | None, base_url: str | None) -> str:

@@ -35,11 +35,11 @@ class ServerMessage(NamedTuple):
 
 
 def read_server_message(body: object, secret: str = "") -> ServerMessage:
-    """What an error body says; `body` is parsed JSON or text, and `secret` never appears in the result."""
+    """What an error body says; `body` is parsed JSON or text, and no line of `secret` appears in the result."""
     if isinstance(body, str):
         return ServerMessage(one_line(_page_text(body), secret, _MAX_PAGE))
     errors = list(_errors(body))
-    names = dict.fromkeys(name for error in errors for name in _names(error) if not secret or secret not in name)
+    names = dict.fromkeys(name for error in errors for name in _names(error) if not _holds(name, secret))
     status = next((status for error in errors if (status := _status(error)) is not None), None)
     retry_s = next((seconds for error in errors if (seconds := _retry_delay_s(error)) is not None), None)
     return ServerMessage(one_line(_text(body), secret, _MAX_MESSAGE), tuple(names), status, retry_s)
@@ -47,10 +47,14 @@ def read_server_message(body: object, secret: str = "") -> ServerMessage:
 
 def one_line(text: str, secret: str = "", limit: int = _MAX_MESSAGE) -> str:
     """A text in one line of at most `limit` characters, without control characters and without the secret."""
-    if secret:
-        text = text.replace(secret, "***")
+    for each in secret.splitlines():
+        text = text.replace(each, "***")
     text = " ".join("".join(char if char.isprintable() else " " for char in text[: 20 * limit]).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _holds(text: str, secret: str) -> bool:
+    return any(each in text for each in secret.splitlines())
 
 
 def _page_text(text: str) -> str:

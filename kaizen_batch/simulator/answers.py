@@ -10,6 +10,7 @@ from kaizen_batch.providers.canned import canned_answer, count_tokens
 from kaizen_batch.simulator.settings import Reply
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_NO_PARAMETERS = ("model", "messages", "response_format", "stream")
 _JSON = b"application/json"
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 GATEWAY_PAGE = Reply(502, _HTML.decode(), {"content-type": "text/html"})
@@ -33,6 +34,11 @@ class Call:
     def tokens(self) -> int:
         """Prompt and output tokens together."""
         return self.prompt_tokens + self.output_tokens
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The fields of the request besides the model, the messages and the schema."""
+        return {name: value for name, value in self.body.items() if name not in _NO_PARAMETERS}
 
     @property
     def id(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
@@ -23,7 +24,8 @@ from kaizen_batch.simulator.ledger import Entry, Ledger
 from kaizen_batch.simulator.settings import TORN, Reply, Settings, error_reply
 from kaizen_batch.simulator.windows import RateLimits, milliseconds
 
-_REFUSING = ("o1", "o3", "o4", "gpt-5", "strict-")
+_REFUSING = re.compile(r"(?:.*/)?(?:ft:)?(o1|o3|o4|gpt-5|strict-)")
+_TIERS = {"priority": 2.0}  # the price, as a multiple of the standard tier's
 _MODELS = [{"id": name, "object": "model"} for name in ("gpt-3.5-turbo", "gpt-4o-mini")]
 _UNREAD_SHA256 = sha256(b"").hexdigest()
 
@@ -37,6 +39,7 @@ class Request(NamedTuple):
     target: bytes
     authorization: bytes
     body: bytes
+    headers: dict[bytes, bytes] = {}  # noqa: RUF012 - never changed
 
 
 class Endpoint:
@@ -44,6 +47,7 @@ class Endpoint:
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self.bodies: deque[object] = deque(maxlen=1000)
+        self.headers: deque[dict[bytes, bytes]] = deque(maxlen=1000)
         self.scripted: deque[Reply] = deque()
         self.scripted_batches: deque[Reply] = deque()
         self.down = False
@@ -116,6 +120,7 @@ class Endpoint:
             reply: Reply | None = error_reply(400, "invalid_request", f"not a chat request: {error!r}")
         else:
             self.bodies.append(call.body)
+            self.headers.append(request.headers)
             reply = self._refusal(call, request)
         if reply is None:
             self._work(call, deliver)
@@ -216,11 +221,13 @@ class Endpoint:
     def _bill(self, call: Call, status: int, mode: str = "live") -> Entry:
         settings = self._settings
         usd = (call.prompt_tokens * settings.price_input + call.output_tokens * settings.price_output) / 1e6
-        if call.body.get("service_tier") == "flex":
+        tier = str(call.body.get("service_tier"))
+        if tier == "flex":
             mode = "flex"
-        usd *= 1.0 if mode == "live" else settings.batch_discount
-        charged, fault = call.charged, call.fault
-        return Entry(status, True, call.prompt_sha256, call.tokens, call.at, call.model, usd, charged, fault, mode)
+        usd *= _TIERS.get(tier, 1.0) if mode == "live" else settings.batch_discount
+        charged, fault, given = call.charged, call.fault, call.parameters
+        at, digest = call.at, call.prompt_sha256
+        return Entry(status, True, digest, call.tokens, at, call.model, usd, charged, fault, mode, given)
 
     def _bill_in_batch(self, call: Call) -> None:
         self.ledger.record(self._bill(call, 200, "batch"))
@@ -228,7 +235,15 @@ class Endpoint:
     def _refuse(self, call: Call, reply: Reply, deliver: Deliver) -> None:
         billed = reply.status == 200
         self.ledger.record(
-            Entry(reply.status, billed, call.prompt_sha256, at=call.at, model=call.model, fault=call.fault)
+            Entry(
+                reply.status,
+                billed,
+                call.prompt_sha256,
+                at=call.at,
+                model=call.model,
+                fault=call.fault,
+                parameters=call.parameters,
+            )
         )
         self.ledger.leave()
         limits = self._limits.headers(self._loop.time())
@@ -236,7 +251,7 @@ class Endpoint:
 
 
 def _unsupported(body: dict[str, object]) -> Reply | None:
-    if not str(body.get("model")).startswith(_REFUSING):
+    if not _REFUSING.match(str(body.get("model"))):
         return None
     for parameter in ("max_tokens", "temperature"):
         if body.get(parameter) not in (None, 1):

@@ -5,7 +5,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,8 @@ class Entry:
 
     `status` is the HTTP status, 0 when the client got no response; `at` the time of arrival, in seconds of the
     server's monotonic clock; `tokens` the total used, `charged` the tokens charged to the window; `usd` the price;
-    `fault` the injected fault; `mode` how it was asked: `live`, `flex` or `batch`.
+    `fault` the injected fault; `mode` how it was asked: `live`, `flex` or `batch`; `parameters` the fields of the
+    request besides the model, the messages and the schema.
     """
 
     status: int
@@ -29,6 +30,7 @@ class Entry:
     charged: int = 0
     fault: str = ""
     mode: str = "live"
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class Ledger:

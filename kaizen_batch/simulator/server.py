@@ -92,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         """httptools: the request is complete."""
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         key = _authorization(self._headers) if self._endpoint.wants_key else b""
-        request = Request(self._parser.get_method(), self._url, key, body)
+        request = Request(self._parser.get_method(), self._url, key, body, dict(self._headers))
         self._waiting.append((request, self._parser.should_keep_alive()))
         self._next()
 
@@ -135,9 +135,9 @@ class Simulator:
     """A running endpoint as a context manager; use its `base_url` and `ledger` inside the `with` block.
 
     The options are those of Settings. `reply_with` scripts the next responses, `reply_to_batches_with` those about
-    files and batches; `bodies` holds the JSON of the last 1,000 requests; `down = True` refuses every call, as
-    `down_mode` says, until it is reset. A second `with` block listens on the same port and continues the same ledger.
-    Raises: OSError when the port is in use.
+    files and batches; `bodies` and `headers` hold those of the last 1,000 requests; `down = True` refuses every
+    call, as `down_mode` says, until it is reset. A second `with` block listens on the same port and continues the same
+    ledger. Raises: OSError when the port is in use.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
@@ -161,6 +161,14 @@ class Simulator:
     def bodies(self) -> deque[object]:
         """The JSON of the last 1,000 requests."""
         return self._endpoint.bodies
+
+    @property
+    def headers(self) -> list[dict[str, str]]:
+        """The headers of the last 1,000 requests, by their names in lower case."""
+        return [
+            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.items()}
+            for headers in list(self._endpoint.headers)
+        ]
 
     @property
     def down(self) -> bool:

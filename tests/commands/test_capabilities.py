@@ -17,6 +17,8 @@ from kaizen_batch.commands.capabilities import warnings_of
         ({"model": "gpt-4.1-mini"}, True, None),
         ({"model": "text-embedding-3-small"}, False, "is not a chat model"),
         ({"model": "o3-mini", "temperature": 0.7}, False, "does not accept --temperature"),
+        ({"model": "o3-mini", "temperature": 1}, False, None),
+        ({"model": "o3-mini"}, False, None),
         ({"model": "gpt-4o-mini", "max_tokens": 200_000}, False, "leaves no room for the prompt"),
         ({"model": "gpt-3.5-turbo", "base_url": "http://127.0.0.1:8000/v1"}, True, None),
     ],

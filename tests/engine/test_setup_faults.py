@@ -3,7 +3,14 @@
 import pytest
 
 from kaizen_batch.engine.setup_faults import SetupFaults
-from kaizen_batch.errors import AuthenticationError, FatalError, ModelNotFoundError, NoAnswerError, QuotaExhaustedError
+from kaizen_batch.errors import (
+    AuthenticationError,
+    BadRequestError,
+    FatalError,
+    ModelNotFoundError,
+    NoAnswerError,
+    QuotaExhaustedError,
+)
 
 
 def fatal(faults: SetupFaults, error: FatalError | NoAnswerError, index: int = 0) -> bool:
@@ -29,6 +36,20 @@ def test_after_the_first_success_twenty_in_a_row_end_the_run(status: int) -> Non
     assert [fatal(faults, kind("x", status=status), n) for n in range(20)] == [False] * 19 + [True]
     faults.in_a_row = 0
     assert not fatal(faults, kind("x", status=status))
+
+
+def test_a_parameter_that_the_model_refuses_counts_like_a_model_that_is_not_there() -> None:
+    faults = SetupFaults()
+
+    def refused(index: int, code: str = "unsupported_parameter") -> bool:
+        error = BadRequestError("x", code=code, status=400)
+        faults.judge(error, index)
+        return error.fatal
+
+    assert [refused(index, code) for index, code in [(1, "bad_request"), (2, "x"), (3, "y")]] == [False] * 3
+    assert [refused(index) for index in (4, 4, 5, 6)] == [False, False, False, True]
+    faults.works = True
+    assert not refused(7)
 
 
 def test_an_unknown_host_ends_the_run_only_before_the_first_success() -> None:

@@ -28,6 +28,8 @@ OPTIONS: dict[str, Any] = {
     "temperature": 0.5,
     "max_tokens": 100,
     "system_prompt": "Be brief.",
+    "parameters": {"seed": 7, "stop": ["END"]},
+    "headers": {"X-Tenant": "${TENANT}"},
     "fallbacks": ("larger", {"model": "largest", "max_tokens": 300}),
     "provider_options": {"latency_s": 0.0, "own": (1, Path("x"))},
     "on_truncated": "fail",

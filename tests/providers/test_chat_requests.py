@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.providers import OpenAIProvider, Request
+from kaizen_batch.providers import OpenAIProvider, Parameters, Request
 from kaizen_batch.providers.base import to_json
-from kaizen_batch.providers.chat_requests import body_of, payload_of
+from kaizen_batch.providers.chat_requests import Dialect, body_of, payload_of
 from tests.providers.http.raw import SCHEMA, request
 
 OURS = OpenAIProvider(base_url="http://127.0.0.1:1/v1")
@@ -49,9 +49,15 @@ def test_any_text_has_a_key_and_only_unicode_is_sent(text: str) -> None:
     [
         ("gpt-4o", {"temperature", "max_tokens"}),
         ("gpt-5-mini", {"max_completion_tokens"}),
+        ("openai/gpt-5-mini", {"max_completion_tokens"}),
+        ("openrouter/openai/o3", {"max_completion_tokens"}),
+        ("azure/gpt-5", {"max_completion_tokens"}),
+        ("ft:gpt-5-mini:me::1", {"max_completion_tokens"}),
         ("o3", {"max_completion_tokens"}),
         ("gpt-5-chat-latest", {"temperature", "max_tokens"}),
+        ("openai/gpt-5-chat-latest", {"temperature", "max_tokens"}),
         ("gpt-5-shy", {"max_completion_tokens"}),
+        ("mono3", {"temperature", "max_tokens"}),
     ],
 )
 def test_a_model_gets_the_parameters_that_it_takes(model: str, sent: set[str]) -> None:
@@ -59,8 +65,36 @@ def test_a_model_gets_the_parameters_that_it_takes(model: str, sent: set[str]) -
     assert set(payload_of(asked)) == {"model", "messages", "stream"} | sent
 
 
-def test_what_was_learned_holds_for_that_model_alone() -> None:
-    refused = {("a", "max_tokens"), ("b", "temperature")}
-    sent = [set(payload_of(Request(model, [], 0.5, 5), refused)) for model in "abc"]
-    names = [each - {"model", "messages", "stream"} for each in sent]
-    assert names == [{"temperature", "max_completion_tokens"}, {"max_tokens"}, {"temperature", "max_tokens"}]
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5-mini"])
+def test_a_temperature_that_was_asked_for_is_always_sent(model: str) -> None:
+    asked = Request(model, [], temperature=0.5, asked=True)
+    assert payload_of(asked)["temperature"] == 0.5
+    assert payload_of(asked, Dialect(frozenset({"temperature"})))["temperature"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("refused", "sent"),
+    [
+        ({"max_tokens"}, {"temperature", "max_completion_tokens"}),
+        ({"temperature"}, {"max_tokens"}),
+        (set(), {"temperature", "max_tokens"}),
+    ],
+)
+def test_what_was_refused_is_sent_in_another_way(refused: set[str], sent: set[str]) -> None:
+    payload = payload_of(Request("a", [], 0.5, 5), Dialect(frozenset(refused)))
+    assert set(payload) - {"model", "messages", "stream"} == sent
+
+
+def test_a_reasoning_model_that_refuses_the_new_name_gets_the_old_one() -> None:
+    assert "max_tokens" in payload_of(Request("o3", [], None, 5), Dialect(frozenset({"max_completion_tokens"})))
+
+
+def test_parameters_are_fields_of_the_body() -> None:
+    asked = Request("m", [], None, None, None, Parameters.of({"seed": 7, "enable_thinking": False}))
+    assert payload_of(asked) == {"model": "m", "messages": [], "seed": 7, "enable_thinking": False, "stream": False}
+    assert body_of(asked) == to_json(payload_of(asked))
+
+
+def test_parameters_that_python_takes_for_equal_are_not_mixed_up() -> None:
+    bodies = [body_of(Request("m", [], None, None, None, Parameters.of({"x": value}))) for value in (1, True, 1.0)]
+    assert len(set(bodies)) == 3

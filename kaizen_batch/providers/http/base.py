@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -25,7 +25,7 @@ class Target:
     """Where requests go, and how.
 
     `timeout_s` are the seconds for one call, `max_concurrent` the most connections, `max_response_bytes` the most bytes
-    of a response, before and after decompression.
+    of a response, before and after decompression, `headers` those of the user.
     """
 
     base_url: str
@@ -33,6 +33,7 @@ class Target:
     timeout_s: float | None = 120.0
     max_concurrent: int = 10
     max_response_bytes: int = MAX_RESPONSE_BYTES
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def host(self) -> str:

@@ -2,10 +2,12 @@
 
 import os
 import ssl
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NONE: Mapping[str, str] = {}
 _ORGANIZATION = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 
 
@@ -53,11 +55,13 @@ def _is_name(entry: str, host: str, url: SplitResult, *, exactly: bool) -> bool:
     return host == suffix or (not exactly and host.endswith(f".{suffix}"))
 
 
-def endpoint_headers(api_key: str) -> dict[str, str]:
-    """The SDK's headers that endpoints act on."""
+def endpoint_headers(api_key: str, more: Mapping[str, str] = _NONE) -> dict[str, str]:
+    """The SDK's headers that endpoints act on, and the user's own, which replace others of the same name."""
     given = {header: os.environ.get(name) for name, header in _ORGANIZATION.items()}
     own = {header: value for header, value in given.items() if value is not None}
-    return {"Authorization": f"Bearer {api_key}", **public_headers(), **own}
+    headers = {"Authorization": f"Bearer {api_key}", **public_headers(), **own}
+    replaced = {name.lower() for name in more}
+    return {**{name: value for name, value in headers.items() if name.lower() not in replaced}, **more}
 
 
 def public_headers() -> dict[str, str]:

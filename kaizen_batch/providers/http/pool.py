@@ -56,7 +56,10 @@ class PoolTransport:
         self._target = target
         self._url = url
         self._origin = Origin(url)
-        self._head = self._origin.request_head("POST", url, endpoint_headers(target.api_key)) + b"Content-Length: "
+        self._head = (
+            self._origin.request_head("POST", url, endpoint_headers(target.api_key, target.headers))
+            + b"Content-Length: "
+        )
         self._loop = asyncio.get_running_loop()
         self._clock = clock_of(self._loop)
         self._timeout_s = math.inf if target.timeout_s is None else target.timeout_s
@@ -127,7 +130,7 @@ class PoolTransport:
             self._slots.release()
         if connection.location is None:
             return read(response, body)
-        trail = trail or _Trail(self._url, ends_at, endpoint_headers(self._target.api_key))
+        trail = trail or _Trail(self._url, ends_at, endpoint_headers(self._target.api_key, self._target.headers))
         return await self._follow(trail.to(connection.location), response, body, read)
 
     def _failed(self, connection: Connection | None, error: BaseException) -> BaseException:

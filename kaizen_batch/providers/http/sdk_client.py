@@ -42,7 +42,12 @@ class SdkTransport:
     async def post(self, body: bytes, read: Callable[[HttpResponse, bytes], T]) -> T:
         """Send this JSON to `/chat/completions`, once; what `read` makes of the response."""
         try:
-            raw = await self._client.chat.completions.with_raw_response.create(**json.loads(body))
+            # The method knows only the parameters of its release, and leaves anything else to `extra_body`.
+            given = json.loads(body)
+            asked = {name: given.pop(name) for name in ("model", "messages")}
+            raw = await self._client.chat.completions.with_raw_response.create(
+                **asked, extra_body=given, extra_headers=self._target.headers
+            )
             response = raw.http_response
         except openai.APIStatusError as error:
             response = error.response
