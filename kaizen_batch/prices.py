@@ -177,14 +177,14 @@ def price_of(model: str, base_url: str | None = None, mode: str = "standard") ->
     `base_url` None is OpenAI. `mode` is the service tier, or "batch"; one that the list does not know has no price.
 
     Never too low for text in, text out: input that a cache stores is dearer with some models, so all input is; a price
-    that changes with the hour, or within a week, is the dearest of those. None for a model that bills requests, searches, media or seconds, and for an unknown model or
-    host (a proxy, a server of one's own). Source: the data inside genai-prices; nothing is fetched.
+    that changes with the hour, or within a week, is the dearest of those. None for a model that bills requests,
+    searches, media or seconds, and for an unknown model or host. Source: genai-prices; nothing is fetched.
     """
     return _price_on(datetime.now(UTC).date(), model, base_url or _OPENAI, mode)
 
 
 @cache
-def _price_on(day: date, model: str, base_url: str, mode: str) -> Price | None:
+def _price_on(day: date, model: str, base_url: str, mode: str = "standard") -> Price | None:
     from genai_prices.data_snapshot import get_snapshot  # a quarter of a second: only runs that need prices pay it
 
     try:

@@ -10,7 +10,6 @@ one request took. So it depends on whether the setup has worked in this run:
 
 from kaizen_batch.errors import (
     AuthenticationError,
-    BadRequestError,
     KaizenBatchError,
     ModelNotFoundError,
     NoAnswerError,
@@ -34,7 +33,7 @@ class SetupFaults:
         """Set whether this error, the end of a call for the item, is fatal."""
         if isinstance(error, AuthenticationError | ModelNotFoundError) and error.status not in (None, 407):
             error.fatal = self._ends_run(index, of_one_item=error.status != 401)
-        elif isinstance(error, BadRequestError) and error.code == "unsupported_parameter":
+        elif error.code == "unsupported_parameter" and not isinstance(error, UnsupportedParameterError):
             error.fatal = self._ends_run(index, of_one_item=True)
         elif isinstance(error, NoAnswerError) and error.code == "host_not_found":
             error.fatal = not self.works

@@ -21,7 +21,6 @@ def option(command: click.Command, name: str) -> click.Option:
         ("timeout", "timeout_s"),
         ("grace", "grace_s"),
         ("on_error", "on_error"),
-        ("temperature", "temperature"),
         ("on_truncated", "on_truncated"),
         ("on_empty", "on_empty"),
         ("provider", "llm_provider"),

@@ -315,7 +315,7 @@ async def test_key_and_endpoint_come_from_the_environment(
 
 @pytest.mark.parametrize("model", ["gpt-5-mini", "o3"])
 async def test_a_reasoning_model_costs_no_refused_call(simulator: Simulator, model: str) -> None:
-    done = await run(simulator, ["x"] * 5, model=model, max_tokens=50, temperature=0.3)
+    done = await run(simulator, ["x"] * 5, model=model, max_tokens=50)
     assert (done.summary.ok, simulator.ledger.calls) == (5, 5)
     assert {body["max_completion_tokens"] for body in simulator.bodies} == {50}
     assert not any("max_tokens" in body or "temperature" in body for body in simulator.bodies)
