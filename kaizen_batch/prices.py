@@ -228,14 +228,13 @@ def _candidates(found: "ModelInfo", day: date, mode: str) -> "list[ModelPrice]":
     return [_changed(price, variant) for price in standard for variant in variants]
 
 
-# "auto" is the tier of the project, which is the standard one unless somebody has bought another.
-_STANDARD = ("standard", "default", "auto")
+_STANDARD = ("standard", "default", "auto")  # "auto" is the project's own tier
 
 
 def _is_for(variant: "PriceVariant", mode: str, day: date) -> bool:
     """Whether these prices are those of a mode alone (and not of a region), and are in force."""
-    starts = getattr(variant.constraint, "start_date", day)
-    return starts <= day and variant.when in ({"service_tier": mode}, {"processing": mode})
+    in_force = getattr(variant.constraint, "start_date", day) <= day
+    return in_force and variant.when in ({"service_tier": mode}, {"processing": mode})
 
 
 def _changed(price: "ModelPrice", variant: "ModelPrice") -> "ModelPrice":

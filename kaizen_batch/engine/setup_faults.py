@@ -13,6 +13,7 @@ from kaizen_batch.errors import (
     KaizenBatchError,
     ModelNotFoundError,
     NoAnswerError,
+    UnsupportedParameterError,
 )
 
 _ITEMS_AT_FIRST = 3
