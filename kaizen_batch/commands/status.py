@@ -18,6 +18,7 @@ _STATES = {
     "failed": "failed; the next run asks them again",
     "unknown": "in flight when a run was killed; asked again, and may be billed twice",
     "in_flight": "in flight now, or when a run was killed",
+    "submitted": "in a batch that the provider is working on",
 }
 _SUFFIX = ".journal.db"
 _COMPANIONS = (".failed", ".partial")
@@ -80,6 +81,11 @@ def _states(counts: dict[Any, int]) -> Iterator[Line]:
 
 def _money(totals: Totals) -> Iterator[Line]:
     yield Line("paid", f"{usd(totals.spent_usd)} for {counted(totals.attempts, 'call')} in all runs")
+    if totals.unpriced:
+        # The model has no price, so this is not the whole sum.
+        yield Line(" ", f"and {counted(totals.unpriced, 'answered call')} whose price is not known", "warn")
+    if totals.under_way:
+        yield Line("at risk", f"{counted(totals.under_way, 'call')} under way, up to {usd(totals.at_risk_usd)}", "warn")
     if totals.unanswered:
         text = f"{counted(totals.unanswered, 'call')} without an answer may have been billed"
         yield Line("doubt", f"{text}, at most {usd(totals.unanswered_usd)}", "warn")

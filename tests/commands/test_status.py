@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from kaizen_batch.journal import Journal
+from kaizen_batch.journal import Journal, StoredAnswer
 from tests.commands.conftest import Cli
 
 
@@ -20,6 +20,19 @@ def test_status_says_states_money_and_the_last_run(cli: Cli, journal: Path) -> N
     assert f"          {count['failed']} failed; the next run asks them again\n" in result.stdout
     assert "paid      $0 for 10 calls in all runs" in result.stdout
     assert result.stdout.endswith("command   of the last run:\n  kaizen-batch run x.csv --output y.csv\n")
+
+
+async def test_status_says_what_is_at_risk_and_what_has_no_price(cli: Cli, folder: Path) -> None:
+    async with Journal("money.db").writing() as journal:
+        for item, batch in enumerate((None, None, 1)):
+            await journal.begin(bytes([item]) * 32, item=item, request="{}", at_risk_usd=0.25, batch=batch)
+        await journal.done(bytes([9]) * 32, StoredAnswer("unpriced"), spent_usd=None)
+        result, as_json = cli("status", "money.db"), cli("status", "money.db", "--json")
+    assert "at risk   3 calls under way, up to $0.75\n" in result.stdout, result.stdout
+    assert "          and 1 answered call whose price is not known\n" in result.stdout
+    assert "          1 in a batch that the provider is working on\n" in result.stdout
+    totals = json.loads(as_json.stdout)["totals"]
+    assert (totals["under_way"], totals["at_risk_usd"], totals["unpriced"]) == (3, 0.75, 1)
 
 
 def test_status_as_json_is_one_object(cli: Cli, journal: Path) -> None:

@@ -26,6 +26,7 @@ class Counting(Provider):
     def __init__(self, *, fails: bool = False) -> None:
         self.asked: Counter[str] = Counter()
         self.answered = 0
+        self.one_answered = asyncio.Semaphore(0)
         self.peak = self.inside = 0
         self._fails = fails
         self._random = random.Random(5)
@@ -39,6 +40,7 @@ class Counting(Provider):
             if self._fails and self._random.random() < 0.2:
                 raise self._random.choice([BadRequestError("no", status=400), NoAnswerError("torn")])
             self.answered += 1
+            self.one_answered.release()
             return Completion(text=f"answer to {request.prompt}", usage=Usage(2, 3))
         finally:
             self.inside -= 1
@@ -132,21 +134,66 @@ async def test_only_the_first_opening_recovers_and_only_the_last_leaving_closes(
 
 
 async def test_one_that_waits_for_another_run_ends_with_its_own_run(path: Path) -> None:
-    asked = asyncio.Event()
-
-    class Stuck(Counting):
-        async def complete(self, request: Any) -> Completion:
-            asked.set()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    first = asyncio.create_task(run(path, Stuck(), ["same"], grace_s=0.0))
-    await asked.wait()
+    stuck = Stuck()
+    first = asyncio.create_task(run(path, stuck, ["same"], grace_s=0.0))
+    await stuck.reached.wait()
     second = await run(path, Counting(), ["same", "other"], deadline_s=0.1, grace_s=0.0)
     assert second.results[0]["error"]["code"] == "not_attempted" and second.results[1]["status"] == "ok"
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+class Stuck(Counting):
+    """Never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def complete(self, request: Any) -> Completion:
+        self.asked[request.prompt] += 1
+        self.reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def waiting_for(path: Path, provider: Counting, runs: int) -> list["asyncio.Task[Any]"]:
+    """Runs that ask what another run asks already; each has answered its other question."""
+    tasks = [asyncio.create_task(run(path, provider, ["same", f"own {number}"])) for number in range(runs)]
+    for _ in range(runs):
+        await provider.one_answered.acquire()
+    assert "same" not in provider.asked
+    return tasks
+
+
+async def test_a_canceled_run_hands_its_question_on_to_one_of_those_that_wait(path: Path) -> None:
+    stuck, provider = Stuck(), Counting()
+    first = asyncio.create_task(run(path, stuck, ["same"], grace_s=0.0))
+    await stuck.reached.wait()
+    others = await waiting_for(path, provider, 5)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    batches = await asyncio.gather(*others)
+    assert stuck.asked["same"] == provider.asked["same"] == 1
+    assert all(batch.results[0]["response"] == "answer to same" for batch in batches)
+    totals = Journal(path).totals()
+    assert (totals.attempts, totals.unanswered, totals.maybe_paid_twice, totals.under_way) == (7, 1, 1, 0)
+    assert totals.spent_usd == pytest.approx(6 * 5e-3) and totals.unanswered_usd > 0
+
+
+async def test_a_canceled_run_that_waits_takes_nothing_from_the_one_that_asks(path: Path) -> None:
+    stuck, provider = Stuck(), Counting()
+    first = asyncio.create_task(run(path, stuck, ["same"], grace_s=0.0))
+    await stuck.reached.wait()
+    one, two = await waiting_for(path, provider, 2)
+    one.cancel()
+    await asyncio.gather(one, return_exceptions=True)
+    assert "same" not in provider.asked and not two.done()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert (await two).results[0]["status"] == "ok" and provider.asked["same"] == 1
 
 
 async def test_an_opening_while_the_last_run_closes_waits_for_it(path: Path) -> None:
