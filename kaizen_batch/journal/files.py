@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kaizen_batch.journal import faults, identity, integrity, schema
-from kaizen_batch.journal.format_1 import as_format_2
+from kaizen_batch.journal.format_1 import as_format_2, with_row_checks
 from kaizen_batch.journal.wal import has_wal
 
 _BUSY_S = 30.0  # how long another program may hold SQLite's own lock before we give up
@@ -128,6 +128,7 @@ def _checked_reader(path: Path, options: str) -> Connection:
             raise faults.missing(path)
         if version == 1:
             as_format_2(connection)
+        with_row_checks(connection)
         connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()

@@ -41,3 +41,15 @@ def as_format_2(connection: sqlite3.Connection) -> None:
         start = schema.CREATE.index(f"CREATE TABLE {name} ")
         statement = schema.CREATE[start : schema.CREATE.index(";", start)]
         connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+
+
+def with_row_checks(connection: sqlite3.Connection) -> None:
+    """Let a reader's statements read the tables of a journal whose rows have no `row_check` yet."""
+    for name in lacking_row_checks(connection):
+        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT *, NULL AS row_check FROM main.{name}")
+
+
+def lacking_row_checks(connection: sqlite3.Connection) -> list[str]:
+    """The tables whose rows have no `row_check` yet."""
+    statement = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND instr(sql, 'row_check') = 0"
+    return [name for (name,) in connection.execute(statement) if name in schema.CHECKED_TABLES]

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from kaizen_batch.journal import faults, schema, statements
+from kaizen_batch.journal.checksums import Cells, is_intact, is_row_intact
 from kaizen_batch.journal.identity import file_id, in_use
-from kaizen_batch.journal.records import DAMAGED, STATES, Cells, error_column, is_intact
+from kaizen_batch.journal.records import DAMAGED, STATES, error_column
 from kaizen_batch.journal.wal import WalState, has_wal, last_pages, read_wal
 
 _PAGE = 2000
@@ -158,7 +159,18 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
             _discard(connection, row_id, now, keep_money=bool(row[-1]))
         if type(key) is bytes:
             keys.append((key, row_id))
+    _verify_batches(connection, found, now)
     return found, keys
+
+
+def _verify_batches(connection: sqlite3.Connection, found: Findings, now: float) -> None:
+    for row in connection.execute(statements.BATCHES).fetchall():
+        found.rows += 1
+        if not is_row_intact(row[:-1], row[-1]):
+            found.damaged += 1
+            about = {"id": row[0], "error": error_column(DAMAGED), "now": now}
+            for statement in statements.DISCARD_BATCH:
+                connection.execute(statement, about)
 
 
 def _is_good(key: object, state: str, answer: Cells) -> bool:

@@ -1,6 +1,7 @@
 """The user's face of the journal: count, iterate, export, prune."""
 
 import json
+import logging
 import os
 import sqlite3
 import time
@@ -23,6 +24,7 @@ from kaizen_batch.journal.records import (
     State,
     Totals,
     entry_of,
+    input_row_of,
     outline_of,
     run_of,
 )
@@ -30,6 +32,8 @@ from kaizen_batch.journal.writer import JournalWriter
 
 _PAGE = 500  # entries read at a time, so that a slow reader does not keep the writer from folding its -wal in
 _OUTLINES = 5000
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Journal:
@@ -121,13 +125,16 @@ class Journal:
     def runs(self) -> list[Run]:
         """The runs on this journal, in the order of their beginnings."""
         with self._reading() as connection:
-            return [run_of(row) for row in connection.execute(statements.RUNS)]
+            runs = [run_of(row) for row in connection.execute(statements.RUNS)]
+        if damaged := sum(not run.description for run in runs):
+            logger.warning("journal %r: the records of %d runs are damaged", str(self.path), damaged)
+        return runs
 
     def samples(self, run: Run) -> list[dict[str, object]]:
         """How a run went on: what BatchProgress says, with its `moment` (Unix time), each half second or less often."""
         with self._reading() as connection:
             rows = connection.execute(statements.SAMPLES, (run.id,)).fetchall()
-        return [{"moment": moment, **json.loads(figures)} for moment, figures in rows]
+        return [{"moment": moment, **figures} for moment, text in rows if (figures := _figures(text))]
 
     def rows(self, run: Run) -> Iterator[InputRow]:
         """The outcome of each row of a job's input, in order; rows that share a request, failed or were never attempted
@@ -135,8 +142,8 @@ class Journal:
         with self._reading() as connection:
             last = -1
             while rows := connection.execute(statements.ROWS, (run.id, last, _OUTLINES)).fetchall():
-                yield from (InputRow(*row) for row in rows)
-                last = rows[-1][0]
+                yield from map(input_row_of, rows)
+                last = rows[-1][1]
 
     def sent_since(self, moment: float) -> list[tuple[float, int]]:
         """When the calls after a moment (Unix time) were sent, in order, and the tokens that each took."""
@@ -232,6 +239,13 @@ class Journal:
                 return
             with closing(open_reader(self.path)) as connection:
                 yield connection
+
+
+def _figures(text: str) -> dict[str, object]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError):  # damaged: one point less in a plot
+        return {}
 
 
 def _check_states(states: Sequence[State]) -> None:

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 from kaizen_batch.journal import faults, schema, statements
 from kaizen_batch.journal.canonical import body_form, key_of
+from kaizen_batch.journal.checksums import as_bytes, as_text, checksum, row_checksum
 from kaizen_batch.journal.format_1 import old_key
-from kaizen_batch.journal.records import as_bytes, as_text, checksum
 
 _PAGE = 500
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -80,8 +80,12 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"DROP INDEX IF EXISTS {index}")
     for part in schema.CREATE.split(";"):
         connection.execute(part)
+    connection.execute("INSERT INTO meta SELECT * FROM meta_1")
+    connection.execute("INSERT INTO samples SELECT * FROM samples_1")
+    for run_id, begun_at, ended_at, *texts in connection.execute("SELECT * FROM runs_1").fetchall():
+        row = (run_id, begun_at, ended_at, *texts, row_checksum((run_id, *texts)))
+        connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
     for table in ("meta", "runs", "samples"):
-        connection.execute(f"INSERT INTO {table} SELECT * FROM {table}_1")
         connection.execute(f"DROP TABLE {table}_1")
     connection.execute("CREATE UNIQUE INDEX migrating ON calls (key)")
     unknown = sum(_copy(connection, row, runs) for row in _rows(connection))

@@ -16,6 +16,7 @@ from typing import Any
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, identity, integrity, schema, statements
 from kaizen_batch.journal.files import Connection, check_size, connect, format_of, open_reader, transaction
+from kaizen_batch.journal.format_1 import lacking_row_checks
 from kaizen_batch.journal.migration import migrate
 from kaizen_batch.journal.old_file import kept_while_migrating
 from kaizen_batch.journal.wal import has_wal
@@ -139,6 +140,8 @@ def _set_up(opened: Opened, path: Path, creator: str, now: float) -> None:
                 create_tables(connection, creator)
             elif version == 1:
                 migrate(connection, path)
+            for table in lacking_row_checks(connection):
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN row_check INTEGER")
             opened.findings, opened.keys = integrity.verify(connection, path, now)
             connection.execute(statements.RECOVER)
             integrity.set_open(connection, path, opened.token)

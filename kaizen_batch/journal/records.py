@@ -1,28 +1,23 @@
 """What the journal keeps of one request, as frozen values, and how they become columns and back."""
 
 import json
-import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct, structs
 
-from kaizen_batch.journal.schema import ANSWER_COLUMNS, NO_ANSWER
+from kaizen_batch.journal.checksums import Cells, as_text, checksum, is_intact, is_row_intact
+from kaizen_batch.journal.schema import NO_ANSWER
 from kaizen_batch.prices import Usage
 from kaizen_batch.results import ItemError
 
 State = Literal["in_flight", "submitted", "done", "failed", "unknown"]
-Cells = Sequence[Any]
-"""The columns of a row, as SQLite returns them."""
-
 STATES: tuple[State, ...] = get_args(State)
 
 DAMAGED = ItemError("JournalError", "the row was damaged on the disk; it is asked again", "journal_row_damaged", True)
 """The error of a row that is not as it was written."""
-
-# The spelling of an answer that its checksum is made of. Not repr: what that escapes depends on Python's version.
-_CHECKED = "\x1f".join(["%s"] * (len(ANSWER_COLUMNS) - 1))
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -100,7 +95,8 @@ class Outline(NamedTuple):
 class InputRow(NamedTuple):
     """One row of a job's input: its number in the run, the user's own name for it, the key of its request, its status.
 
-    `status` is `ok`, `failed` or `not_attempted`; `key` is None for a row that made no request.
+    `status` is `ok`, `failed` or `not_attempted`; `key` is None for a row that made no request. A row that is not as it
+    was written has the status `damaged`, and neither id nor key.
     """
 
     number: int
@@ -156,9 +152,20 @@ class Run:
 
 
 def run_of(row: Cells) -> Run:
-    """A row of `statements.RUNS` as a run."""
-    run_id, begun_at, ended_at, description, summary = row
-    return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
+    """A row of `statements.RUNS` as a run; one that is not as it was written has no description and no summary."""
+    run_id, begun_at, ended_at, description, summary, check = row
+    with suppress(TypeError, ValueError):
+        if is_row_intact((run_id, description, summary), check):
+            return Run(run_id, begun_at, ended_at, json.loads(description), json.loads(summary) if summary else None)
+    return Run(run_id, begun_at, ended_at, {}, None)
+
+
+def input_row_of(row: Cells) -> InputRow:
+    """A row of `statements.ROWS` as the outcome of a row of the input."""
+    run_id, number, name, key, status, check = row
+    if not is_row_intact((run_id, number, name, key, status), check):
+        return InputRow(number, None, None, "damaged")
+    return InputRow(number, as_text(name), key, status)
 
 
 def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[object, ...]:
@@ -181,24 +188,6 @@ def answer_columns(key: bytes, answer: StoredAnswer) -> tuple[object, ...]:
         answer.max_tokens,
     )
     return (*cells, checksum(key, cells))
-
-
-def checksum(key: bytes, cells: Sequence[object]) -> int:
-    """The checksum of a request's answer, as the columns but for `answer_check`; it shows damage, not malice."""
-    return zlib.crc32((_CHECKED % tuple(cells)).encode("utf-8", "surrogatepass"), zlib.crc32(key))
-
-
-def is_intact(key: bytes, cells: Cells) -> bool:
-    """Whether the values of `schema.ANSWER_COLUMNS` are those that were written; no answer at all is intact, too."""
-    answer, check = cells[:-1], cells[-1]
-    if check is None:
-        return all(cell is None for cell in answer)
-    try:
-        if bytes in map(type, answer):
-            answer = [as_text(cell) for cell in answer]
-        return bool(checksum(key, answer) == check)
-    except (TypeError, UnicodeError):
-        return False
 
 
 def error_column(error: ItemError) -> str:
@@ -253,21 +242,6 @@ def _error_of(text: str | None) -> ItemError | None:
         return ItemError(**json.loads(text))
     except (TypeError, ValueError):
         return ItemError(**json.loads(_DAMAGED))
-
-
-def as_bytes(value: object) -> object:
-    """A text that UTF-8 cannot hold (half a surrogate pair, as models do send) as bytes; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogatepass")
-    return value
-
-
-def as_text(value: object) -> Any:
-    return value.decode("utf-8", "surrogatepass") if type(value) is bytes else value
 
 
 def _answer_of(cells: Cells) -> StoredAnswer | None:

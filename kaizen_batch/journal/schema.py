@@ -16,7 +16,8 @@ Money is conserved: a call that began is in `at_risk_usd` until it ends; then it
 APPLICATION_ID = 0x4B5A424A  # "KZBJ", in the file's header: distinguishes a journal from any other SQLite file
 FORMAT = 2
 
-# A checksum of the numbers of a row, which SQLite keeps by itself; one of its answer is `answer_check`.
+# A checksum of the numbers of a row, which SQLite keeps by itself; one of its answer is `answer_check`. `row_check` is
+# that of a row of another table.
 LEDGER_SUM = (
     "unicode(state) + 7 * length(state) + 31 * attempts + 1009 * unanswered + 10007 * unpriced"
     " + CAST(1e9 * spent_usd AS INTEGER) * 3 + CAST(1e9 * unanswered_usd AS INTEGER) * 5"
@@ -86,7 +87,8 @@ CREATE TABLE batches (
     deadline_at REAL,
     expires_at REAL,
     counts TEXT,
-    error TEXT
+    error TEXT,
+    row_check INTEGER
 );
 CREATE TABLE media (
     sha256 BLOB PRIMARY KEY,
@@ -100,7 +102,8 @@ CREATE TABLE runs (
     begun_at REAL NOT NULL,
     ended_at REAL,
     description TEXT NOT NULL,
-    summary TEXT
+    summary TEXT,
+    row_check INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE samples (run BLOB NOT NULL, moment REAL NOT NULL, figures TEXT NOT NULL);
 CREATE TABLE rows (
@@ -109,6 +112,7 @@ CREATE TABLE rows (
     id TEXT,
     key BLOB,
     status TEXT NOT NULL,
+    row_check INTEGER,
     PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE INDEX samples_run ON samples (run, moment);
@@ -116,6 +120,9 @@ CREATE INDEX calls_item ON calls (item);
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
+
+CHECKED_TABLES = ("runs", "rows", "batches")
+"""Those with a `row_check`."""
 
 ENTRY_COLUMNS = (
     "key",

@@ -122,13 +122,13 @@ def _for_rows(many: _Many, rows: int) -> str:
 
 
 ON_RUN = {
-    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description) VALUES (?, ?, ?)",
+    RUN_BEGUN: "INSERT INTO runs (id, begun_at, description, row_check) VALUES (?, ?, ?, ?)",
     RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
-    RUN_ENDED: "UPDATE runs SET ended_at = ?, summary = ? WHERE id = ?",
+    RUN_ENDED: "UPDATE runs SET ended_at = ?, summary = ?, row_check = ? WHERE id = ?",
     RUN_LISTED: "DELETE FROM rows WHERE run <> ?",  # a complete run of a job has listed every row again
 }
 SET_MEDIA = "INSERT OR IGNORE INTO media (sha256, size, type, name, bytes) VALUES (?, ?, ?, ?, ?)"
-SET_ROW = "INSERT OR REPLACE INTO rows (run, number, id, key, status) VALUES (?, ?, ?, ?, ?)"
+SET_ROW = "INSERT OR REPLACE INTO rows (run, number, id, key, status, row_check) VALUES (?, ?, ?, ?, ?, ?)"
 
 # A call that began and was never sent is taken back: the row is what it was, or is no more.
 TAKE_BACK = (
@@ -153,7 +153,7 @@ SELECT coalesce(sum(attempts), 0), total(spent_usd), coalesce(sum(unanswered), 0
     total(at_risk_usd), coalesce(sum({_UNDER_WAY}), 0), coalesce(sum(unpriced), 0)
 FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice FROM calls)
 """
-RUNS = "SELECT id, begun_at, ended_at, description, summary FROM runs ORDER BY begun_at, id"
+RUNS = "SELECT id, begun_at, ended_at, description, summary, row_check FROM runs ORDER BY begun_at, id"
 SAMPLES = "SELECT moment, figures FROM samples WHERE run = ? ORDER BY moment"
 SENT_SINCE = """
 SELECT begun_at, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)
@@ -175,6 +175,14 @@ UPDATE calls SET state = 'failed', attempts = max(1, iif(typeof(attempts) = 'int
     spent_usd = iif(:keep AND typeof(spent_usd) = 'real', spent_usd, 0) WHERE id = :id
 """
 DISCARD_ANSWER = "DELETE FROM answers WHERE id = ?"
+BATCHES = "SELECT * FROM batches"
+# A batch whose row is damaged cannot be collected: its requests may have been billed.
+DISCARD_BATCH = (
+    "UPDATE batches SET state = 'dropped', error = :error, row_check = NULL WHERE id = :id",
+    "UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,"
+    " at_risk_usd = 0, ended_at = :now, error = :error"
+    " WHERE state = 'submitted' AND (batch = :id OR batch NOT IN (SELECT id FROM batches))",
+)
 ORPHANS = (
     "DELETE FROM requests WHERE id NOT IN (SELECT id FROM calls)",
     "DELETE FROM answers WHERE id NOT IN (SELECT id FROM calls)",
@@ -206,7 +214,9 @@ OUTLINES = """
 SELECT calls.id, key, state, item, latency_s, error
 FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE calls.id > ? ORDER BY calls.id LIMIT ?
 """
-ROWS = "SELECT number, id, key, status FROM rows WHERE run = ? AND number > ? ORDER BY number LIMIT ?"
+ROWS = """
+SELECT run, number, id, key, status, row_check FROM rows WHERE run = ? AND number > ? ORDER BY number LIMIT ?
+"""
 
 
 def prune(states: int) -> str:

@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, integrity, statements
+from kaizen_batch.journal.checksums import as_bytes
 from kaizen_batch.journal.files import transaction
 from kaizen_batch.journal.identity import Watch
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.opening import Opened, abandon, close_writer, open_writer, write_lock
-from kaizen_batch.journal.records import Entry, Totals, as_bytes, entry_of
+from kaizen_batch.journal.records import Entry, Totals, entry_of
 
 # Rows of a statement: multiples of eight and what is left of one, so that statements stay in the connection's cache.
 _ROWS = 128
@@ -152,10 +153,17 @@ def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> N
         for some in _chunks(by_kind.pop(kind, ())):
             _write_calls(connection, kind, [row for _, _, row in some])
     if rows := by_kind.pop(statements.ROW, ()):
-        connection.executemany(statements.SET_ROW, [row for _, _, row in rows])
+        _set_rows(connection, [row for _, _, row in rows])
     for kind, others in by_kind.items():
         for _, _, row in others:
             _write_one(connection, kind, row)
+
+
+def _set_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    try:
+        connection.executemany(statements.SET_ROW, rows)
+    except UnicodeEncodeError:
+        connection.executemany(statements.SET_ROW, [tuple(map(as_bytes, row)) for row in rows])
 
 
 def _write_calls(connection: sqlite3.Connection, kind: int, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Self
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, shared, statements
 from kaizen_batch.journal.canonical import Media
+from kaizen_batch.journal.checksums import row_checksum
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
 from kaizen_batch.journal.shared import SharedJournal
@@ -52,6 +53,7 @@ class JournalWriter:
         self.run: bytes = os.urandom(16)
         self._sample_at_s = 0.0
         self._lists_rows = False
+        self._description = ""
         self._fault: JournalError | None = None
         self._refusal: JournalError | None = faults.closed(path)
 
@@ -200,7 +202,8 @@ class JournalWriter:
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
         """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
-        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status))
+        row = (self.run, number, id, key, status)
+        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (*row, row_checksum(row)))
 
     def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
         """An image, sound or document that requests refer to; its content is kept only if asked for."""
@@ -210,7 +213,9 @@ class JournalWriter:
 
     def begin_run(self, description: Mapping[str, object]) -> None:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""
-        self._note(statements.RUN_BEGUN, self.run, (self.run, self._clock(), json.dumps(description)))
+        self._description = text = json.dumps(description)
+        check = row_checksum((self.run, text, None))
+        self._note(statements.RUN_BEGUN, self.run, (self.run, self._clock(), text, check))
 
     def sample(self, figures: Mapping[str, object], elapsed_s: float, *, last: bool = False) -> None:
         """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
@@ -221,7 +226,9 @@ class JournalWriter:
 
     def end_run(self, summary: Mapping[str, object]) -> None:
         """The run is over; if it listed all rows of its input, those that earlier runs have listed are dropped."""
-        self._note(statements.RUN_ENDED, self.run, (self._clock(), json.dumps(summary), self.run))
+        text = json.dumps(summary)
+        check = row_checksum((self.run, self._description, text))
+        self._note(statements.RUN_ENDED, self.run, (self._clock(), text, check, self.run))
         if self._lists_rows and not summary.get("stopped"):
             self._note(statements.RUN_LISTED, self.run, (self.run,))
 

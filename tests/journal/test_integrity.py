@@ -19,6 +19,7 @@ import pytest
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import Journal, StoredAnswer, identity, integrity, schema
+from kaizen_batch.journal.checksums import row_checksum
 from kaizen_batch.journal.wal import read_wal
 
 KEY = bytes(32)
@@ -31,10 +32,12 @@ from kaizen_batch.journal import Journal, StoredAnswer
 
 async def main():
     async with Journal(sys.argv[1]).writing() as journal:
+        journal.begin_run({"total": int(sys.argv[2])})
         for item in range(int(sys.argv[2])):
             key = hashlib.sha256(str(item).encode()).digest()
             await journal.begin(key, item=item, request='"%d"' % item, at_risk_usd=0.25)
             await journal.done(key, StoredAnswer(f"answer {item} " + "x" * 300), spent_usd=0.25)
+            journal.row(item, "ok", id=f"name {item}", key=key)
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
@@ -209,6 +212,76 @@ def _width(number: int) -> int:
     return next(size for size in (1, 2, 3, 4, 6, 8) if -(2 ** (8 * size - 1)) <= number < 2 ** (8 * size - 1))
 
 
+async def with_every_table(path: Path) -> None:
+    """A run with a list of rows, and a batch with two requests."""
+    async with Journal(path).writing() as journal:
+        journal.begin_run({"config": {"labels": {"command": "run --model small"}}})
+        for item in range(2):
+            await journal.begin(bytes([item]) * 32, item=item, request="{}", at_risk_usd=0.25, via="batch", batch=7)
+        for number in range(3):
+            journal.row(number, "ok", id=f"name \ud83d{number}", key=bytes(32))
+        journal.end_run({"total": 3, "stopped": "early"})
+    cells = (7, "intent", "http://one", "model", "submitted", 1.0, None, "batch_17", 2, 0.5, None, None, "{}", None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        marks = ", ".join("?" * (len(cells) + 1))
+        connection.execute(f"INSERT INTO batches VALUES ({marks})", (*cells, row_checksum(cells)))
+
+
+def change(path: Path, statement: str) -> None:
+    """Change cells without their checksum, as damage on the disk would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+@pytest.mark.parametrize("cell", ["status = 'failed'", "id = 'name 2'", "key = x'01'", "key = NULL", "status = x'ff'"])
+async def test_a_damaged_row_of_the_input_is_listed_as_damaged(path: Path, cell: str) -> None:
+    await with_every_table(path)
+    with Journal(path) as journal:
+        [run] = journal.runs()
+        before = list(journal.rows(run))
+    assert [row.id for row in before] == [f"name \ud83d{number}" for number in range(3)]
+    change(path, f"UPDATE rows SET {cell} WHERE number = 1")
+    after = list(Journal(path).rows(run))
+    assert after == [before[0], (1, None, None, "damaged"), before[2]]
+
+
+@pytest.mark.parametrize("cell", ["description = replace(description, 'small', 'large')", "summary = '{\"total\": 9}'"])
+async def test_a_run_whose_record_is_damaged_names_no_command(path: Path, caplog: Any, cell: str) -> None:
+    await with_every_table(path)
+    change(path, f"UPDATE runs SET {cell}")
+    [run] = Journal(path).runs()
+    assert (run.description, run.summary) == ({}, None)
+    assert "records of 1 runs are damaged" in caplog.text
+
+
+@pytest.mark.parametrize("cell", ["remote_id = 'batch_16'", "state = 'dropped'", "intent = 'x'", "id = 9", "rows = 3"])
+async def test_the_requests_of_a_damaged_batch_are_doubts_and_asked_again(path: Path, caplog: Any, cell: str) -> None:
+    await with_every_table(path)
+    assert await opened(path) == 0 and Journal(path).totals().under_way == 2
+    change(path, f"UPDATE batches SET {cell}")
+    assert await opened(path) == 1
+    assert "damaged" in caplog.text and "may be paid twice" in caplog.text
+    totals = Journal(path).totals()
+    assert (totals.under_way, totals.unanswered, totals.unanswered_usd, totals.at_risk_usd) == (0, 2, 0.5, 0.0)
+    assert Journal(path).count()["unknown"] == 2
+    assert await opened(path) == 0
+
+
+async def test_a_journal_whose_tables_have_no_checksum_yet_is_read_and_gets_them(path: Path) -> None:
+    await with_every_table(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in schema.CHECKED_TABLES:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN row_check")
+    with Journal(path) as journal:
+        [run] = journal.runs()
+        assert run.description and [row.status for row in journal.rows(run)] == ["ok"] * 3
+    await opened(path)
+    async with Journal(path).writing() as writer:
+        writer.begin_run({"second": True})
+        writer.row(0, "ok")
+    assert Journal(path).runs()[-1].description == {"second": True}
+
+
 def images(killed: Path, folder: Path, count: int) -> Iterator[tuple[str, Path]]:
     """Crash images: each with one of its files cut, changed by a bit, emptied or missing, or all as they were."""
     dice = random.Random(11)
@@ -229,6 +302,16 @@ def images(killed: Path, folder: Path, count: int) -> Iterator[tuple[str, Path]]
         elif how == "missing":
             victim.unlink()
         yield f"{number}: {how} {part or '.db'}", path
+
+
+def check_rows(path: Path, keys: list[bytes]) -> None:
+    """What is said of the run and its rows is right, or said to be damaged."""
+    with Journal(path) as journal:
+        for run in journal.runs():
+            assert run.description in ({"total": ITEMS}, {})
+            for row in journal.rows(run):
+                right = (row.number, f"name {row.number}", keys[row.number % ITEMS], "ok")
+                assert row in (right, (row.number, None, None, "damaged"))
 
 
 @pytest.mark.parametrize("accepts", [False, True])
@@ -255,6 +338,7 @@ async def test_a_hundred_crash_images_are_refused_or_right_or_reported(
         answers = [entry.answer if entry is not None and entry.state == "done" else None for entry in entries]
         for item, answer in enumerate(answers):
             assert answer is None or answer.text == f"answer {item} " + "x" * 300, name
+        check_rows(path, keys)
         if None not in answers:
             outcomes["right"] += 1
         else:

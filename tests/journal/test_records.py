@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from kaizen_batch import Usage
 from kaizen_batch.journal import StoredAnswer
-from kaizen_batch.journal.records import answer_columns, as_bytes, as_text, entry_of, error_column, is_intact
+from kaizen_batch.journal.checksums import as_bytes, is_intact
+from kaizen_batch.journal.records import answer_columns, entry_of, error_column
 from kaizen_batch.results import ItemError
 
 KEY = b"k" * 32
@@ -47,11 +48,6 @@ def test_a_changed_text_is_damage(answer: StoredAnswer, more: str) -> None:
 
 def test_an_answer_of_another_request_is_damage() -> None:
     assert not is_intact(b"x" * 32, answer_columns(KEY, StoredAnswer(text="yes")))
-
-
-def test_half_a_surrogate_pair_survives_as_bytes() -> None:
-    assert as_text(as_bytes("\ud83d")) == "\ud83d"
-    assert as_bytes("plain") == "plain"
 
 
 def test_an_entry_is_json_with_its_key_in_hex() -> None:
