@@ -1,4 +1,4 @@
-"""Checksums: what was written is intact, whatever it is, and any other cell is damage."""
+"""Checksums: cells come back from the file intact, and any change of one is damage."""
 
 from typing import Any
 
