@@ -55,7 +55,7 @@ def input_parameters() -> dict[str, NodeParameter]:
     """The inputs and options of an agent node."""
     given = {name: described(name, *each, category="input") for name, each in INPUTS.items()}
     objects = {name: described(name, *each, category="model") for name, each in OBJECTS.items()}
-    endpoint = described("endpoint", str, f"{OPTION_TEXTS['base_url']} The name that a serialized workflow keeps.")
+    endpoint = described("endpoint", object, f"{OPTION_TEXTS['base_url']} The name that a serialized workflow keeps.")
     shown = {name: field for name, field in BatchConfig.model_fields.items() if name not in _NOT_SHOWN}
     options = {name: _option(name, field) for name, field in shown.items()}
     node = {name: described(name, *each, category="node") for name, each in NODE.items()}

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from kaizen_batch.agents import ProviderLike
-from kaizen_batch.config import BatchConfig, BatchOptions
+from kaizen_batch.config import BatchConfig, BatchOptions, Endpoint, EndpointOptions
 from kaizen_batch.errors import ConfigError, IncompleteRunError, did_you_mean
 from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, NodeData, SecretProvider
 from kaizen_batch.nodes.runtime_inputs import REFERENCES, RuntimeRules
@@ -35,7 +35,7 @@ class NodeOptions(BatchOptions, total=False):
     - `name`, `description`, `tags`, `version`, `author`: Kailash's metadata of the node.
     """
 
-    endpoint: str
+    endpoint: str | Sequence[str | EndpointOptions | Endpoint]
     batch: Iterable[object] | AsyncIterable[object]
     prompt: str
     template: str
@@ -237,7 +237,7 @@ def stored_options(config: BatchConfig) -> dict[str, object]:
     if "provider_options" in config.model_fields_set:
         stored["provider_options"] = plain(config.provider_options)
     if "base_url" in config.model_fields_set and config.base_url is not None:
-        stored["endpoint"] = config.base_url
+        stored["endpoint"] = config.model_dump(mode="json", exclude_unset=True, include={"base_url"})["base_url"]
     return stored
 
 

@@ -5,10 +5,10 @@
 OPTION_TEXTS = {
     "adaptive": "Discover how much concurrency the endpoint sustains. Allowed: True, False.",
     "api_key": "Never appears in a log, repr, error, journal or serialized workflow. Allowed: ASCII without spaces, or None.",
-    "base_url": "Address up to and including /v1, without user, password or query; None: OpenAI. Allowed: an http or https URL, or None.",
+    "base_url": "Address up to and including /v1, without user, password or query; None: OpenAI. A list: several endpoints that serve the same model. Allowed: an http or https URL, a list of several, or None.",
     "budget_usd": "Hard cap in USD; with a journal, over all runs on it. Allowed: above 0, or None.",
     "deadline_s": "Seconds for the whole batch; items that are not done by then are not_attempted. Allowed: above 0, or None.",
-    "endpoint_name": "What a journal calls the endpoint; None: the base URL. Replicas, a moved server or a proxy share answers under one name. Allowed: a text, or None.",
+    "endpoint_name": "What a journal calls the endpoint; None: the base URL. Replicas, a moved server or a proxy share answers under one name; a list of endpoints needs one. Allowed: a text, or None.",
     "fallbacks": "Models or endpoints that take over items the first one cannot serve. Allowed: names, or dicts of options.",
     "grace_s": "Seconds that in-flight calls get to finish at the deadline, or when a run with a journal ends early. Allowed: from 0.",
     "headers": 'Further headers; a value such as "${NAME}" names an environment variable, any other is a secret. Allowed: a dict of texts.',

@@ -124,7 +124,9 @@ class RuntimeRules:
         """The config of one execution, with the options that were given for it. Raises: ConfigError."""
         options = dict(changed)
         if "endpoint" in options:
-            options["base_url"] = options.pop("endpoint")
+            options["base_url"] = endpoint = options.pop("endpoint")
+            if not isinstance(endpoint, str):  # a list may name environment variables, whose keys go elsewhere
+                raise ConfigError(f"'endpoint' given at run time must be one URL; given: {type(endpoint).__name__}")
         if "journal" in options:
             options["journal"] = self.confined("journal", options["journal"])
         new = config.with_options(**options)

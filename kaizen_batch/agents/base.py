@@ -44,6 +44,7 @@ class Agent(ABC):
     - `from_model`: whether results have `response`, `usage`, `cost_usd` and the other fields of a model's answer.
     - `signature`, `config`: the Signature and the BatchConfig it was made from, if there are such.
     - `lists_rows`: whether a journal keeps a list of the items, as rows of an input, with the outcome of each.
+    - `replicas`: agents that serve the same requests at other endpoints, each with its `weight`: calls go to them.
     - `fallbacks`: agents for the items that this one cannot serve.
     - `watcher`: called when a run of this agent begins, with the figures that the run will keep; returns the sinks that
       want the run's events.
@@ -57,6 +58,8 @@ class Agent(ABC):
     from_model: bool = True
     signature: type[Signature] | None = None
     config: BatchConfig | None = None
+    replicas: "Sequence[Agent]" = ()
+    weight: float = 1.0
     fallbacks: "Sequence[Agent]" = ()
     lists_rows: bool = False
     watcher: Watcher | None = None
@@ -124,7 +127,9 @@ def limits_of(config: BatchConfig | None) -> UpstreamLimits:
     """The limits that a config sets for all runs of its agent; without a config there are none."""
     if config is None:
         return UpstreamLimits()
-    limiter = AdaptiveConcurrencyLimiter if config.adaptive else ConcurrencyLimiter
+    # Of several endpoints, each adapts by itself.
+    adapts = config.adaptive and not isinstance(config.base_url, tuple)
+    limiter = AdaptiveConcurrencyLimiter if adapts else ConcurrencyLimiter
     rate = RateLimiter(config.rate_limits, pacing=config.pacing, counts_from=config.rate_counts_from)
     limits = UpstreamLimits(limiter(config.max_concurrent), rate)
     limits.ceiling_is_explicit = "max_concurrent" in config.model_fields_set
@@ -144,6 +149,8 @@ class AgentWrapper(Agent):
         self.from_model: bool = agent.from_model
         self.signature: type[Signature] | None = agent.signature
         self.config: BatchConfig | None = agent.config
+        self.replicas: Sequence[Agent] = agent.replicas
+        self.weight: float = agent.weight
         self.fallbacks: Sequence[Agent] = agent.fallbacks
         self.watcher: Watcher | None = agent.watcher
         self.upstream_limits = agent.upstream_limits

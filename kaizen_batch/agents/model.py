@@ -1,6 +1,6 @@
 """ModelAgent: a language model behind a signature."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from typing import Any
@@ -41,6 +41,7 @@ class ModelAgent(Agent):
         self.endpoint: str = provider.endpoint
         self.endpoint_name: str = config.endpoint_name or provider.endpoint
         self.price: Price | None = config.price or _list_price(provider, config)
+        self.replicas: list[ModelAgent] = []
         self.fallbacks: list[ModelAgent] = []
         schema = signature.json_schema()
         self._output = OutputSchema(signature.__name__, schema) if schema else None
@@ -70,14 +71,19 @@ class ModelAgent(Agent):
 
     def release_idle(self) -> None:
         """No item is left to send: the providers may close idle connections."""
-        for agent in (self, *self.fallbacks):
+        for agent in self._all():
             agent.provider.release_idle()
+
+    def _all(self) -> "Iterator[ModelAgent]":
+        for agent in (self, *self.fallbacks):
+            yield agent
+            yield from agent.replicas
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
-        """The sessions of the provider and of the fallbacks' providers."""
+        """The sessions of all providers."""
         async with AsyncExitStack() as stack:
-            for agent in (self, *self.fallbacks):
+            for agent in self._all():
                 await stack.enter_async_context(agent.provider.session())
             yield
 
@@ -170,6 +176,8 @@ def create_agent(
     `provider` (default: what `config.llm_provider` names) is a Provider, a Provider class, an agent or an async
     function. Raises: ConfigError, SignatureError.
     """
+    if _is_fleet(config, provider):
+        return _fleet(config, as_signature(signature or ProcessingSignature), provider)
     if provider is None:
         provider = create_provider(config)
     if isinstance(provider, type) and issubclass(provider, Provider):
@@ -186,7 +194,33 @@ def _model_agent(config: BatchConfig, signature: type[Signature], provider: Prov
     for other in config.fallback_configs():
         # Another model at the same endpoint shares the provider, and so its connections.
         same = _provider_options(other) == _provider_options(config)
-        agent.fallbacks.append(ModelAgent(other, signature, provider if same else create_provider(other)))
+        agent.fallbacks.append(_fallback_of(other, signature, provider if same else None))
+    return agent
+
+
+def _fallback_of(config: BatchConfig, signature: type[Signature], provider: Provider | None) -> ModelAgent:
+    if isinstance(config.base_url, tuple):
+        return _fleet(config, signature, None)
+    return ModelAgent(config, signature, provider or create_provider(config))
+
+
+def _is_fleet(config: BatchConfig, provider: ProviderLike | None) -> bool:
+    return isinstance(config.base_url, tuple) and (provider is None or isinstance(provider, type))
+
+
+def _fleet(config: BatchConfig, signature: type[Signature], provider: ProviderLike | None) -> ModelAgent:
+    """The agent of several endpoints: each is a replica of it."""
+    served = [create_agent(each, signature, provider) for each in config.endpoint_configs()]
+    replicas = [agent for agent in served if isinstance(agent, ModelAgent)]
+    if len(replicas) < len(served):
+        raise ConfigError("several base_url need a provider, and llm_provider names a function, which has no endpoint")
+    assert isinstance(config.base_url, tuple)
+    for agent, endpoint in zip(replicas, config.base_url, strict=True):
+        agent.weight = endpoint.weight
+    agent = ModelAgent(config, signature, replicas[0].provider)
+    agent.endpoint = ", ".join(replica.endpoint for replica in replicas)
+    agent.replicas = replicas
+    agent.fallbacks = [_fallback_of(other, signature, None) for other in config.fallback_configs()]
     return agent
 
 

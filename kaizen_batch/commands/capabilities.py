@@ -22,10 +22,10 @@ def warnings_of(config: BatchConfig, *, schema: bool) -> list[str]:
 
 
 def _warnings(config: BatchConfig, *, schema: bool) -> Iterator[str]:
-    window = context_window_of(config.model, config.base_url)
+    window = context_window_of(config.model, config.url)
     if window is not None and config.max_tokens is not None and config.max_tokens >= window:
         yield f"--max-tokens {config.max_tokens:,} leaves no room for the prompt: the context has {window:,} tokens"
-    if config.base_url is None or "api.openai.com" in config.base_url:
+    if config.url is None or "api.openai.com" in config.url:
         yield from _of_openai(config, schema=schema)
 
 

@@ -32,6 +32,8 @@ _FLAGS = (
     (r'price=\{"input": \.\.\., "output": \.\.\.\}, in USD', "--price IN OUT, in USD"),
     (r"\bjournal='([^']+)'", r"--journal \1"),
     (r"\bjournal=\.\.\.", "--journal"),
+    (r"\bendpoint_name='([^']+)'", r"--endpoint-name \1"),
+    (r"\bendpoint_name\b", "--endpoint-name"),
     (r"\bbudget_usd\b", "--budget"),
     (r"\bllm_provider\b", "--provider"),
     (r"\brequests_per_minute\b", "--rpm"),

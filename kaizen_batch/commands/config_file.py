@@ -1,5 +1,6 @@
 """`--config run.toml`: the options of a command in a file, by their long names."""
 
+import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,12 +18,14 @@ def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = 
     are skipped. Raises: ConfigError for a file that cannot be read, an unknown key, or a table.
     """
     names = names_of(command.params)
+    repeatable = {parameter.name for parameter in command.params if getattr(parameter, "multiple", False)}
     foreign = set(also) - names.keys()
-    return {
-        _known(key, names, path): _value(key, value, path)
-        for key, value in _read(path).items()
-        if key.replace("-", "_") not in foreign
-    }
+    found = {}
+    for key, value in _read(path).items():
+        if key.replace("-", "_") not in foreign:
+            name = _known(key, names, path)
+            found[name] = _values(value) if name in repeatable else _value(key, value, path)
+    return found
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -58,6 +61,12 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
         raise ConfigError(f"the config file {str(path)!r} must not hold a key ({key!r}): set OPENAI_API_KEY instead")
     hint = did_you_mean(spelling, names)
     raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}known are {', '.join(names)}")
+
+
+def _values(value: object) -> list[object]:
+    """The values of an option that can be repeated: one or several, a table as the JSON that the option takes."""
+    values = value if isinstance(value, list) else [value]
+    return [json.dumps(each) if isinstance(each, dict) else each for each in values]
 
 
 def _value(key: str, value: object, path: Path) -> object:

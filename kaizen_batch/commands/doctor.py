@@ -11,6 +11,7 @@ from kaizen_batch.commands.command import Command, config_option, json_option, p
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.options import job_keys
 from kaizen_batch.commands.remote_checks import check_endpoint
+from kaizen_batch.commands.settings import base_url_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.texts.summary import Line
@@ -20,7 +21,12 @@ _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
 @click.command("doctor", cls=Command)
 @click.option("--model", default="gpt-4o-mini", show_default=True, help="Model to ask.")
-@click.option("--base-url", metavar="URL", help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]")
+@click.option(
+    "--base-url",
+    multiple=True,
+    metavar="URL",
+    help="Endpoint, including /v1; repeatable.  [default: OPENAI_BASE_URL, OpenAI]",
+)
 @click.option(
     "--journal",
     type=click.Path(path_type=Path),
@@ -31,7 +37,7 @@ _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 @click.option("--no-call", is_flag=True, help="Skip the one paid call, a prompt of three words.")
 @config_option(also=job_keys())
 @json_option
-def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json: bool) -> None:
+def main(model: str, base_url: tuple[str, ...], journal: Path, no_call: bool, as_json: bool) -> None:
     """Check what a run needs: the key, the endpoint, the model, its limits, the clock, the disk.
 
     \b
@@ -41,7 +47,8 @@ def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json
 
     Prints one line per check, with the fix where one is needed. The exit code is 1 if a run would fail.
     """
-    where: dict[str, Any] = {"base_url": base_url} if base_url else {}
+    endpoint = base_url_of(base_url)
+    where: dict[str, Any] = {"base_url": endpoint, "endpoint_name": "checked"} if endpoint else {}
     config = BatchConfig(model=model, max_tokens=16, timeout_s=30.0, **where)
     checks = run_sync(lambda: _all(config, journal, call=not no_call))
     if as_json:
@@ -55,7 +62,8 @@ def main(model: str, base_url: str | None, journal: Path, no_call: bool, as_json
 
 async def _all(config: BatchConfig, journal: Path, *, call: bool) -> list[Check]:
     key = check_key(config)
-    remote = await check_endpoint(config, call=call) if key.state != "fail" else []
+    each = config.endpoint_configs() or [config]
+    remote = [check for one in each for check in await check_endpoint(one, call=call)] if key.state != "fail" else []
     return [key, *remote, await asyncio.to_thread(check_disk, journal)]
 
 

@@ -36,7 +36,7 @@ def ask_first(stored: Sequence[str], more: Sequence[str], folder: Path) -> None:
     say("This journal's last run, which may be somebody else's:")
     say(f"  command   {shlex.join(['kaizen-batch', 'run', *stored, *more])}")
     say(f"  folder    {folder}")
-    say(f"  endpoint  {given.get('base_url') or 'OPENAI_BASE_URL, OpenAI'}, provider {given.get('provider')}")
+    say(f"  endpoint  {', '.join(given['base_url']) or 'OPENAI_BASE_URL, OpenAI'}, provider {given.get('provider')}")
     if given.get("fallback"):
         say(f"  fallback  {', '.join(given['fallback'])}")
     if not sys.stdin.isatty():
@@ -51,7 +51,8 @@ def _parsed(words: Sequence[str]) -> dict[str, Any]:
     """The options of `run` in these words, with those of the environment; nothing is imported or read."""
     context = run.make_context("run", without_option(words, _CONFIG), resilient_parsing=True)
     found = {name: context.params.get(name) for name in _ASKED}
-    return {**found, "base_url": found["base_url"] or os.environ.get("OPENAI_BASE_URL") or None}
+    endpoint = os.environ.get("OPENAI_BASE_URL")
+    return {**found, "base_url": tuple(found["base_url"] or ()) or ((endpoint,) if endpoint else ())}
 
 
 def _has_config(words: Sequence[str]) -> bool:

@@ -37,7 +37,18 @@ _MODEL = (
         show_default=True,
         help="openai (any compatible endpoint), mock (in process, free), or package.module:Name.",
     ),
-    click.option("--base-url", metavar="URL", help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]"),
+    click.option(
+        "--base-url",
+        multiple=True,
+        metavar="URL",
+        help="Endpoint, including /v1.  [default: OPENAI_BASE_URL, OpenAI]  Repeat it for several that serve the same "
+        'model; {"url": ..., "weight": 2, "requests_per_minute": ...} gives one its own limits.',
+    ),
+    click.option(
+        "--endpoint-name",
+        metavar="NAME",
+        help="What the journal calls the endpoint; several need one.  [default: the base URL]",
+    ),
     click.option(
         "--temperature",
         type=OrNone(click.FloatRange(0, 2)),

@@ -51,7 +51,7 @@ async def check_endpoint(config: BatchConfig, *, call: bool) -> list[Check]:
     """All of them, each after those that it depends on."""
     listing = await _list_models(config)
     if listing.status is None:
-        where = config.base_url or _OPENAI
+        where = config.url or _OPENAI
         return [Check("endpoint", "fail", f"{where}: {listing.cause}", "check the address, the network and the proxy")]
     checks = [_reached(config, listing), *_accepted(listing), *_known(config.model, listing), _clock(listing)]
     if not call or any(check.state == "fail" for check in checks):
@@ -65,7 +65,7 @@ async def _list_models(config: BatchConfig) -> _Listing:
 
     key = config.api_key.get_secret_value() if config.api_key else "none"
     began = perf_counter()
-    async with openai.AsyncOpenAI(api_key=key, base_url=config.base_url, max_retries=0, timeout=10.0) as client:
+    async with openai.AsyncOpenAI(api_key=key, base_url=config.url, max_retries=0, timeout=10.0) as client:
         try:
             answer = await client.models.with_raw_response.list()
             models = [model.id for model in answer.parse().data or []]
@@ -80,7 +80,7 @@ async def _list_models(config: BatchConfig) -> _Listing:
 
 
 def _reached(config: BatchConfig, listing: _Listing) -> Check:
-    where = config.base_url or _OPENAI
+    where = config.url or _OPENAI
     if listing.status is not None and listing.status >= 500:
         return Check("endpoint", "fail", f"{where} answers {listing.status}", "wait until it has recovered")
     return Check("endpoint", "ok", f"{where} answered in {duration(listing.seconds)}")

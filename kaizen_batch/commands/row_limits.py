@@ -12,7 +12,7 @@ class RowLimits:
     def __init__(self, config: BatchConfig, agent: Agent) -> None:
         self._output = config.max_tokens or 0
         self._tokens = config.tokens_per_minute
-        self._window = context_window_of(config.model, config.base_url)
+        self._window = context_window_of(config.model, config.url)
         self._budget = config.budget_usd
         self._price = agent.price
         self._estimate = TokenEstimate()

@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ MAX_TOKENS_WITH_BUDGET = 2_000
 """A budget reserves what an answer can cost at most, so it needs a bound."""
 
 _SAME_NAME = (
-    *("model", "base_url", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after"),
+    *("model", "endpoint_name", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after"),
     *("on_error", "on_truncated", "on_empty"),
 )
 _OTHER_NAME = {
@@ -57,7 +57,7 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given["journal"] = journal = journal_of(options)
     if options["accept_loss"] and journal is not None and journal.is_file():
         Journal(journal).accept_loss()
-    given["base_url"] = _checked_url(given["base_url"])
+    given["base_url"] = base_url_of(options["base_url"])
     if options["price"]:
         given["price"] = dict(zip(("input", "output"), options["price"], strict=True))
     # What was not given is left to BatchConfig, which asks the environment for the endpoint.
@@ -66,10 +66,24 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     return BatchConfig(**given, **more)
 
 
-def _checked_url(url: str | None) -> str | None:
+def base_url_of(given: Sequence[str]) -> Any:
+    """The endpoint, or several; None for none. Raises: ConfigError."""
+    endpoints = list(map(_endpoint, given))
+    return endpoints[0] if len(endpoints) == 1 else endpoints or None
+
+
+def _endpoint(given: str) -> object:
+    """A base URL, or the endpoint that JSON describes."""
+    if not given.lstrip().startswith("{"):
+        return _checked_url(given)
+    endpoint = _json_of("--base-url", given)
+    if isinstance(endpoint.get("url"), str):
+        endpoint["url"] = _checked_url(endpoint["url"])
+    return endpoint
+
+
+def _checked_url(url: str) -> str:
     """A base URL with a scheme. Raises: ConfigError that names the URL that was meant."""
-    if url is None:
-        return None
     if "://" not in url:
         scheme = "http" if url.startswith(("localhost", "127.", "0.0.0.0", "[::1]")) else "https"
         raise ConfigError(f"--base-url {url!r} has no scheme: write {scheme}://{url.rstrip('/')}{_missing_path(url)}")
@@ -156,7 +170,7 @@ def _from_environment(ctx: click.Context) -> list[str]:
         if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
             flags += _flags(option, value_of(ctx, option.name))
     endpoint = os.environ.get("OPENAI_BASE_URL")
-    if endpoint and ctx.params.get("base_url") is None and ctx.params.get("provider") == "openai":
+    if endpoint and not ctx.params.get("base_url") and ctx.params.get("provider") == "openai":
         flags += ["--base-url", endpoint]  # a part of each request's key: with another one all rows are asked again
     return flags
 
@@ -173,12 +187,14 @@ def _flags(option: click.Parameter, value: Any) -> list[str]:
 
 
 def _fallback(text: str) -> str | dict[str, object]:
-    if not text.lstrip().startswith("{"):
-        return text
+    return _json_of("--fallback", text) if text.lstrip().startswith("{") else text
+
+
+def _json_of(option: str, text: str) -> dict[str, Any]:
     try:
-        found: dict[str, object] = json.loads(text)
+        found: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"--fallback is not valid JSON: {error.msg} at column {error.colno}") from None
+        raise ConfigError(f"{option} is not valid JSON: {error.msg} at column {error.colno}") from None
     return found
 
 

@@ -1,10 +1,12 @@
 """The options of a run and of a model: frozen values, checked when they are made."""
 
+from kaizen_batch.config.endpoints import Endpoint
 from kaizen_batch.config.messages import REDACTED
 from kaizen_batch.config.models import BatchConfig, RunConfig
 from kaizen_batch.config.options import (
     BatchOptions,
     EndpointLimits,
+    EndpointOptions,
     FallbackOptions,
     ModelOptions,
     RunOptions,
@@ -15,7 +17,9 @@ __all__ = [
     "REDACTED",
     "BatchConfig",
     "BatchOptions",
+    "Endpoint",
     "EndpointLimits",
+    "EndpointOptions",
     "FallbackOptions",
     "ModelOptions",
     "RunConfig",

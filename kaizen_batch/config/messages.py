@@ -1,6 +1,6 @@
 """The text of a ConfigError: the option, the value given, and what is allowed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -28,7 +28,7 @@ def _explain_one(details: ErrorDetails, options: Mapping[str, object], known: li
     message = details["msg"].removeprefix("Value error, ")
     if not name:
         return f"option 'fallbacks' is invalid: {message}"
-    if name.partition(".")[0] in _SECRET:
+    if name.partition(".")[0] in _SECRET or (name == "endpoint_name" and name not in options):
         return f"option {name!r} is invalid: {message}"
     given = _shown(options, name) if name.partition(".")[0] in options else "the value from the environment"
     return f"option {name!r} is invalid: {message}; given: {given}"
@@ -38,6 +38,8 @@ def _shown(options: Mapping[str, object], name: str) -> str:
     value: object = options
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    if name == "base_url" and isinstance(value, Mapping | Sequence) and not isinstance(value, str):
+        return "a list of endpoints"  # one of them may hold a key where it does not belong
     if name == "base_url" and ("@" in str(value) or "?" in str(value)):
         return "(a URL that may hold a secret)"
     text = repr(value)

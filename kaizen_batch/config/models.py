@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -11,11 +10,13 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
+from kaizen_batch.config.endpoints import BaseUrl, checked_base_url, first_url
 from kaizen_batch.config.messages import REDACTED, explain, redacted
 from kaizen_batch.config.options import BatchOptions, RunOptions
 from kaizen_batch.config.requests import checked_headers, checked_parameters, none_if_left_out, stored_headers
@@ -172,7 +173,10 @@ class BatchConfig(RunConfig):
       the item. An answer with a schema always fails, because it cannot be parsed.
     - `on_empty`: an answer without any text fails the item (`"fail"`; it may be re-asked), or is returned (`"keep"`).
     - `api_key` (default: OPENAI_API_KEY) never appears in a repr, log, dump, error or serialized workflow; `base_url`
-      (default: OPENAI_BASE_URL) is the address of the endpoint up to and including `/v1`.
+      (default: OPENAI_BASE_URL) is the address of the endpoint up to and including `/v1`. A list names several that
+      serve the same model: URLs, or dicts of `url`, `weight` and limits of its own. Each call goes where most capacity
+      is free.
+    - `endpoint_name`: what a journal calls the endpoint (default: `base_url`). Several endpoints need one.
     - `fallbacks`: other models or endpoints, tried in order for items that the first one cannot serve: a model's
       name, or a dict of the options that differ. The key of another endpoint is read from the environment variable
       named by `api_key_env`; without it, no key is sent there.
@@ -189,10 +193,10 @@ class BatchConfig(RunConfig):
     api_key: SecretStr | None = Field(
         default_factory=lambda: _env_secret("OPENAI_API_KEY"), repr=False, exclude=True, validate_default=True
     )
-    base_url: str | None = Field(
+    base_url: BaseUrl | None = Field(
         default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or None, validate_default=True
     )
-    endpoint_name: str | None = Field(default=None, min_length=1)
+    endpoint_name: str | None = Field(default=None, min_length=1, validate_default=True)
     system_prompt: str | None = None
     parameters: dict[str, object] = Field(default_factory=dict)
     headers: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
@@ -219,19 +223,22 @@ class BatchConfig(RunConfig):
         def __init__(self, /, *values: object, **options: object) -> None:
             super().__init__(**_named(values, options))
 
-    @field_validator("base_url")
+    @field_validator("base_url", mode="before")
     @classmethod
-    def _a_plain_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a URL such as https://api.openai.com/v1")
-        if parts.username or parts.password:
-            raise ValueError("must not contain a user name or password; pass the key as api_key")
-        if parts.query or parts.fragment:
-            raise ValueError("must not contain a query")
-        return url.rstrip("/")
+    def _plain_urls(cls, given: object) -> BaseUrl | None:
+        return checked_base_url(given)
+
+    @field_validator("endpoint_name")
+    @classmethod
+    def _a_name_for_several(cls, name: str | None, info: ValidationInfo) -> str | None:
+        base_url = info.data.get("base_url")
+        if name is None and isinstance(base_url, tuple):
+            raise ValueError(
+                "must be set for several endpoints, since a journal keeps their answers under one name; "
+                f"pass endpoint_name={base_url[0].url!r}, the first base_url, which keeps the answers of earlier runs "
+                "with it alone, or any other name"
+            )
+        return name
 
     @field_validator("api_key")
     @classmethod
@@ -301,6 +308,17 @@ class BatchConfig(RunConfig):
         current = {name: getattr(self, name) for name in (*self.model_fields_set, "api_key")}
         return type(self)(**cast(BatchOptions, {**current, **options}))
 
+    @property
+    def url(self) -> str | None:
+        """The base URL; of several endpoints, the first."""
+        return first_url(self.base_url)
+
+    def endpoint_configs(self) -> "list[BatchConfig]":
+        """The config of each of several endpoints: this config, with the limits of that endpoint alone."""
+        endpoints = self.base_url if isinstance(self.base_url, tuple) else ()
+        common = {"budget_usd": None, "fallbacks": ()}
+        return [self.with_options(**cast(BatchOptions, {**common, **each.options()})) for each in endpoints]
+
     def fallback_configs(self) -> "list[BatchConfig]":
         """The config of each fallback, in order: this config with the options that differ."""
         return [self._fallback(fallback) for fallback in self.fallbacks]
@@ -317,6 +335,8 @@ class BatchConfig(RunConfig):
             options["api_key"] = os.environ.get(str(variable))
         elif elsewhere:
             options["api_key"] = None
+        if "base_url" not in options and isinstance(self.base_url, tuple):
+            own["endpoint_name"] = self.endpoint_name  # the same several endpoints
         return self.with_options(**cast(BatchOptions, {**own, **options, "fallbacks": ()}))
 
 

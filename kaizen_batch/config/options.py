@@ -5,10 +5,11 @@ The values are those that the constructors accept, before the models check and c
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Literal, TypedDict
+from typing import Literal, Required, TypedDict
 
 from pydantic import SecretStr
 
+from kaizen_batch.config.endpoints import Endpoint
 from kaizen_batch.limits.retries import RetryOptions, RetryPolicy
 from kaizen_batch.prices import Price, PriceOptions
 
@@ -48,6 +49,19 @@ class RunOptions(StrategyOptions, total=False):
     max_concurrent: int
 
 
+class EndpointOptions(TypedDict, total=False):
+    """One of several endpoints that serve a model; Endpoint describes them."""
+
+    url: Required[str]
+    weight: float
+    max_concurrent: int | None
+    requests_per_second: int | None
+    requests_per_minute: int | None
+    requests_per_day: int | None
+    tokens_per_minute: int | None
+    api_key_env: str | None
+
+
 class ModelOptions(EndpointLimits, total=False):
     """Which model answers, where, and how it is asked."""
 
@@ -55,7 +69,7 @@ class ModelOptions(EndpointLimits, total=False):
     model: str
     temperature: float | Literal["none"] | None
     max_tokens: int | Literal["none"] | None
-    base_url: str | None
+    base_url: str | Sequence[str | EndpointOptions | Endpoint] | None
     endpoint_name: str | None
     system_prompt: str | None
     parameters: Mapping[str, object] | None

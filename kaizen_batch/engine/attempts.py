@@ -15,7 +15,8 @@ from kaizen_batch.errors import (
     as_batch_error,
 )
 from kaizen_batch.events import RetryScheduled, Throttled
-from kaizen_batch.limits.retries import AbortRun, AttemptCounts, FailItem
+from kaizen_batch.limits import Reservation
+from kaizen_batch.limits.retries import AbortRun, AttemptCounts, FailItem, RetryAfter
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemError, Outputs
 
@@ -78,19 +79,27 @@ class Attempts:
         run, upstream = self._run, item.upstream
         used = item.used = item.used or AttemptCounts()
         used.count(error)
+        moves = upstream.moves(item.reservation, error)  # then another endpoint pays neither a wait nor a retry
         decision = run.config.retry(error, used, run.config.max_reasks)
         if isinstance(decision, AbortRun):
-            run.give_up(upstream, error)
-            return None
-        if isinstance(decision, FailItem) or run.reason is not None or not run.retries.spend(error, used):
+            if not moves:
+                run.give_up(upstream, error)
+                return None
+            decision = RetryAfter(0.0)  # this endpoint pauses for very long; the others do not
+        if isinstance(decision, FailItem) or run.reason is not None or not (moves or run.retries.spend(error, used)):
             return None
         if decision.pause_s is not None:
-            sent_at = item.reservation.sent_at if item.reservation is not None else 0.0
-            upstream.pause(decision.pause_s, sent_at, asyncio.get_running_loop().time())
-            run.metrics.throttles += 1
-            run.sinks(Throttled(decision.pause_s, ItemError.of(error)))
-        run.sinks(RetryScheduled(item.index, item.attempt, decision.wait_s, ItemError.of(error)))
-        return decision.wait_s
+            self._pause(item, decision.pause_s, error)
+        wait_s = 0.0 if moves else decision.wait_s
+        run.sinks(RetryScheduled(item.index, item.attempt, wait_s, ItemError.of(error)))
+        return wait_s
+
+    def _pause(self, item: Item, seconds: float, error: KaizenBatchError) -> None:
+        """Have the endpoint of the item's last call pause."""
+        run, reservation = self._run, item.reservation or Reservation()
+        item.upstream.pause(seconds, reservation, asyncio.get_running_loop().time())
+        run.metrics.throttles += 1
+        run.sinks(Throttled(seconds, ItemError.of(error)))
 
     async def _sleep(self, seconds: float) -> None:
         """Wait out a delay, or less if the run ends meanwhile."""

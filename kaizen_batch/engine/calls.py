@@ -77,7 +77,11 @@ class Calls:
         return await self.send(item, reservation)
 
     def _reservation(self, item: Item) -> Reservation:
-        return item.upstream.reservation(item.request, item.body)
+        """What the next call of an item can take at most; of several endpoints, not at the one of its last call."""
+        reservation = item.upstream.reservation(item.request, item.body)
+        if item.reservation is not None:
+            reservation.endpoint = item.reservation.endpoint
+        return reservation
 
     async def _acquire(self, item: Item, reservation: Reservation) -> None:
         """Be admitted, and have the call on disk as in flight.
@@ -119,6 +123,8 @@ class Calls:
         now = clock()
         if reservation is None:
             reservation = upstream.reservation(item.request, item.body)
+            if item.reservation is not None:
+                reservation.endpoint = item.reservation.endpoint
             if item.record is not None or not upstream.queue.try_acquire(reservation, now):
                 await self._acquire(item, reservation)
                 now = clock()
@@ -128,6 +134,8 @@ class Calls:
         metrics.calls += 1
         metrics.calls_in_flight[reservation] = item.index
         release = upstream.queue.release
+        if upstream.members:
+            upstream = upstream.members[reservation.endpoint]
         try:
             seconds = upstream.timeout_s if self._cut_at is None else self._time_left(now)
             if seconds is None:
@@ -159,7 +167,7 @@ class Calls:
         """Tell the sinks, if any of them wants it, how a call has ended."""
         if not self._watched:
             return
-        upstream = item.upstream
+        upstream = item.upstream.at(reservation)
         how: dict[str, Any] = {"error": ItemError.of(end)} if isinstance(end, KaizenBatchError) else _answer_of(end)
         self._run.sinks(
             CallFinished(

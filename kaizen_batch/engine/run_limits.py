@@ -43,8 +43,11 @@ class RunLimits:
 def _slots(agent_limits: UpstreamLimits, config: RunConfig) -> tuple[ConcurrencyLimiter, ...]:
     ceiling, wanted = agent_limits.slots, config.max_concurrent
     if ceiling is None or (wanted > ceiling.max_concurrent and not agent_limits.ceiling_is_explicit):
-        return (AdaptiveConcurrencyLimiter(wanted) if config.adaptive else ConcurrencyLimiter(wanted),)
-    if config.adaptive and not isinstance(ceiling, AdaptiveConcurrencyLimiter):
+        adapts = config.adaptive and agent_limits.endpoints is None
+        return (AdaptiveConcurrencyLimiter(wanted) if adapts else ConcurrencyLimiter(wanted),)
+    # Of several endpoints, each adapts by itself.
+    adapts = config.adaptive and agent_limits.endpoints is None
+    if adapts and not isinstance(ceiling, AdaptiveConcurrencyLimiter):
         return ceiling, AdaptiveConcurrencyLimiter(min(wanted, ceiling.max_concurrent))
     return (ceiling, ConcurrencyLimiter(wanted)) if wanted < ceiling.max_concurrent else (ceiling,)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
 from kaizen_batch.engine.journaling import announce
+from kaizen_batch.engine.replicas import limits_with_endpoints, upstream_of
 from kaizen_batch.engine.run_limits import RunLimits
 from kaizen_batch.engine.source import Source
 from kaizen_batch.engine.upstream import Upstream
@@ -44,12 +45,12 @@ class RunState:
         self.agent: Agent = agent
         self.config: RunConfig = config
         self.source: Source = plan.source
-        self.limits: RunLimits = RunLimits(agent.upstream_limits, config, plan.limits)
+        self.limits: RunLimits = RunLimits(limits_with_endpoints(agent), config, plan.limits)
         self.metrics: RunMetrics = RunMetrics(self.limits.max_concurrent)
         watching = agent.watcher(self.metrics) if agent.watcher is not None else ()
         self.sinks: Sinks = Sinks(*plan.sinks, *watching)
-        self.upstreams: list[Upstream] = [Upstream(agent, config, self.limits)]
-        self.upstreams += [Upstream(other, config, self.limits, is_fallback=True) for other in agent.fallbacks]
+        self.upstreams: list[Upstream] = [upstream_of(agent, config, self.limits)]
+        self.upstreams += [upstream_of(other, config, self.limits, is_fallback=True) for other in agent.fallbacks]
         self.retries: RetryBudget = RetryBudget(config.retry.budget)
         self.journal: JournalWriter | None = None
         self.totals: Totals | None = None

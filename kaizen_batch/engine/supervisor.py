@@ -180,7 +180,9 @@ class Supervisor:
     async def _seed_windows(self, journal: Journal) -> None:
         """Have the rate windows count what earlier processes sent a moment ago, once for each journal."""
         limits = self._run.agent.upstream_limits
-        span_s = limits.rate.span_s
+        # The journal does not say which of several endpoints a call went to: it counts at each.
+        rates = [limits.rate, *(member.limits.rate for member in self._run.upstreams[0].members)]
+        span_s = max(rate.span_s for rate in rates)
         if not span_s or journal.path in limits.seeded:
             return
         limits.seeded.add(journal.path)
@@ -188,7 +190,8 @@ class Supervisor:
         sent = await asyncio.to_thread(journal.sent_since, now_s - span_s)
         offset_s = asyncio.get_running_loop().time() - now_s
         with limits.lock:
-            limits.rate.seed((at + offset_s, tokens) for at, tokens in sent)
+            for rate in rates:
+                rate.seed([(at + offset_s, tokens) for at, tokens in sent])
 
     def _end_run(self, writer: JournalWriter) -> None:
         self._run.sample(self._run.progress(self._elapsed_s(), self._buffer.waiting_for), last=True)

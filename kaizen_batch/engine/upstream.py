@@ -1,6 +1,6 @@
 """One endpoint of a run: its agent, the queue in front of it, what its calls cost, and whether it still serves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kaizen_batch.agents import Agent
 from kaizen_batch.config import RunConfig
@@ -36,8 +36,11 @@ class Upstream:
 
     `limits` are those of the agent, over all its runs. `name` is the model that answers here. `error` says why the
     endpoint no longer serves this run, or is None. `sized` says whether a reservation needs the size of its request,
-    `timeout_s` how long a call may last: None if nothing bounds it or the agent sees to it itself.
+    `timeout_s` how long a call may last: None if nothing bounds it or the agent sees to it itself. `members` are the
+    endpoints that its calls go to, where there are several.
     """
+
+    members: "Sequence[Upstream]" = ()
 
     def __init__(self, agent: Agent, config: RunConfig, run_limits: RunLimits, *, is_fallback: bool = False) -> None:
         self.agent = agent
@@ -71,6 +74,10 @@ class Upstream:
     def endpoint(self) -> str | None:
         """Where the calls go."""
         return self.agent.endpoint
+
+    def at(self, reservation: Reservation) -> "Upstream":
+        """The endpoint that a call went to."""
+        return self
 
     def reservation(self, request: object, body: bytes | None) -> Reservation:
         """What a call can take at most; `body` is the request as it is sent, if that is known already."""
@@ -179,11 +186,15 @@ class Upstream:
         if limits.rate.active:
             limits.activate(limits.rate)
 
-    def pause(self, seconds: float, sent_at: float, now: float) -> None:
-        """Let no call through for so long: the endpoint asked for it."""
+    def moves(self, reservation: Reservation | None, error: KaizenBatchError) -> bool:
+        """Whether the item can go to another endpoint at once."""
+        return False
+
+    def pause(self, seconds: float, reservation: Reservation, now: float) -> None:
+        """Let no call through for so long: the endpoint asked for it when this call was sent."""
         with self.limits.lock:
             self.limits.watch_out()
-            self.limits.breaker.pause(seconds, sent_at, now)
+            self.limits.breaker.pause(seconds, reservation.sent_at, now)
 
     def close(self, error: KaizenBatchError) -> None:
         """Serve this run no more: the endpoint fails every item alike."""

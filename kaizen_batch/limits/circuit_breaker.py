@@ -19,6 +19,7 @@ class CircuitBreaker:
       given up.
     - Each success lets one more call in, until none is held back: slow start.
 
+    One that does not give up (`gives_up` is False) goes on to probe once a minute: other endpoints serve meanwhile.
     Failures of calls that were sent before the last closing belong to it and change nothing.
     Sources: circuit breaker, M. Nygard, "Release It!", 2007; slow start and multiplicative decrease, RFC 5681.
     """
@@ -27,6 +28,7 @@ class CircuitBreaker:
         self.in_flight: int = 0
         self.cause: str = ""
         self.ceiling: int = ceiling
+        self.gives_up: bool = True
         self._pause_s = pause_s
         self._allowed: int | None = None
         self._until = 0.0
@@ -38,6 +40,16 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Whether failures have opened the circuit, and no call has succeeded since."""
         return self._openings > 0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last call that said anything of the endpoint was a success."""
+        return not self._failing and not self._openings
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether so many probes in a row have failed that an endpoint is given up."""
+        return self._openings > _OPENINGS
 
     @property
     def name(self) -> str:
@@ -96,9 +108,9 @@ class CircuitBreaker:
         self._failing.add(item)
         if len(self._failing) < _FAILING_ITEMS and not self._openings:
             return 0.0
-        if self._openings == _OPENINGS:
+        if self._openings == _OPENINGS and self.gives_up:
             return None
-        pause_s = min(_PAUSE_MAX_S, self._pause_s * 2.0**self._openings)
+        pause_s = min(_PAUSE_MAX_S, self._pause_s * 2.0 ** min(self._openings, _OPENINGS))
         self._openings += 1
         self._failing.clear()
         self._allowed = 1

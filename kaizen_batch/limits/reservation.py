@@ -12,7 +12,8 @@ class Reservation(Struct, eq=False, gc=False):
     `used_tokens` and `used_usd` are filled in before the call is released; None means that nobody knows, and then
     what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit. A `probe` is let through an
     open circuit. `sent_at` is when the call was sent, on the loop's clock. `headroom` are tokens that must be free
-    beyond the reserved ones, since `tokens` is what calls usually take. `early` is the pacer's own.
+    beyond the reserved ones, since `tokens` is what calls usually take. `early` is the pacer's own. `endpoint`
+    is the number of the endpoint that the call goes to, of several; before it is placed, of the one to avoid.
     """
 
     tokens: int = 0
@@ -25,6 +26,7 @@ class Reservation(Struct, eq=False, gc=False):
     sent_at: float = 0.0
     headroom: int = 0
     early: bool = False
+    endpoint: int = -1
 
 
 class InFlight:

@@ -1,12 +1,13 @@
 """What holds for one endpoint over all runs of an agent."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from weakref import WeakSet
 
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
+from kaizen_batch.limits.endpoints import EndpointChoice
 from kaizen_batch.limits.queue import ADMISSION, WaitQueue
 from kaizen_batch.limits.rate import RateLimiter
 from kaizen_batch.limits.rate_limits import RateLimits
@@ -21,9 +22,10 @@ class UpstreamLimits:
     thread. `slots` bounds the calls at once, None if the agent sets no ceiling; `ceiling_is_explicit` says whether the
     user set it. `rate` has the configured and the announced windows, `breaker` the state of the endpoint, `estimate`
     the tokens of a call, `shared` the limits that other agents keep too, `seeded` the journals whose last calls `rate`
-    has counted.
+    has counted. `endpoints` places calls where several endpoints serve the model: then each of them has limits of its
+    own beside these, in `members`. `active` are the limits that hold now, `in_flight` the calls under way.
 
-    Everything but `queue` and `resize` needs `lock`.
+    Everything but `queue`, `resize` and `serve_at` needs `lock`.
     """
 
     def __init__(self, slots: ConcurrencyLimiter | None = None, rate: RateLimiter | None = None) -> None:
@@ -36,8 +38,10 @@ class UpstreamLimits:
         self.lock: threading.Lock = ADMISSION.lock
         self.troubled: bool = False
         self.seeded: set[Path] = set()
-        self._in_flight = InFlight()
-        self._active: list[JoiningLimit] = [self.rate] if self.rate.active else []
+        self.endpoints: EndpointChoice | None = None
+        self.members: list[UpstreamLimits] = []
+        self.in_flight: InFlight = InFlight()
+        self.active: list[Limit] = [self.rate] if self.rate.active else []
         self._queues: WeakSet[WaitQueue] = WeakSet()
 
     def queue(self, run_limits: Iterable[Limit]) -> WaitQueue:
@@ -46,9 +50,20 @@ class UpstreamLimits:
             # The breaker joins with the first trouble, and the rate limiter, unless configured, with the first
             # announcement: until then no call spends time on them.
             shared = self.shared.limits if self.shared is not None else ()
-            queue = ADMISSION.queue((*self._active, *shared, *run_limits), self._in_flight)
+            queue = ADMISSION.queue((*self.active, *shared, *run_limits), self.in_flight)
             self._queues.add(queue)
         return queue
+
+    def serve_at(self, members: "Sequence[tuple[UpstreamLimits, float]]") -> EndpointChoice:
+        """Place calls at these endpoints, each with its weight; before the first queue. Later calls change nothing."""
+        with self.lock:
+            if self.endpoints is None:
+                for limits, _ in members:
+                    limits.estimate = self.estimate
+                self.members = [limits for limits, _ in members]
+                self.endpoints = EndpointChoice(members)
+                self.active.append(self.endpoints)
+            return self.endpoints
 
     def resize(self, max_concurrent: int) -> None:
         """Set the ceiling of calls at once, for runs under way too."""
@@ -63,10 +78,10 @@ class UpstreamLimits:
 
     def activate(self, limit: JoiningLimit) -> None:
         """Have every queue obey this limit from now on."""
-        if limit in self._active:
+        if limit in self.active:
             return
-        self._active.append(limit)
-        limit.join(self._in_flight.calls, self._in_flight.tokens)
+        self.active.append(limit)
+        limit.join(self.in_flight.calls, self.in_flight.tokens)
         for queue in self._queues:
             queue.activate(limit)
 

@@ -96,7 +96,7 @@ class OpenAIProvider(Provider):
         return cls(
             **{
                 "api_key": config.api_key.get_secret_value() if config.api_key else None,
-                "base_url": config.base_url,
+                "base_url": config.url,
                 "timeout_s": config.timeout_s,
                 "max_concurrent": config.max_concurrent,
                 "headers": sent_headers(config.headers),

@@ -139,6 +139,15 @@ def test_the_exports_load_with_safe_loaders(name: str) -> None:
         assert json.loads(export_workflow(workflow, format="json"))
 
 
+def test_several_endpoints_survive_serialization() -> None:
+    several = ["http://127.0.0.1:9/v1", {"url": "http://127.0.0.1:10/v1", "weight": 2.0}]
+    options = {"api_key": "any", "endpoint": several, "endpoint_name": "ours"}
+    stored = as_yaml(by_name(options))
+    again = Workflow.from_dict(stored)._node_instances["ask"]
+    assert again.batch_config.base_url == BatchProcessorAgent(**options).batch_config.base_url
+    assert len(again.batch_config.endpoint_configs()) == 2
+
+
 # Metadata.
 
 
