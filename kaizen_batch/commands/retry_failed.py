@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from kaizen_batch.commands.command import Command, say
 from kaizen_batch.commands.foreign import ask_first, is_repeated
 from kaizen_batch.commands.run import main as run
+from kaizen_batch.commands.settings import without_option
 from kaizen_batch.commands.status import JOURNAL
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import STANDARD
@@ -39,7 +41,7 @@ def main(journal: Path, yes: bool, more: tuple[str, ...]) -> None:
     if "--accept-loss" in more:
         Journal(journal).accept_loss()
     labels = _labels(journal)
-    arguments = _arguments(journal, labels)
+    arguments = without_replaced(_arguments(journal, labels), more)
     folder = Path(labels.get("folder", "."))
     if not folder.is_dir():
         raise ConfigError(
@@ -52,7 +54,15 @@ def main(journal: Path, yes: bool, more: tuple[str, ...]) -> None:
     os.chdir(folder)
     say(f"in {folder}: {labels['command']}")
     # The journal is where it was found now, not where it was during the last run.
-    run.main([*_without_journal(arguments), "--journal", str(path), *more], prog_name="kaizen-batch run")
+    run.main([*without_option(arguments, "--journal"), "--journal", str(path), *more], prog_name="kaizen-batch run")
+
+
+def without_replaced(arguments: list[str], more: Sequence[str]) -> list[str]:
+    """The stored arguments without the options that can be repeated and are given anew: those replace them."""
+    for option in run.params:
+        if getattr(option, "multiple", False) and any(word.split("=")[0] in option.opts for word in more):
+            arguments = without_option(arguments, option.opts[0])
+    return arguments
 
 
 def _labels(journal: Path) -> dict[str, Any]:
@@ -75,15 +85,3 @@ def _arguments(journal: Path, labels: dict[str, Any]) -> list[str]:
             f"the last run read standard input, which cannot be read again: pipe the same rows into {labels['command']}"
         )
     return words[2:]
-
-
-def _without_journal(arguments: list[str]) -> list[str]:
-    """The arguments without the journal, in either spelling."""
-    kept: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--journal":
-            next(words, None)
-        elif not word.startswith("--journal="):
-            kept.append(word)
-    return kept

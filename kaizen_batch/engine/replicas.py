@@ -43,7 +43,7 @@ class Replicas(Upstream):
             *self._rates,
             *(member.limits.rate for member in self.members),
         )
-        self.sized = self._is_sized()
+        self.sized: bool = self._is_sized()
 
     def _member(self, number: int, config: RunConfig) -> Upstream:
         replica, limits = self.agent.replicas[number], self.limits.members[number]
@@ -70,11 +70,11 @@ class Replicas(Upstream):
         """
         member = self.at(reservation)
         pause_s = member.failed(reservation, error, index, now)
-        if error.fatal and self._take_out(reservation.endpoint, error):
+        if error.fatal and self._exclude(reservation.endpoint, error):
             error.fatal = False
         if not error.fatal and self.moves(reservation, error):
             error.retryable = True
-        if all(limits.breaker.is_lost for limits in self._choice.in_service()):
+        if all(limits.breaker.is_given_up for limits in self._choice.in_service()):
             raise EndpointDownError(
                 f"all {len(self.members)} endpoints failed every call, the probes included; the last error: "
                 f"{error.message}; run the same batch again when one is back: with a journal, only the missing items "
@@ -92,7 +92,7 @@ class Replicas(Upstream):
         """Let no call through to this endpoint for so long."""
         self.at(reservation).pause(seconds, reservation, now)
 
-    def _take_out(self, number: int, error: KaizenBatchError) -> bool:
+    def _exclude(self, number: int, error: KaizenBatchError) -> bool:
         """Send this endpoint no more calls; False if it is the last one."""
         with self.limits.lock:
             if not any(other != number and other not in self._choice.out for other in range(len(self.members))):

@@ -47,7 +47,7 @@ class CircuitBreaker:
         return not self._failing and not self._openings
 
     @property
-    def is_lost(self) -> bool:
+    def is_given_up(self) -> bool:
         """Whether so many probes in a row have failed that an endpoint is given up."""
         return self._openings > _OPENINGS
 

@@ -7,6 +7,7 @@ import pytest
 
 from kaizen_batch import BatchConfig, ParallelBatchStrategy
 from kaizen_batch.agents import create_agent
+from kaizen_batch.commands.retry_failed import without_replaced
 from kaizen_batch.simulator import Simulator
 from kaizen_batch.simulator.settings import error_reply
 from tests.commands.conftest import Cli
@@ -53,3 +54,9 @@ def test_retry_failed_repeats_the_last_command_wherever_it_is_given(
     assert result.exit_code == 0, result.output
     assert simulator.ledger.calls == 6
     assert [row["id"] for row in read_csv(str(folder / "labels.csv"))] == ["0", "1", "2", "3", "4"]
+
+
+def test_options_that_can_be_repeated_are_replaced_and_not_added() -> None:
+    stored = ["in.csv", "--base-url", "http://a/v1", "--base-url=http://b/v1", "--fallback", "x", "--output", "o.csv"]
+    assert without_replaced(stored, ["--base-url", "http://c/v1"]) == ["in.csv", "--fallback", "x", "--output", "o.csv"]
+    assert without_replaced(stored, ["--rpm", "5"]) == stored

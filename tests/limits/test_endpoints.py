@@ -90,7 +90,7 @@ def test_an_open_circuit_among_others_is_probed_for_ever() -> None:
     for item in range(200):
         one.breaker.failed(item, now, now)
         now += 100.0
-    assert one.breaker.is_lost and not one.breaker.is_healthy
+    assert one.breaker.is_given_up and not one.breaker.is_healthy
     assert placed(fleet, now=now).endpoint == 0  # its probe
     assert fleet.has_healthy_beside(0) and not fleet.has_healthy_beside(1)
 
