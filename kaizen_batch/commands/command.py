@@ -24,6 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS = (
     (r"or pass api_key=\.\.\.; base_url=\.\.\. for", "or give --base-url for"),
     (r'or try llm_provider="mock"', "or try --provider mock"),
+    (r"\bpass overwrite=True\b", "give --overwrite"),
+    (r"\bchoose another output\b", "another --output"),
     (r"\bencoding='([^']+)'", r"--encoding \1"),
     (r"\b(delimiter|quote|ragged)='([^']*)'", r"--\1 '\2'"),
     (r"\binput_format='([^']+)'", r"--input-format \1"),

@@ -112,7 +112,7 @@ FILE_OPTIONS = (
 )
 
 
-def job_of(options: Options, template: PromptTemplate | None) -> FileJob:
+def job_of(options: Options, template: PromptTemplate | None, *, overwrite: bool = False) -> FileJob:
     """The job that the options describe. Raises: ConfigError."""
     given = {name: options[name] for name in (*_JOB, *_READ)}
     return FileJob(
@@ -121,6 +121,7 @@ def job_of(options: Options, template: PromptTemplate | None) -> FileJob:
         template=template,
         header=not options["no_header"],
         select=options["select"] or None,
+        overwrite=overwrite,
         **given,
     )
 

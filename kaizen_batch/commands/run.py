@@ -13,7 +13,6 @@ from kaizen_batch.commands.ending import EndedBy, RunEnding
 from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
 from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.options import job_options
-from kaizen_batch.commands.overwriting import check_overwriting
 from kaizen_batch.commands.rows import check_input
 from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agent_of, config_of, labels_of, template_of
 from kaizen_batch.concurrency.sync import run_sync
@@ -33,7 +32,11 @@ _STOP_STARTS_S = 0.1
 @click.command("run", cls=Command, epilog=EXIT_CODES)
 @job_options(output_required=True)
 @click.option("--dry-run", is_flag=True, help="Show three prompts and make no call; needs no key.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that this journal's runs did not write.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace files that were edited or that no run in the journal wrote, and a longer output.",
+)
 @click.pass_context
 def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: object) -> None:
     """Ask a model about each row of INPUT, and write the rows with the answers to --output.
@@ -68,10 +71,9 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
         return
     check_input(options, template)
     config = config_of(options, labels=labels_of(ctx))
-    check_overwriting(options, config.journal, overwrite=overwrite)
     agent = agent_of(options, config)
     _notify(options, config)
-    result, lines = _Run(ctx, options, config).execute(job_of(options, template), agent)
+    result, lines = _Run(ctx, options, config).execute(job_of(options, template, overwrite=overwrite), agent)
     if options["as_json"]:
         put_json(_as_dict(result, lines))
     ctx.exit(_exit_code(result))

@@ -47,6 +47,8 @@ class FileJob(ReadOptions):
     - `id`: the column that names rows in `row` and in log records, in place of their numbers.
     - `columns`: more columns for answered rows: `finish_reason`, `usage`, `cost`, `attempts`, `reasoning`, `model`.
     - `safe_cells`: answers that a spreadsheet would take for a formula get a leading apostrophe.
+    - `overwrite`: False refuses to replace a file that no run in the journal wrote, one that was changed since, and an
+      output with more rows than the job has.
     - `on_missing`: a row whose placeholders are all empty fails ("fail"), is asked ("ask"), or is written without an
       answer ("skip").
 
@@ -68,6 +70,7 @@ class FileJob(ReadOptions):
     columns: tuple[str, ...] = ()
     safe_cells: bool = False
     on_missing: OnMissing = "fail"
+    overwrite: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

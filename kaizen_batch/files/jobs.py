@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import AsyncExitStack, ExitStack, nullcontext
 
 from kaizen_batch.agents import AgentLike, as_agent
 from kaizen_batch.config import RunConfig
@@ -17,6 +17,7 @@ from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kin
 from kaizen_batch.files.rendering import config_and_rendering
 from kaizen_batch.files.target import Target
 from kaizen_batch.files.templates import RowAgent
+from kaizen_batch.files.written_files import check_replacing, remembering
 from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
@@ -51,19 +52,22 @@ async def run_job(
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
     of a job that an exception ends. `progress` shows the progress, until the output is in place.
 
-    Raises: ConfigError (wrong columns, one file for two things), RecordError, JournalError; with `on_error="raise"`
-    BatchError.
+    Raises: ConfigError (wrong columns, one file for two things, a file that `job.overwrite` spares), RecordError,
+    JournalError; with `on_error="raise"` BatchError.
     """
     agent = as_agent(agent)
     _check_paths(job, config)
     check_agent(job.prompt_template, agent, ())
     config, rendering = config_and_rendering(config)
     survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
+    check_replacing(job, config.journal, survey.at_most(job.sample))
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
     display = progress_sink() if progress else None
     sink = display if on_event is None else on_event if display is None else Sinks(on_event, display)
-    with display or nullcontext(), DeferredEvents(sink) as events:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(display or nullcontext())
+        events = stack.enter_context(DeferredEvents(sink))
         asked.watcher = events.watching(asked.watcher)
         with ExitStack() as files:
             rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
@@ -72,6 +76,7 @@ async def run_job(
             run = strategy.stream(asked, rows.items())
             target = files.enter_context(Target(job, rows, run, on_end))
             events.name_of = None if job.id is None else target.name_of
+            target.written = await remembering(config.journal, stack)
             async with run:
                 if on_start is not None:
                     on_start(run)

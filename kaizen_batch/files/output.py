@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -97,14 +97,16 @@ class Output:
         """Become another file of the same folder."""
         self._path = self._path.with_name(Path(target).name)
 
-    def publish(self) -> None:
-        """The last part becomes the file."""
+    def publish(self, before: Callable[[Path, Path], object] | None = None) -> None:
+        """The last part becomes the file; `before` is called with both when the part is safe on the disk."""
         self.flush()
         if self.can_restart:
             part = self.part(self._parts)
             if self._path.exists():
                 shutil.copymode(self._path, part)
             sync(part)
+            if before is not None:
+                before(part, self._path)
             part.replace(self._path)
             sync(self._path.parent)
             self._stack.close()

@@ -31,6 +31,10 @@ class Survey:
     columns: tuple[str, ...] = ()
     skipped: int = 0
 
+    def at_most(self, sample: int | None) -> int | None:
+        """The rows of a job, or of a sample of it; None if unknown."""
+        return self.total if sample is None or self.total is None else min(sample, self.total)
+
 
 async def surveyed(records: Records, *, limit: int | None = None, used: Iterable[str] = ()) -> Survey:
     """Read all rows, or the first ones; `used` are the columns that become Python values. Raises: RecordError."""

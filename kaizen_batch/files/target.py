@@ -20,6 +20,7 @@ from kaizen_batch.files.layout import Layout
 from kaizen_batch.files.names import path_text, written_kind_of
 from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
+from kaizen_batch.files.written_files import WrittenFiles
 from kaizen_batch.results import Result, outputs_of
 from kaizen_batch.strategies import BatchRun
 from kaizen_batch.texts.terminal import one_line
@@ -65,7 +66,8 @@ class OutputNames:
 class Target:
     """Writes the results of a run beside their rows, in a `with` block around it; `result` is what it did.
 
-    The file of failed rows is made when the first of them comes. `on_end` gets the result, also after an exception.
+    The file of failed rows is made when the first of them comes. `written` records the files in the journal, if there
+    is one. `on_end` gets the result, also after an exception.
     """
 
     result: JobResult
@@ -81,6 +83,7 @@ class Target:
         self._rows = rows
         self._run = run
         self._on_end = on_end
+        self.written: WrittenFiles | None = None
         self._taken = 0
         self._files = ExitStack()
         self._failed: RecordWriter | None = None
@@ -200,7 +203,13 @@ class Target:
         layout = Layout.like(records, (*selection.of(self._rows.columns), *more), selection)
         if path == self._job.failed and records.format == kind.format:
             layout = replace(layout, dialect=records.dialect)  # so that the same options read it again
-        return self._files.enter_context(RecordWriter(text, kind, layout))
+        writer = RecordWriter(text, kind, layout)
+        writer.before_publishing = self._remember
+        return self._files.enter_context(writer)
+
+    def _remember(self, part: Path, path: Path, rows: int) -> None:
+        if self.written is not None:
+            self.written.add(part, path, rows)
 
 
 def _check_names(row: Row, cells: dict[str, object], columns: tuple[str, ...]) -> None:

@@ -1,8 +1,9 @@
 """RecordWriter: rows into a file, which appears whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -41,13 +42,15 @@ class RecordWriter:
     ...     writer.write({"id": 1, "label": "spam"})
 
     The file is written next to its final place and renamed on a clean exit, when it is safe on the disk; after an
-    exception there is no trace of it, and an older file of that name is unchanged. `rows_written` counts the rows.
+    exception there is no trace of it, and an older file of that name is unchanged. `rows_written` counts the rows;
+    `before_publishing` is called with the finished file, its final path and that count, before it is renamed.
 
     Raises: RecordError, for example for a full disk or a folder that cannot be written to.
     """
 
     def __init__(self, target: str, kind: Kind, layout: Layout) -> None:
         self.rows_written: int = 0
+        self.before_publishing: Callable[[Path, Path, int], object] | None = None
         self._kind = kind
         self._layout = layout
         self._output = Output(target, kind)
@@ -91,7 +94,11 @@ class RecordWriter:
         with self._all_or_nothing():
             if self._encoder is not None:
                 self._encoder.finish()
-            self._output.publish()
+            self._output.publish(self._tell)
+
+    def _tell(self, part: Path, path: Path) -> None:
+        if self.before_publishing is not None:
+            self.before_publishing(part, path, self.rows_written)
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:

@@ -145,6 +145,14 @@ class Journal:
                 yield from map(input_row_of, rows)
                 last = rows[-1][1]
 
+    def kept(self, name: str) -> object:
+        """The fact that was last kept under a name, None if there is none."""
+        with self._reading() as connection:
+            if connection.execute(statements.HAS_META).fetchone() is None:
+                return None
+            row = connection.execute(statements.GET_META, (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
     def sent_since(self, moment: float) -> list[tuple[float, int]]:
         """When the calls after a moment (Unix time) were sent, in order, and the tokens that each took."""
         with self._reading() as connection:

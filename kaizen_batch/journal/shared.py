@@ -4,16 +4,18 @@ The first run that opens a journal recovers it, and the last one that leaves clo
 and threads.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from kaizen_batch.errors import JournalError
+from kaizen_batch.journal import statements
 from kaizen_batch.journal.key_index import KeyIndex
-from kaizen_batch.journal.records import Totals
+from kaizen_batch.journal.records import Entry, Totals
 from kaizen_batch.journal.store import Store
-from kaizen_batch.journal.worker import Worker
+from kaizen_batch.journal.worker import Queued, Worker
 from kaizen_batch.limits import Ledger
 
 _open: dict[Path, "SharedJournal"] = {}
@@ -59,6 +61,12 @@ class SharedJournal:
             self._waiting.setdefault(key, []).append(on_release)
             return True
 
+    def keep(self, name: str, value: object) -> None:
+        """Write a JSON-able fact under a name, and return when it is on the disk. Raises: JournalError."""
+        waiter = _Waiter()
+        self.worker.hand_over(waiter, [((statements.FACT, b"", (name, json.dumps(value))), None)])
+        waiter.wait()
+
     def release(self, key: bytes) -> None:
         """The caller that claimed a key is done with it."""
         with self._waiting_guard:
@@ -66,6 +74,25 @@ class SharedJournal:
             waiting = self._waiting.pop(key, ())
         for wake in waiting:
             wake()
+
+
+class _Waiter:
+    """Who hands one operation over and blocks until it is written."""
+
+    def __init__(self) -> None:
+        self._written = Event()
+        self._fault: JournalError | None = None
+
+    def written(self, operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
+        """Called in the journal's thread."""
+        self._fault = fault
+        self._written.set()
+
+    def wait(self) -> None:
+        """Return when it is written. Raises: JournalError."""
+        self._written.wait()
+        if self._fault is not None:
+            raise JournalError(self._fault.message, code=self._fault.code)
 
 
 def join(path: Path, *, creator: str, now: float) -> "SharedJournal | Future[JournalError | None]":

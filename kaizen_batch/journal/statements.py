@@ -13,6 +13,7 @@ from kaizen_batch.journal.schema import ANSWER_COLUMNS, ENTRY_COLUMNS, LEDGER_SU
 # Kinds of operation: on one call, on a row of the input, on media, and on the run itself.
 # The cells of one on a call are those of CALL_COLUMNS, then those that `beside` takes after the id.
 LOOK_UP, BEGIN, DONE, ANSWERED, ENDED, UNSENT, ROW, MEDIA, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED, RUN_LISTED = range(12)
+FACT = 12
 
 _UNDER_WAY = "state IN ('in_flight', 'submitted')"
 _NEW_DOUBT = "excluded.state = 'unknown'"
@@ -121,7 +122,9 @@ def _for_rows(many: _Many, rows: int) -> str:
     return f"{many.before}{', '.join([many.row] * rows)}{many.after}"
 
 
+SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 ON_RUN = {
+    FACT: SET_META,
     RUN_BEGUN: "INSERT INTO runs (id, begun_at, description, row_check) VALUES (?, ?, ?, ?)",
     RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
     RUN_ENDED: "UPDATE runs SET ended_at = ?, summary = ?, row_check = ? WHERE id = ?",
@@ -159,7 +162,6 @@ SENT_SINCE = """
 SELECT begun_at, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)
 FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE begun_at > ?
 """
-SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 GET_META = "SELECT value FROM meta WHERE name = ?"
 HAS_META = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
 DROP_META = "DELETE FROM meta WHERE name = ?"
