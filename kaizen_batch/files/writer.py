@@ -94,9 +94,9 @@ class RecordWriter:
         with self._all_or_nothing():
             if self._encoder is not None:
                 self._encoder.finish()
-            self._output.publish(self._tell)
+            self._output.publish(self._finished)
 
-    def _tell(self, part: Path, path: Path) -> None:
+    def _finished(self, part: Path, path: Path) -> None:
         if self.before_publishing is not None:
             self.before_publishing(part, path, self.rows_written)
 
