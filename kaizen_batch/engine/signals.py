@@ -12,11 +12,11 @@ _ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")  # SIGHUP and SIGQUIT are not on Wind
 
 @contextmanager
 def on_stop(callback: Callable[[BaseException], None]) -> Iterator[None]:
-    """Call back on one of these signals while the block lasts, with what the process is to end with.
+    """Call back on one of these signals during the block, with the exception that is to end the process.
 
-    Only where the process would otherwise just die of it, or be torn out of its event loop: a handler of the user's
-    own is left alone, and so is `asyncio.run`, which turns SIGINT into a cancellation. Nothing is done outside of
-    the main thread, where Python allows no handlers, and on systems without such signals.
+    This applies only where the signal would otherwise kill the process or interrupt its event loop: handlers of the
+    user stay in place, and so does that of `asyncio.run`, which turns SIGINT into a cancellation. Nothing is done
+    outside of the main thread, where Python allows no handlers, or on systems without such signals.
     """
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []

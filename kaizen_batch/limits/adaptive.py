@@ -1,14 +1,15 @@
-"""How many calls at once, found out while the batch runs: up to the knee of the endpoint and not past it.
+"""Finds the best number of concurrent calls while the batch runs: up to the endpoint's knee, and not beyond it.
 
-Four known ideas, each for what it is good at:
+It combines four known algorithms:
 
-- Start: up to doubling per round trip until a round brings too little for its calls. That is slow start as BBR ends it
-  (Cardwell et al., 2016: no more bandwidth for more in flight), judged by the time per call as in HyStart++ (RFC 9406).
+- Start: at most double per round trip, until a round gains too little from its additional calls. This is slow start,
+  ended as in BBR (Cardwell et al., 2016: more in flight brings no more bandwidth) and judged by the time per call, as
+  in HyStart++ (RFC 9406).
 - After that, hill climbing in monitor intervals: PCC (Dong et al., NSDI 2015; the growing steps and the utility
   gradient are Vivace's, NSDI 2018), as .NET's thread pool does for threads (Hellerstein et al., 2009). One interval at
-  the limit, one beside it; the better one stays. There is no absolute baseline as in Vegas and Gradient2 (Netflix
-  concurrency-limits), so none can grow stale: another model version twice as slow is no congestion.
-- The utility is Little's law, throughput = calls under way / time per call; the time per call is normalized by
+  the limit, one next to it; the better one stays. Unlike Vegas and Gradient2 (Netflix concurrency-limits), it has no
+  absolute baseline that could become stale: a new model version that is twice as slow is not congestion.
+- The utility is Little's law, throughput = calls in flight / time per call; the time per call is normalized by
   answer length with a regression (latency_model.py).
 - Throttles: CUBIC (RFC 9438; botocore's adaptive mode uses it for rates), with round trips as its clock.
 """
@@ -19,25 +20,25 @@ from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.latency_model import Interval, LatencyModel
 from kaizen_batch.limits.reservation import Reservation
 
-_START = 5  # calls at once that are harmless anywhere
-_DOUBLING = 24  # calls at once up to which the start doubles in a round trip; then it adds as many
-_PAYS = 0.75  # the start goes on while the time per call grows by less than this power of the calls at once ...
+_START = 5  # concurrent calls that no endpoint minds
+_DOUBLING = 24  # up to here the start doubles per round trip; above, it adds this many
+_PAYS = 0.75  # the start continues while the time per call grows by less than this power of the concurrency ...
 _NO_SLOWER = 0.3  # ... or by less than this logarithm
 _STEP_MIN, _STEP_FIRST, _STEP_MAX = 1.1, 1.21, 2.0  # factors between the limit and the one tried beside it
-_FEW, _SHARE, _SURE = 16, 0.7, 1.2  # answers to an interval: at least, per call at once; standard errors that decide
-_FEW_START, _SHARE_START = 8, 0.3  # the same for a round of the start
-_ELASTICITY = 0.85  # more calls pay while time grows by less than this power of them: 0 = no load, 1 = saturated
-_CHANGED = 0.4  # an interval off the earlier ones at the same limit by this logarithm: the endpoint changed
+_FEW, _SHARE, _SURE = 16, 0.7, 1.2  # answers per interval: minimum, per call at once; standard errors to decide
+_FEW_START, _SHARE_START = 8, 0.3  # the same for a round of the start phase
+_ELASTICITY = 0.85  # more calls pay off while latency grows by less than this power: 0 = no load, 1 = saturated
+_CHANGED = 0.4  # an interval that deviates by this logarithm from earlier ones at its limit: the endpoint changed
 _REST_MAX = 16  # intervals between two probes while nothing changes
-_CUT = 0.7  # what a throttle leaves of the limit
+_CUT = 0.7  # the fraction of the limit that remains after a throttle
 _CUBIC = 0.05  # calls per (round trip)^3
-_LONGEST = 1e7  # seconds or tokens; more than this is no measurement
+_LONGEST = 1e7  # seconds or tokens; a larger value is not a measurement
 
 
 class _Climber:
-    """The number of calls at which throughput is best, by trial.
+    """Finds by trial the number of calls at which throughput is highest.
 
-    `limit` is what may be under way now, `home` the best known; they differ while another one is tried.
+    `limit` is the number allowed now, `home` the best one known; they differ while another number is tried.
     """
 
     def __init__(self, start: int, ceiling: int) -> None:
@@ -46,7 +47,7 @@ class _Climber:
         self._ceiling = ceiling
         self._latency_model = LatencyModel()
         self._now = Interval(start)
-        self._then: Interval | None = None  # what the present interval is compared with
+        self._then: Interval | None = None  # what the current interval is compared with
         self._credit = 0.0
         self._up, self._step = True, _STEP_FIRST
         self._rest, self._rests = 0, 1
@@ -58,7 +59,7 @@ class _Climber:
         self.limit, self.home = min(self.limit, ceiling), min(self.home, ceiling)
 
     def sent(self, in_flight: int) -> None:
-        """A call was sent; so many are under way."""
+        """A call was sent; `in_flight` calls are now in flight."""
         if in_flight > self._now.reached:
             self._now.reached = in_flight
 
@@ -74,7 +75,7 @@ class _Climber:
             self._close(now)
 
     def _grow(self) -> None:
-        # Twice what was used, so that low demand proves nothing; twice the last round, so that each one is looked at.
+        # At most twice what was used, since low demand proves nothing; at most twice the last round: each is judged.
         if self.limit < min(self._ceiling, 2 * self._now.reached, 2 * self.home):
             self._credit += min(1.0, _DOUBLING / self.limit)
             if self._credit >= 1.0:
@@ -82,11 +83,11 @@ class _Climber:
                 self.limit += 1
 
     def interrupt(self, now: float) -> None:
-        """Something else holds the calls back: what was seen meanwhile says nothing."""
+        """Something else limits the calls: discard what was measured meanwhile."""
         self._open(self.home, now)
 
     def land(self, limit: int, now: float) -> None:
-        """End the start here."""
+        """End the start phase at this limit."""
         self.starting = False
         self._then = None
         self._open(limit, now)
@@ -176,7 +177,7 @@ class _Climber:
 
 
 class _Roof:
-    """What the endpoint's throttles leave: CUBIC, with round trips as its clock."""
+    """The upper bound set by the endpoint's throttles: CUBIC, with round trips as its clock."""
 
     def __init__(self, ceiling: int) -> None:
         self._ceiling = ceiling
@@ -184,14 +185,14 @@ class _Roof:
         self._rounds = self._to_plateau = 0.0
 
     def resize(self, ceiling: int) -> None:
-        """Stay at or below this number from now on; a roof that nothing has lowered rises with it."""
+        """Stay at or below this number from now on; a bound that no throttle has lowered rises with it."""
         whole = self.limit >= self._ceiling
         self._ceiling = ceiling
         self.limit = float(ceiling) if whole else min(self.limit, ceiling)
         self._plateau = float(ceiling) if whole else min(self._plateau, ceiling)
 
     def cut(self, limit: int) -> None:
-        """Come down from a limit that was throttled; the plateau to return to is one below it."""
+        """Reduce a limit that was throttled; the plateau to return to is one below it."""
         self.limit = max(1.0, _CUT * limit)
         self._plateau = max(self.limit, limit - 1.0)
         self._to_plateau = math.cbrt((self._plateau - self.limit) / _CUBIC)
@@ -206,8 +207,8 @@ class _Roof:
 class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
     """Between 1 and `max_concurrent` calls at once: as many as the endpoint sustains.
 
-    It begins at `start` (by default 5, or `max_concurrent` if that is less). Tell it of every answered call and of
-    every throttle, on one clock, in seconds.
+    It begins at `start` (by default 5, or `max_concurrent` if that is less). Report every answered call and every
+    throttle to it, on one clock, in seconds.
     """
 
     def __init__(self, max_concurrent: int, *, start: int | None = None) -> None:
@@ -219,7 +220,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self._cut_at = -math.inf
 
     def resize(self, max_concurrent: int) -> None:
-        """Allow so many at most from now on; what was learned stays."""
+        """Allow at most this many from now on; what was learned stays."""
         self.max_concurrent = max_concurrent
         self._climber.resize(max_concurrent)
         self._roof.resize(max_concurrent)
@@ -238,7 +239,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self._level -= 1
 
     def answered(self, seconds: float, output_tokens: int, now: float) -> None:
-        """A call was answered in so many seconds, with so many tokens (0 if unknown)."""
+        """A call was answered in `seconds`, with `output_tokens` (0 if unknown)."""
         if not (0.0 <= seconds <= _LONGEST and 0 <= output_tokens <= _LONGEST):
             return
         if self._roof.limit < self._climber.limit:
@@ -254,7 +255,7 @@ class AdaptiveConcurrencyLimiter(ConcurrencyLimiter):
         self.limit = min(self._climber.limit, int(self._roof.limit))
 
     def throttled(self, now: float) -> None:
-        """The endpoint asked for less: calls that were under way together count as one throttle."""
+        """The endpoint throttled a call; throttles of calls that were in flight together count once."""
         if self._level > 0 or now <= self._cut_at:
             return
         self._level, self._cut_at = self.in_flight + 1, now

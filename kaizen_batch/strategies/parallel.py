@@ -1,4 +1,4 @@
-"""ParallelBatchStrategy: many items at once, results in order. The main path."""
+"""ParallelBatchStrategy: many items concurrently, results in order."""
 
 from collections.abc import AsyncIterable, Iterable
 from copy import copy
@@ -67,15 +67,15 @@ class ParallelBatchStrategy:
         return changed
 
     def belongs_to(self, limits: UpstreamLimits) -> Self:
-        """This is the own strategy of the agent with these limits: its `max_concurrent` is the agent's ceiling."""
+        """Make this the strategy of the agent with these limits: its `max_concurrent` is the agent's ceiling."""
         self._ceiling_of = limits
         return self
 
     @property
     def max_concurrent(self) -> int:
-        """Calls at once; an agent's own ceiling may be lower. Assigned, it holds for later runs.
+        """Calls in flight at once; the agent's own ceiling may be lower. An assigned value applies to later runs.
 
-        Of the strategy that an agent made for itself, it is the ceiling for all runs of the agent, at once.
+        For the strategy that an agent created for itself, it is the ceiling of all runs of the agent, at once.
         """
         return self.config.max_concurrent
 
@@ -95,13 +95,13 @@ class ParallelBatchStrategy:
         on_event: EventSink | None = None,
         progress: bool = False,
     ) -> BatchRun:
-        """Results as they come, in the order of the items or, with `ordered=False`, of their completion.
+        """Results as they are finished, in the order of the items or, with `ordered=False`, of completion.
 
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
         read before. When a fatal error stops the run, the input is read on, so that every item has its result:
         `not_attempted`; leave an endless input by `break`. `on_event` receives the events of this run only,
-        `progress` shows them in the terminal or notebook; `batch` is what the results say of themselves.
+        `progress` shows them in the terminal or notebook; `batch` is the value of that field in each result.
         """
         adapted = as_agent(agent)
         config = self.config.over(adapted.config)
@@ -132,7 +132,7 @@ class ParallelBatchStrategy:
     async def execute(self, agent: AgentLike, inputs: object, *, on_event: EventSink | None = None) -> Result:
         """One item, with the same retries and limits; its result says `batch: False`.
 
-        An agent of kailash-kaizen calls this for each of its own calls; it gets what kaizen's strategy gives.
+        An agent of kailash-kaizen calls this for each of its own calls, and gets what kaizen's strategy returns.
         """
         if is_kaizen_agent(agent):
             return cast(Result, await execute_once(agent, inputs))
