@@ -218,7 +218,7 @@ class RunMetrics:
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             reasoning_tokens=self.reasoning_tokens,
-            cost_usd=None if self.unpriced else self.cost_usd,
+            cost_usd=None if self.unpriced or (self.unanswered and not priced) else self.cost_usd,
             unanswered=self.unanswered,
             maybe_paid_twice=calls_twice,
             maybe_paid_twice_usd=usd_twice if priced else None,

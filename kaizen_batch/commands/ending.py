@@ -48,14 +48,14 @@ class RunEnding:
         return [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
 
     def _facts(self) -> Ending:
-        usd, runs = None, 1
+        totals, runs = None, 1
         if self._config.journal is not None:
             try:
                 with Journal(self._config.journal) as journal:
-                    usd, runs = journal.totals().spent_usd, len(journal.runs())
+                    totals, runs = journal.totals(), len(journal.runs())
             except JournalError:
                 pass  # what broke it has been said
-        return Ending("row", usd, runs, self.waits.longest(), messages=True)
+        return Ending("row", totals, runs, self.waits.longest(), messages=True)
 
     def _saved(self, figures: dict[str, Any]) -> Iterator[Line]:
         if figures["stopped"] and self._config.journal is not None:
@@ -110,7 +110,7 @@ class RunEnding:
         """A budget that covers the rest at the price so far, with a fifth to spare."""
         budget = self._config.budget_usd or 0.0
         facts = self._facts()
-        spent = facts.job_usd if facts.job_usd is not None else summary.cost_usd or 0.0
+        spent = facts.job.spent_usd if facts.job is not None else summary.cost_usd or 0.0
         # What is left of this budget did not cover one call: as much must be left at the end of the next one, too.
         wanted = 1.2 * spent * summary.total / summary.ok + budget if summary.ok else 0.0
         return f"{max(2 * budget, wanted):.2g}"

@@ -9,17 +9,10 @@ import click
 from kaizen_batch.commands.command import Command, json_option, put_json, show_lines
 from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
-from kaizen_batch.texts.numbers import count, counted, duration, moment, usd
-from kaizen_batch.texts.summary import Ending, Line, sentences
+from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, usd
+from kaizen_batch.texts.summary import Ending, Line, billing_text, sentences
 from kaizen_batch.texts.waits import Waits
 
-_STATES = {
-    "done": "answered",
-    "failed": "failed; the next run asks them again",
-    "unknown": "in flight when a run was killed; asked again, and may be billed twice",
-    "in_flight": "in flight now, or when a run was killed",
-    "submitted": "in a batch that the provider is working on",
-}
 _SUFFIX = ".journal.db"
 _COMPANIONS = (".failed", ".partial")
 
@@ -64,34 +57,40 @@ def main(journal: Path, as_json: bool) -> None:
         runs = opened.runs()
         samples = opened.samples(runs[-1]) if runs else []
         counts, totals = dict(opened.count()), opened.totals()
-    lines = [*_run(runs, samples, totals), *_states(counts), *_money(totals), *_command(runs)]
+    lines = [*_run(runs, samples, totals), *_states(counts, totals), *_money(totals), *_command(runs)]
     if as_json:
-        found = {"states": counts, "totals": totals.to_dict(), "last_run": _last(runs, samples)}
+        # `spent_usd` is what is known of the cost; None is the cost of calls without a price.
+        sums = {**totals.to_dict(), "cost_usd": None if totals.unpriced else totals.spent_usd}
+        found = {"states": counts, "totals": sums, "last_run": _last(runs, samples)}
         texts = [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
         put_json({"journal": str(journal), **found, "sentences": texts})
         return
     show_lines(lines, err=False)
 
 
-def _states(counts: dict[Any, int]) -> Iterator[Line]:
-    for state, meaning in _STATES.items():
-        if counts[state] or state == "done":
-            yield Line("requests" if state == "done" else " ", f"{count(counts[state])} {meaning}")
+def _states(counts: dict[Any, int], totals: Totals) -> Iterator[Line]:
+    failed = counts["failed"] + counts["unknown"] - totals.killed
+    yield Line("requests", f"{count(counts['done'])} answered")
+    for number, meaning in (
+        (failed, "failed; the next run sends them again"),
+        (totals.killed, "in flight when a run was killed; the next run sends them again"),
+        (counts["in_flight"], "in flight now, or when a run was killed"),
+        (counts["submitted"], "in a batch that the provider is working on"),
+    ):
+        if number:
+            yield Line(" ", f"{count(number)} {meaning}")
 
 
 def _money(totals: Totals) -> Iterator[Line]:
-    yield Line("paid", f"{usd(totals.spent_usd)} for {counted(totals.attempts, 'call')} in all runs")
-    if totals.unpriced:
-        # The model has no price, so this is not the whole sum.
-        yield Line(" ", f"and {counted(totals.unpriced, 'answered call')} whose price is not known", "warn")
+    paid = f"cost {at_least(totals.spent_usd, totals.unpriced)}; {counted(totals.attempts, 'call')}"
+    without = f"; {counted(totals.unpriced, 'answered call')} without a price" if totals.unpriced else ""
+    yield Line("all runs", f"{paid}{without}")
     if totals.under_way:
-        yield Line("at risk", f"{counted(totals.under_way, 'call')} under way, up to {usd(totals.at_risk_usd)}", "warn")
+        at_most = f", up to {usd(totals.at_risk_usd)}" if totals.at_risk_usd else ""
+        yield Line("at risk", f"{counted(totals.under_way, 'call')} under way{at_most}", "warn")
     if totals.unanswered:
-        text = f"{counted(totals.unanswered, 'call')} without an answer may have been billed"
-        yield Line("doubt", f"{text}, at most {usd(totals.unanswered_usd)}", "warn")
-    if totals.maybe_paid_twice:
-        text = f"{counted(totals.maybe_paid_twice, 'call')} may have been billed twice"
-        yield Line("doubt", f"{text}, at most {usd(totals.maybe_paid_twice_usd)}", "warn")
+        text = billing_text(totals.unanswered, totals.maybe_paid_twice, totals.unanswered_usd)
+        yield Line("billing", text, "warn")
 
 
 def _run(runs: list[Run], samples: list[dict[str, Any]], totals: Totals) -> Iterator[Line]:
@@ -99,7 +98,7 @@ def _run(runs: list[Run], samples: list[dict[str, Any]], totals: Totals) -> Iter
         yield Line("run", "no run has been recorded in this journal")
         return
     last = runs[-1]
-    yield Line("run", f"{len(runs)}, started {moment(last.begun_at)}, {_state(last)}")
+    yield Line("run", f"{len(runs)}: started {moment(last.begun_at)}, {_state(last)}")
     if last.summary is None:
         if samples:
             yield Line(" ", _progress(samples[-1]))
@@ -107,8 +106,8 @@ def _run(runs: list[Run], samples: list[dict[str, Any]], totals: Totals) -> Iter
     waits = Waits()
     for sample in samples:
         waits.add(sample["elapsed_s"], sample.get("waiting_for"))
-    ending = Ending(_noun(last), totals.spent_usd, len(runs), waits.longest(), messages=True)
-    yield from (line for line in sentences(last.summary, ending) if line.label != "doubt")
+    ending = Ending(_noun(last), None, 1, waits.longest(), messages=True)
+    yield from (line for line in sentences(last.summary, ending) if line.label != "billing")
 
 
 def _noun(run: Run) -> str:

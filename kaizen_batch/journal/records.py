@@ -112,7 +112,7 @@ class Totals:
     A call without an answer was paid twice only if another call of the same request was paid as well, so the
     first one of a request that has no answer yet does not count. `at_risk_usd` is what the `under_way` calls, in flight
     or in a batch, can cost at most. `unpriced` calls were answered at a price that is not known; they are not part of
-    `spent_usd`.
+    `spent_usd`. `killed` requests were in flight when a run was killed, and nobody knows what came of them.
     """
 
     attempts: int = 0
@@ -124,6 +124,7 @@ class Totals:
     at_risk_usd: float = 0.0
     under_way: int = 0
     unpriced: int = 0
+    killed: int = 0
 
     @property
     def committed_usd(self) -> float:

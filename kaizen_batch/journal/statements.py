@@ -16,6 +16,8 @@ LOOK_UP, BEGIN, DONE, ANSWERED, ENDED, UNSENT, ROW, MEDIA, RUN_BEGUN, RUN_SAMPLE
 FACT = 12
 
 _UNDER_WAY = "state IN ('in_flight', 'submitted')"
+# The call began and its end was never recorded.
+_KILLED = "state = 'unknown' AND coalesce(ended_at, 0) < begun_at"
 _NEW_DOUBT = "excluded.state = 'unknown'"
 _ADDED = {
     "spent_usd": "spent_usd + excluded.spent_usd",
@@ -153,7 +155,7 @@ COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
 TOTALS = f"""
 SELECT coalesce(sum(attempts), 0), total(spent_usd), coalesce(sum(unanswered), 0), total(unanswered_usd),
     coalesce(sum(twice), 0), total(iif(unanswered, unanswered_usd * twice / unanswered, 0)),
-    total(at_risk_usd), coalesce(sum({_UNDER_WAY}), 0), coalesce(sum(unpriced), 0)
+    total(at_risk_usd), coalesce(sum({_UNDER_WAY}), 0), coalesce(sum(unpriced), 0), coalesce(sum({_KILLED}), 0)
 FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice FROM calls)
 """
 RUNS = "SELECT id, begun_at, ended_at, description, summary, row_check FROM runs ORDER BY begun_at, id"

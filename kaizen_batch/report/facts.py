@@ -1,5 +1,6 @@
 """What a journal knows, gathered for the page."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -84,7 +85,11 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What needs a pass over all requests; `values` is the number of answers behind the `columns`."""
+    """What needs a pass over all requests.
+
+    `values` is the number of answers behind the `columns`, of `answered` in all. These, `answers` and `slowest` are of
+    the last run's rows if `of_last_run`, else of all runs, which happens where no job has listed its rows.
+    """
 
     latency: LatencyHistogram
     slowest: list[Entry]
@@ -93,6 +98,8 @@ class Details:
     columns: list[Distribution]
     values: int
     as_of: float
+    answered: int = 0
+    of_last_run: bool = False
 
 
 NO_DETAILS = Details(LatencyHistogram(), [], [], [], [], 0, as_of=0.0)
@@ -122,7 +129,7 @@ class Facts:
         last = self.last
         if last is None or last.run.summary is None:
             return []
-        ending = Ending(last.noun, self.totals.spent_usd, len(self.runs), last.waits, messages=True)
+        ending = Ending(last.noun, self.totals, len(self.runs), last.waits, messages=True)
         return sentences(last.figures, ending)[1:]
 
     @property
@@ -137,12 +144,21 @@ class Facts:
 
 def read_details(journal: Journal, now: float) -> Details:
     """One pass over all requests. Raises: JournalError."""
-    scan = Scan(journal.outlines())
+    rows = _rows_of_last_run(journal)
+    scan = Scan(journal.outlines(), rows or None)
     failures = [Failures(kind.error, kind.requests, journal.find(kind.examples)) for kind in scan.kinds.values()]
     values = [entry.answer for entry in journal.find(scan.values) if entry.answer is not None]
     columns = distributions(values)
     slowest, answers = journal.find(scan.slowest), journal.find(scan.sample)
-    return Details(scan.latency, slowest, answers, failures, columns, len(values), now)
+    found = Details(scan.latency, slowest, answers, failures, columns, len(values), now)
+    return replace(found, answered=scan.answered, of_last_run=bool(rows))
+
+
+def _rows_of_last_run(journal: Journal) -> Counter[bytes]:
+    """How many rows of the last output each request has answered: other prompts and earlier runs are not in it."""
+    runs = journal.runs()
+    found = journal.rows(runs[-1]) if runs else ()
+    return Counter(row.key for row in found if row.status == "ok" and row.key is not None)
 
 
 def read_facts(journal: Journal, now: float, details: Details | None = None) -> Facts:

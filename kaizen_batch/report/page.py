@@ -60,7 +60,15 @@ def _template() -> "Template":
         raise ConfigError("the report needs its extra: pip install 'kaizen-batch[report]'") from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(counted=numbers.counted)
-    functions = (numbers.count, numbers.rate, numbers.usd, numbers.percent, numbers.duration, numbers.moment)
+    functions = (
+        numbers.count,
+        numbers.rate,
+        numbers.usd,
+        numbers.at_least,
+        numbers.percent,
+        numbers.duration,
+        numbers.moment,
+    )
     environment.filters.update({function.__name__: function for function in functions})
     environment.globals.update(passage=texts.passage, asked=texts.asked, answered=texts.answered, named=_STATUS)
     environment.filters.update(options=options, digest=_digest)

@@ -2,7 +2,7 @@
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kaizen_batch.journal import Outline
@@ -30,10 +30,12 @@ class Scan:
     >>> with Journal("run.db") as journal:
     ...     scan = Scan(journal.outlines())
 
-    Samples are drawn evenly (algorithm R), with a fixed seed: the same journal gives the same ones.
+    Samples are drawn evenly (algorithm R), with a fixed seed: the same journal gives the same ones. With `rows`, the
+    number of rows that each key answers, the samples are of these rows only; latencies and failures are of all.
     """
 
-    def __init__(self, outlines: Iterable[Outline]) -> None:
+    def __init__(self, outlines: Iterable[Outline], rows: Mapping[bytes, int] | None = None) -> None:
+        self._rows = rows
         self.latency: LatencyHistogram = LatencyHistogram()
         self.kinds: dict[str, Kind] = {}
         self.answered: int = 0
@@ -61,11 +63,18 @@ class Scan:
         return self._values.keys
 
     def _done(self, outline: Outline) -> None:
-        self.answered += 1
-        for reservoir in (self._sample, self._values):
-            reservoir.add(outline.item, outline.key)
+        rows = 1 if self._rows is None else self._rows.get(outline.key, 0)
+        self.answered += rows
+        for _ in range(rows):
+            self._values.add(outline.item, outline.key)
         if outline.latency_s is not None:
             self.latency.add(outline.latency_s)
+        if rows:
+            self._show(outline)
+
+    def _show(self, outline: Outline) -> None:
+        self._sample.add(outline.item, outline.key)
+        if outline.latency_s is not None:
             keep: Callable[..., object] = heapq.heappush if len(self._slowest) < SLOWEST else heapq.heappushpop
             keep(self._slowest, (outline.latency_s, -outline.item, outline.key))
 

@@ -35,6 +35,13 @@ def usd(amount: float | None) -> str:
     return f"${amount:.2f}" if amount >= 1 else f"${_significant(amount)}"
 
 
+def at_least(amount: float, unpriced: int) -> str:
+    """A sum that lacks the cost of so many calls: $1.20, "at least $1.20", or "unknown"."""
+    if not unpriced:
+        return usd(amount)
+    return f"at least {usd(amount)}" if amount else "unknown"
+
+
 def percent(part: float, whole: float) -> str:
     """A share: 38%, 0.4%; 100% only when nothing is missing, 0% only when there is nothing."""
     if not whole or part in (0, whole):

@@ -6,10 +6,10 @@ same wherever it is shown. It knows no display: a line is a label and a sentence
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kaizen_batch.texts.advice import advice_on, why_stopped
-from kaizen_batch.texts.numbers import count, counted, duration, rate, short, usd
+from kaizen_batch.texts.numbers import at_least, count, counted, duration, rate, short, usd
 from kaizen_batch.texts.terminal import one_line
 
 _CODES_SHOWN = 6
@@ -30,16 +30,31 @@ class Line(NamedTuple):
 class Ending:
     """What is known of a run besides its summary.
 
-    `noun` is what an item is called. `job_usd` is what all runs on the journal have cost, `job_runs` how many there
-    were. `waits` are the reasons and seconds of `Waits`. `messages` adds the message of the error that ended the run,
+    `noun` is what an item is called. `job` has the sums over all runs on the journal, of which there were `job_runs`.
+    `waits` are the reasons and seconds of `Waits`. `messages` adds the message of the error that ended the run,
     which comes from the endpoint.
     """
 
     noun: str = "item"
-    job_usd: float | None = None
+    job: "JobSums | None" = None
     job_runs: int = 1
     waits: Sequence[tuple[str, float]] = ()
     messages: bool = False
+
+
+class JobSums(Protocol):
+    """What a journal knows of all runs: dollars, calls whose price is unknown, and calls without an answer."""
+
+    @property
+    def spent_usd(self) -> float: ...
+    @property
+    def unpriced(self) -> int: ...
+    @property
+    def unanswered(self) -> int: ...
+    @property
+    def unanswered_usd(self) -> float: ...
+    @property
+    def maybe_paid_twice(self) -> int: ...
 
 
 def headline(figures: Figures, noun: str = "item") -> str:
@@ -69,7 +84,7 @@ def sentences(figures: Mapping[str, object], ending: Ending | None = None) -> li
         *_journal(figures, ending.noun),
         *_waits(figures, ending.waits),
         *_money(figures, ending),
-        *_paid_twice(figures),
+        *_billing(figures, ending),
         *_stop(figures, ending),
     ]
 
@@ -123,7 +138,7 @@ def _waits(figures: Figures, waits: Sequence[tuple[str, float]]) -> Iterator[Lin
 
 
 def _money(figures: Figures, ending: Ending) -> Iterator[Line]:
-    if not figures["calls"] and ending.job_usd is None:
+    if not figures["calls"] and ending.job is None:
         return
     parts = [counted(figures["calls"], "call")]
     if figures["input_tokens"] or figures["output_tokens"]:
@@ -134,18 +149,32 @@ def _money(figures: Figures, ending: Ending) -> Iterator[Line]:
 
 
 def _cost(figures: Figures, ending: Ending) -> str:
-    if figures["cost_usd"] is None:
-        return "unknown (no price for this model)"
-    if ending.job_usd is None or ending.job_runs < 2:
-        return usd(figures["cost_usd"])
-    return f"{usd(figures['cost_usd'])} in this run, {usd(ending.job_usd)} in all {ending.job_runs} runs"
+    usd_of_run, job = figures["cost_usd"], ending.job
+    if job is None or ending.job_runs < 2:
+        return usd(usd_of_run) if usd_of_run is not None else "unknown (no price for this model)"
+    runs = f"{at_least(job.spent_usd, job.unpriced)} in {ending.job_runs} runs"
+    without = f" ({counted(job.unpriced, 'call')} without a price)" if job.unpriced else ""
+    return f"{usd(usd_of_run)} in this run, {runs}{without}"
 
 
-def _paid_twice(figures: Figures) -> Iterator[Line]:
-    if calls := figures["maybe_paid_twice"]:
-        amount = figures["maybe_paid_twice_usd"]
-        at_most = f", at most {usd(amount)}" if amount is not None else ""
-        yield Line("doubt", f"{counted(calls, 'call')} may have been billed twice{at_most}: no answer came", "warn")
+def billing_text(calls: int, twice: int, amount_usd: float | None) -> str:
+    """What may have been billed without an answer: calls, those of them that were sent again, and their cost."""
+    text = f"{counted(calls, 'call')} got no answer but may have been billed"
+    text += f", at most {usd(amount_usd)}" if amount_usd else ""
+    if not twice:
+        return text
+    verb = "was" if twice == 1 else "were"
+    again = f"it {verb}" if calls == 1 else f"all {verb}" if calls == twice else f"{count(twice)} of them {verb}"
+    return f"{text}; {again} sent again, and may be billed twice"
+
+
+def _billing(figures: Figures, ending: Ending) -> Iterator[Line]:
+    job, twice = ending.job, figures["maybe_paid_twice"]
+    if job is not None and job.unanswered:
+        yield Line("billing", billing_text(job.unanswered, job.maybe_paid_twice, job.unanswered_usd), "warn")
+    elif calls := max(figures.get("unanswered", 0), twice):
+        amount = figures["maybe_paid_twice_usd"] if calls == twice else None
+        yield Line("billing", billing_text(calls, twice, amount), "warn")
 
 
 def _stop(figures: Figures, ending: Ending) -> Iterator[Line]:

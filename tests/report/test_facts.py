@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kaizen_batch import BatchResult, Journal
+from kaizen_batch import BatchConfig, BatchResult, FileJob, Journal, run_job
+from kaizen_batch.agents import create_agent
 from kaizen_batch.journal import Run, Totals
 from kaizen_batch.report.facts import Facts, RunFacts, read_facts
+from kaizen_batch.report.page import render
 from kaizen_batch.report.plots import plots
 from kaizen_batch.report.texts import answered, asked
 from kaizen_batch.simulator import Simulator
@@ -76,7 +78,7 @@ def test_a_run_without_an_end_runs_or_was_killed(tmp_path: Path) -> None:
     with Simulator() as simulator:
         asyncio.run(ask(simulator, tmp_path / "run.db", 30))
     with sqlite3.connect(tmp_path / "run.db") as connection:  # what a kill leaves
-        connection.execute("UPDATE runs SET ended_at = NULL, summary = NULL")
+        connection.execute("UPDATE runs SET ended_at = NULL, summary = NULL, row_check = NULL")
     connection.close()
     journal = Journal(tmp_path / "run.db")
     [run] = journal.runs()
@@ -99,3 +101,19 @@ def test_the_time_left_is_that_of_the_endpoint(total: int, ok: int, from_journal
     figures = {"ok": ok, "failed": 0, "from_journal": from_journal, "elapsed_s": 10.0}
     run = Run(b"", 0.0, None, {"total": total}, None)
     assert RunFacts(1, run, "running", 10.0, figures, None).left_s == expected
+
+
+async def test_the_answers_are_those_of_the_last_output(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\n" + "".join(f"row {n}\n" for n in range(30)), encoding="utf-8")
+    config = BatchConfig(llm_provider="mock", journal=tmp_path / "run.db")
+    for template, limit in (("Old: {text}", None), ("New: {text}", None), ("New: {text}", 12)):
+        job = FileJob(tmp_path / "in.csv", tmp_path / "out.csv", template=template, limit=limit)
+        await run_job(job, create_agent(config), config)
+        with Journal(config.journal or "") as journal:
+            facts = read_facts(journal, 0.0)
+        shown = [asked(entry) for entry in [*facts.details.answers, *facts.details.slowest]]
+        assert len(shown) > 20 and all(template.partition(":")[0] in prompt for prompt in shown)
+        assert facts.details.values == facts.details.answered == (limit or 30) and facts.details.of_last_run
+        page = render(facts)
+        assert f"All {limit or 30} answers" in page and ("of the last run." in page) == (len(facts.runs) > 1)
+    assert facts.count["done"] == 60

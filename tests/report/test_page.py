@@ -120,7 +120,7 @@ async def test_a_killed_run_says_how_to_go_on(tmp_path: Path) -> None:
         await ask(simulator, tmp_path / "run.db", 20, labels={})
     connection = sqlite3.connect(tmp_path / "run.db")
     with connection:
-        connection.execute("UPDATE runs SET ended_at = NULL, summary = NULL")
+        connection.execute("UPDATE runs SET ended_at = NULL, summary = NULL, row_check = NULL")
         connection.execute("DELETE FROM samples")  # killed before the first one
     connection.close()
     document = render(read_facts(Journal(tmp_path / "run.db"), 4e9))

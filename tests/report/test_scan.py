@@ -81,3 +81,11 @@ def test_thirty_thousand_requests_take_no_more_memory_than_a_thousand() -> None:
 
     peak(1000)
     assert peak(30_000) < 1.5 * peak(1000) + 10_000
+
+
+def test_only_the_rows_of_the_last_output_are_shown_each_as_often_as_it_is_there() -> None:
+    outlines = [Outline(bytes([n]), "done", n, 1.0 + n, None) for n in range(10)]
+    scan = Scan(outlines, {bytes([2]): 3, bytes([5]): 1, b"elsewhere": 7})
+    assert scan.values == [bytes([2])] * 3 + [bytes([5])]
+    assert scan.sample == scan.slowest[::-1] == [bytes([2]), bytes([5])]
+    assert scan.answered == 4 and scan.latency.count == 10

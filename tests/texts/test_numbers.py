@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kaizen_batch.texts.numbers import count, counted, duration, moment, percent, rate, short, usd
+from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, percent, rate, short, usd
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,8 @@ def test_a_moment_names_its_time_zone() -> None:
 def test_a_noun_has_its_number_and_large_numbers_are_short() -> None:
     assert (counted(1, "row"), counted(1234, "row")) == ("1 row", "1,234 rows")
     assert [short(n) for n in (950, 12_300, 5_140_000, 2e9)] == ["950", "12.3k", "5.1M", "2.0G"]
+
+
+def test_a_sum_that_lacks_prices_is_a_lower_bound() -> None:
+    assert at_least(1.2, 0) == "$1.20" and at_least(0, 0) == "$0"
+    assert at_least(1.2, 3) == "at least $1.20" and at_least(0, 3) == "unknown"

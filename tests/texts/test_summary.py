@@ -3,7 +3,16 @@
 from typing import Any
 
 from kaizen_batch import BatchSummary
-from kaizen_batch.texts.summary import Ending, asked_items, failures_text, headline, retry_helps, sentences
+from kaizen_batch.journal import Totals
+from kaizen_batch.texts.summary import (
+    Ending,
+    asked_items,
+    billing_text,
+    failures_text,
+    headline,
+    retry_helps,
+    sentences,
+)
 
 
 def figures(**given: Any) -> dict[str, Any]:
@@ -11,9 +20,11 @@ def figures(**given: Any) -> dict[str, Any]:
     return BatchSummary(**{**usual, **given}).to_dict()
 
 
-def texts(**given: Any) -> dict[str, list[str]]:
+def texts(job: Totals | None = None, **given: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in sentences(figures(**given), Ending("row", 4.5, 2, [("the token window", 12.0)], messages=True)):
+    for line in sentences(
+        figures(**given), Ending("row", job or Totals(spent_usd=4.5), 2, [("the token window", 12.0)], messages=True)
+    ):
         found.setdefault(line.label, []).append(line.text)
     return found
 
@@ -43,14 +54,33 @@ def test_truncation_and_empty_answers_are_no_plain_success() -> None:
 
 
 def test_cost_is_given_for_this_run_and_all_runs() -> None:
-    assert texts(from_journal=12, throttles=4)["cost"] == ["$1.20 in this run, $4.50 in all 2 runs; 400 calls"]
-    assert texts(cost_usd=None)["cost"] == ["unknown (no price for this model); 400 calls"]
+    assert texts(from_journal=12, throttles=4)["cost"] == ["$1.20 in this run, $4.50 in 2 runs; 400 calls"]
+    [alone] = [line for line in sentences(figures(cost_usd=None)) if line.label == "cost"]
+    assert alone.text == "unknown (no price for this model); 400 calls"
+
+
+def test_a_cost_that_is_not_known_is_never_nothing() -> None:
+    rerun = {"calls": 0, "cost_usd": 0.0, "from_journal": 400}
+    unknown = texts(Totals(unpriced=400), **rerun)["cost"]
+    assert unknown == ["$0 in this run, unknown in 2 runs (400 calls without a price); 0 calls"]
+    partly = texts(Totals(spent_usd=0.005, unpriced=400))["cost"]
+    assert partly == ["$1.20 in this run, at least $0.005 in 2 runs (400 calls without a price); 400 calls"]
+    assert texts(Totals(unpriced=1), cost_usd=None)["cost"][0].startswith("unknown in this run, unknown in 2 runs")
+    doubtful = texts(Totals(unanswered=5))["billing"]
+    assert doubtful == ["5 calls got no answer but may have been billed"]
 
 
 def test_what_it_waited_for_and_what_may_have_been_paid_twice() -> None:
-    found = texts(throttles=4, maybe_paid_twice=1, maybe_paid_twice_usd=0.02)
+    found = texts(Totals(unanswered=3, unanswered_usd=0.06, maybe_paid_twice=1), throttles=4)
     assert found["waited"] == ["12 s for the token window; the endpoint throttled 4 calls"]
-    assert found["doubt"] == ["1 call may have been billed twice, at most $0.02: no answer came"]
+    billing = "3 calls got no answer but may have been billed, at most $0.06; 1 of them was sent again, and may be"
+    assert found["billing"] == [f"{billing} billed twice"]
+    assert (
+        billing_text(1, 1, None)
+        == "1 call got no answer but may have been billed; it was sent again, and may be billed twice"
+    )
+    own = [line.text for line in sentences(figures(unanswered=20)) if line.label == "billing"]
+    assert own == ["20 calls got no answer but may have been billed"]
 
 
 def test_an_early_end_says_why_without_class_names_or_library_hints() -> None:
