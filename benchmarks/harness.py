@@ -28,12 +28,14 @@ OUR_OWN = ("benchmarks", "kaizen_batch")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One contestant. `where` is "module:function" in `benchmarks`; `processes` is how many share its items."""
+    """One contestant. `where` is "module:function" in `benchmarks`; `processes` is how many share its items, `root`
+    the checkout whose benchmarks and package they run."""
 
     label: str
     where: str
     parameters: dict[str, Any]
     processes: int = 1
+    root: Path = ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def sample(arm: Arm) -> Sample | None:
     """Run one arm once; None if a package that it needs is not installed. Raises: SystemExit if it fails."""
     share = {**arm.parameters, "items": max(1, arm.parameters["items"] // arm.processes)}
     with ExitStack() as stack:
-        started = [stack.enter_context(_Process(arm.where, share)) for _ in range(arm.processes)]
+        started = [stack.enter_context(_Process(arm.where, share, arm.root)) for _ in range(arm.processes)]
         if any(process.line() != _READY for process in started):
             return None
         for process in started:
@@ -109,7 +111,7 @@ class _Process:
     It reports that it is ready, or what is missing; waits for the signal; processes the items; reports its figures.
     """
 
-    def __init__(self, where: str, parameters: dict[str, Any]) -> None:
+    def __init__(self, where: str, parameters: dict[str, Any], root: Path) -> None:
         self._where = where
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
@@ -118,7 +120,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            cwd=ROOT,
+            cwd=root,
         )
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ from kaizen_batch import (
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
 from kaizen_batch.providers.chat_responses import HttpResponse
-from kaizen_batch.providers.http.base import Target, Transport
+from kaizen_batch.providers.http.base import Target
 from kaizen_batch.providers.http.pool import PoolTransport
 
 ANSWER = Completion(text="ok", usage=Usage(input_tokens=10, output_tokens=2), model="nothing")
@@ -105,7 +105,7 @@ def quiet_progress() -> Iterator[EventSink]:
 
 async def client(items: int, url: str, at_once: int) -> int:
     """Our HTTP client without the engine: encode, send, parse."""
-    transport = PoolTransport(Target(url, "none", 120.0, at_once), tls=None, rare=_no_redirect)
+    transport = PoolTransport(Target(url, "none", 120.0, at_once))
     source, done = prompts(items), 0
 
     async def work() -> None:
@@ -124,10 +124,6 @@ async def client(items: int, url: str, at_once: int) -> int:
 
 def _is_answered(answer: HttpResponse, sent: bytes) -> bool:
     return answer.status == 200 and bool(orjson.loads(answer.body)["choices"][0]["message"]["content"])
-
-
-def _no_redirect() -> Transport:
-    raise AssertionError("the endpoint of a benchmark never redirects")
 
 
 async def batch(items: int, url: str, at_once: int, **options: Any) -> int:

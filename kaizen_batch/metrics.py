@@ -1,7 +1,9 @@
 """Counting: a bounded histogram of latencies, and the totals of a run."""
 
+import asyncio
 import math
 from collections import Counter, defaultdict
+from typing import Any
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.limits import Reservation
@@ -68,12 +70,19 @@ class LatencyHistogram:
         return 0.0
 
 
+CallInFlight = tuple[int, float, asyncio.Task[Any] | None]
+"""The index of the item, when the time of the call is over, on the loop's clock, and the task that carries the item."""
+
+
 class RunMetrics:
-    """The running totals of one run, of at most `max_concurrent` calls at once; one place counts, everyone reads."""
+    """The running totals of one run, of at most `max_concurrent` calls at once; one place counts, everyone reads.
+
+    `calls_in_flight` has the calls under way by their reservations, the oldest first.
+    """
 
     def __init__(self, max_concurrent: int = 0) -> None:
         self.max_concurrent: int = max_concurrent
-        self.calls_in_flight: dict[Reservation, int] = {}
+        self.calls_in_flight: dict[Reservation, CallInFlight] = {}
         self.peak_in_flight: int = 0
         self.total = 0
         self.ok: int = 0
@@ -169,7 +178,7 @@ class RunMetrics:
 
     def progress(self, elapsed_s: float, now: float, limit: int, waiting_for: str | None) -> BatchProgress:
         """How far the run is, apart from its `total`; at most `limit` calls may be under way."""
-        oldest = next(iter(tuple(self.calls_in_flight)), None)
+        oldest, call = next(iter(tuple(self.calls_in_flight.items())), (None, None))
         return BatchProgress(
             done=self.done,
             failed=self.failed + self.not_attempted,
@@ -186,7 +195,7 @@ class RunMetrics:
             failures=dict(self.failures),
             waiting_for=waiting_for,
             oldest_call_s=now - oldest.sent_at if oldest else None,
-            oldest_item=self.calls_in_flight.get(oldest) if oldest else None,
+            oldest_item=call[0] if call else None,
         )
 
     def summary(

@@ -156,8 +156,8 @@ def test_a_run_without_items_does_not_divide_by_zero() -> None:
 
 def test_the_summary_contains_what_it_is_given() -> None:
     metrics = RunMetrics(5)
-    for _ in range(3):
-        metrics.calls_in_flight[Reservation()] = 0
+    for number in range(3):
+        metrics.calls_in_flight[Reservation()] = number, math.inf, None
     metrics.ends()
     for _ in range(4):
         metrics.finished(result(None))

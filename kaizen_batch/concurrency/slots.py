@@ -5,25 +5,20 @@ from collections import deque
 
 
 class Slots:
-    """A fixed number of slots, first come, first served.
+    """A fixed number of slots, first come, first served; `free` are those that nobody holds.
 
     asyncio.Semaphore does the same, but looks at every waiter on each release; here a release is O(1). A waiter
     that is cancelled passes its turn on.
     """
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self.free: int = size
         self._waiters: deque[asyncio.Future[None]] = deque()
-
-    @property
-    def free(self) -> int:
-        """Slots that nobody holds."""
-        return self._free
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free."""
-        if self._free > 0:
-            self._free -= 1
+        if self.free > 0:
+            self.free -= 1
             return True
         return False
 
@@ -48,4 +43,4 @@ class Slots:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._free += 1
+        self.free += 1

@@ -5,9 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
-
-K = TypeVar("K")
+from typing import Any, Self
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -19,69 +17,72 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return time.monotonic if is_system else loop.time
 
 
-class Deadlines(Generic[K]):
-    """Calls `expire` with each key whose time is over, and forgets it.
+class Alarm:
+    """One timer for the many moments at which something has to be looked at.
 
-    >>> deadlines = Deadlines(asyncio.get_running_loop(), asyncio.Future.cancel)
-    >>> deadlines.set(answer, loop.time() + 120.0)
-    >>> deadlines.drop(answer)  # it has come
-    True
+    >>> alarm = Alarm(asyncio.get_running_loop(), look)  # `look(now)` returns when it wants to look next; inf: never
+    >>> if ends_at < alarm.at:
+    ...     alarm.set(ends_at)
 
-    The one timer is set for the first that ends, and set anew when it fires, not for each.
+    It is set for the first moment, and anew when it rings, not for each.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[K], object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[float], float]) -> None:
         self._loop = loop
-        self._expire = expire
-        self._ends: dict[K, float] = {}
+        self._look = look
         self._timer: asyncio.TimerHandle | None = None
-        self._looks_at = math.inf
+        self.at: float = math.inf
 
-    def set(self, key: K, ends_at: float) -> None:
-        """Its time is over at `ends_at` on the loop's clock; inf: never."""
-        self._ends[key] = ends_at
-        if ends_at < self._looks_at:
-            self._look_at(ends_at)
-
-    def drop(self, key: K) -> bool:
-        """It has ended; whether that was in time."""
-        return self._ends.pop(key, None) is not None
-
-    def close(self) -> None:
-        """Let go of the timer; nothing is under way any more."""
-        self._look_at(math.inf)
-
-    def _look_at(self, when: float) -> None:
+    def set(self, at: float) -> None:
+        """Ring at this moment on the loop's clock, and not before; inf: never."""
         if self._timer is not None:
             self._timer.cancel()
-        self._looks_at = when
-        self._timer = self._loop.call_at(when, self._look) if when < math.inf else None
+        self.at = at
+        self._timer = self._loop.call_at(at, self._ring) if at < math.inf else None
 
-    def _look(self) -> None:
-        now = self._loop.time()
-        for key in [key for key, ends_at in self._ends.items() if ends_at <= now]:
-            del self._ends[key]
-            self._expire(key)
-        self._look_at(min(self._ends.values(), default=math.inf))
+    def close(self) -> None:
+        """Let go of the timer."""
+        self.set(math.inf)
+
+    def _ring(self) -> None:
+        self.at = math.inf
+        at = self._look(self._loop.time())
+        if at < self.at:
+            self.set(at)
 
 
-class TimeLimits(Deadlines[asyncio.Task[Any] | None]):
-    """Cancels calls that last too long; what they were part of gets TimeoutError.
+class TimeLimits:
+    """Cancels what lasts too long; what it was part of gets TimeoutError.
 
     >>> limits = TimeLimits(asyncio.get_running_loop())
     >>> with limits.until(loop.time() + 120.0):
     ...     await call()
 
-    It does what `asyncio.timeout` does, at a tenth of its cost. A task has one limit at a time.
+    It does what `asyncio.timeout` does, at a fraction of its cost. A task has one limit at a time.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop, lambda task: task and task.cancel())
+        self._loop = loop
+        self._ends: dict[asyncio.Task[Any] | None, float] = {}
+        self._alarm = Alarm(loop, self._look)
 
     def until(self, ends_at: float) -> Self:
         """Limit what the current task does inside of `with`; `ends_at` is on the loop's clock."""
-        self.set(asyncio.current_task(self._loop), ends_at)
+        self._ends[asyncio.current_task(self._loop)] = ends_at
+        if ends_at < self._alarm.at:
+            self._alarm.set(ends_at)
         return self
+
+    def close(self) -> None:
+        """Let go of the timer; nothing is under way any more."""
+        self._alarm.close()
+
+    def _look(self, now: float) -> float:
+        for task in [task for task, ends_at in self._ends.items() if ends_at <= now]:
+            del self._ends[task]
+            if task is not None:
+                task.cancel()
+        return min(self._ends.values(), default=math.inf)
 
     def __enter__(self) -> None:
         pass
@@ -90,7 +91,7 @@ class TimeLimits(Deadlines[asyncio.Task[Any] | None]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         task = asyncio.current_task(self._loop)
-        if self.drop(task) or task is None:
+        if self._ends.pop(task, None) is not None or task is None:
             return
         # Its time was over. Where somebody else has cancelled it as well, that is what it hears.
         if task.uncancel() == 0 and kind is asyncio.CancelledError:

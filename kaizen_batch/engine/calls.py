@@ -1,10 +1,10 @@
 """One call: admitted by the limits, sent, timed and booked, however it ends."""
 
 import asyncio
-from collections.abc import Callable
+import math
 from typing import Any
 
-from kaizen_batch.concurrency.timeouts import TimeLimits
+from kaizen_batch.concurrency.timeouts import Alarm, clock_of
 from kaizen_batch.engine.hedge import HedgeDelay, hedged
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.journaling import Record
@@ -34,19 +34,26 @@ class Calls:
     timed out) is booked as unanswered, and its reservation as spent.
     """
 
-    def __init__(self, run: RunState, time_limits: TimeLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, run: RunState, loop: asyncio.AbstractEventLoop) -> None:
         self._run = run
         self._metrics = run.metrics
-        self._time_limits = time_limits
-        self._clock = clock
+        self._clock = clock_of(loop)
         self._cut_at = run.cut_at
+        self._alarm = Alarm(loop, self._look)
+        self._alarm.set(self._cut_at)
+        self._late: set[Reservation] = set()  # of calls that were cancelled because their time was over
+        self._hedges: dict[Reservation, asyncio.Task[Completion] | None] = {}  # tasks of calls that have their own
         self._watched = run.sinks.wants_calls
         self._hedge = HedgeDelay(run.config.hedge_after, run.metrics.latency) if run.config.hedge_after else None
+
+    def close(self) -> None:
+        """No call is under way any more."""
+        self._alarm.close()
 
     async def hedged(self, item: Item) -> Completion:
         """Like `send`, but a call that takes long is sent a second time, and the first answer counts."""
         assert self._hedge is not None
-        reservation = self._reservation(item)
+        reservation = item.upstream.reservation(item.request, item.body, item.reservation)
         await self._acquire(item, reservation)
         delay_s = self._hedge.seconds
         if delay_s is None:
@@ -56,9 +63,10 @@ class Calls:
 
     def _first(self, item: Item, reservation: Reservation) -> "asyncio.Task[Completion]":
         sent, queue = item.attempt, item.upstream.queue
-        task = asyncio.create_task(self.send(item, reservation))
+        task = self._hedges[reservation] = asyncio.create_task(self.send(item, reservation))
 
         def ended(_: object) -> None:
+            del self._hedges[reservation]
             if item.attempt == sent:  # cancelled before its first step, and so before its `finally`
                 _unsent(reservation)
                 queue.release(reservation)
@@ -68,20 +76,17 @@ class Calls:
 
     async def _second(self, item: Item) -> Completion:
         """The hedge of a call: it takes the next slot, before calls that have not begun."""
-        reservation = self._reservation(item)
+        reservation = item.upstream.reservation(item.request, item.body, item.reservation)
         await item.upstream.queue.acquire(reservation, ahead=True)
         if item.record is not None:
             await self._begin_or_release(item.record, item, reservation)
         self._metrics.hedges += 1
         item.hedged = True
-        return await self.send(item, reservation)
-
-    def _reservation(self, item: Item) -> Reservation:
-        """What the next call of an item can take at most; of several endpoints, not at the one of its last call."""
-        reservation = item.upstream.reservation(item.request, item.body)
-        if item.reservation is not None:
-            reservation.endpoint = item.reservation.endpoint
-        return reservation
+        self._hedges[reservation] = asyncio.current_task()
+        try:
+            return await self.send(item, reservation)
+        finally:
+            del self._hedges[reservation]
 
     async def _acquire(self, item: Item, reservation: Reservation) -> None:
         """Be admitted, and have the call on disk as in flight.
@@ -122,46 +127,59 @@ class Calls:
         upstream, clock, metrics = item.upstream, self._clock, self._metrics
         now = clock()
         if reservation is None:
-            reservation = upstream.reservation(item.request, item.body)
-            if item.reservation is not None:
-                reservation.endpoint = item.reservation.endpoint
+            reservation = upstream.reservation(item.request, item.body, item.reservation)
             if item.record is not None or not upstream.queue.try_acquire(reservation, now):
                 await self._acquire(item, reservation)
                 now = clock()
+        release, ended_at = upstream.queue.release, None
+        if upstream.members:
+            upstream = upstream.members[reservation.endpoint]
         item.reservation = reservation
         reservation.sent_at = now
         item.attempt = attempt = item.attempt + 1
+        ends_at = now + upstream.timeout_s
+        if ends_at < self._alarm.at:
+            self._alarm.set(ends_at)
         metrics.calls += 1
-        metrics.calls_in_flight[reservation] = item.index
-        release = upstream.queue.release
-        if upstream.members:
-            upstream = upstream.members[reservation.endpoint]
+        metrics.calls_in_flight[reservation] = item.index, ends_at, item.task
         try:
-            seconds = upstream.timeout_s if self._cut_at is None else self._time_left(now)
-            if seconds is None:
-                completion = await upstream.agent.complete(item.request)
-            else:
-                with self._time_limits.until(now + seconds):
-                    completion = await upstream.agent.complete(item.request)
-            now = clock()
-            self._answered(item, reservation, completion, now)
-        except (asyncio.CancelledError, GeneratorExit) as end:
-            now = clock()
-            if isinstance(end, GeneratorExit):  # perhaps the garbage collector's, while this thread holds the lock
-                release = upstream.queue.abandon
-            else:
-                self._cancelled(item, reservation, attempt)
+            completion = await upstream.agent.complete(item.request)
+            ended_at = clock()
+            self._answered(item, reservation, completion, ended_at)
+        except asyncio.CancelledError as error:
+            end = self._cancelled(item, reservation, attempt, error)
+            raise end from end.__cause__
+        except GeneratorExit:  # perhaps the garbage collector's, while this thread holds the lock
+            release = upstream.queue.abandon
             raise
         except Exception as error:
-            now = clock()
             failure = self._failed(item, reservation, attempt, error)
-            raise failure from (error if failure is not error else error.__cause__)
+            raise failure from failure.__cause__
         finally:
             metrics.calls_in_flight.pop(reservation, None)
-            release(reservation, now)
+            release(reservation, ended_at)
         if self._watched:
             self._report(item, reservation, attempt, completion)
         return completion
+
+    def _look(self, now: float) -> float:
+        """Cancel the calls whose time is over; the moment at which the next one's is."""
+        next_at = math.inf
+        for reservation, (_, ends_at, task) in tuple(self._metrics.calls_in_flight.items()):
+            if now < min(ends_at, self._cut_at):
+                next_at = min(next_at, ends_at)
+            elif reservation not in self._late and (task := self._hedges.get(reservation, task)) is not None:
+                self._late.add(reservation)
+                task.cancel()
+        return min(next_at, self._cut_at) if now < self._cut_at else next_at
+
+    def _was_late(self, reservation: Reservation) -> bool:
+        """Whether a call was cancelled because its time was over, and for no other reason; asked once, by its task."""
+        if reservation not in self._late:
+            return False
+        self._late.remove(reservation)
+        task = asyncio.current_task()
+        return task is not None and task.uncancel() == 0
 
     def _report(self, item: Item, reservation: Reservation, attempt: int, end: _CallEnd) -> None:
         """Tell the sinks, if any of them wants it, how a call has ended."""
@@ -186,35 +204,43 @@ class Calls:
     def _answered(self, item: Item, reservation: Reservation, completion: Completion, now: float) -> None:
         if not isinstance(completion, Completion):
             raise AgentError(f"complete must return a Completion; it returned a {type(completion).__name__}")
-        usage, item.latency_s = completion.usage, now - reservation.sent_at
-        model, asked = completion.model, item.upstream.name
-        if model is not None and model != asked and asked is not None and not is_same_model(asked, model):
-            self._metrics.answered_by_other(model)
-        cost = item.upstream.answered(reservation, completion, now)
+        upstream, usage, model = item.upstream, completion.usage, completion.model
+        item.reservation, item.latency_s = reservation, now - reservation.sent_at
+        if model is not None and model != upstream.name:
+            self._count_other(upstream.name, model)
+        cost = upstream.answered(reservation, completion, now)
         self._metrics.answered(usage, item.latency_s, cost)
-        if cost is None and item.upstream.price is None:
-            item.call_usd = None
-        else:  # an answer that does not say what it took may have taken all that was reserved
-            item.call_usd = reservation.usd if cost is None else cost
         if cost is not None:
             item.cost_usd = (item.cost_usd or 0.0) + cost
         if usage is not None:
             item.usage = usage if item.usage is None else item.usage + usage
+        if self._late:
+            self._was_late(reservation)
 
-    def _cancelled(self, item: Item, reservation: Reservation, attempt: int) -> None:
-        """Book a call that was cancelled. Raises: AgentError if it was not the run that cancelled it."""
+    def _count_other(self, asked: str | None, model: str) -> None:
+        if asked is not None and not is_same_model(asked, model):
+            self._metrics.answered_by_other(model)
+
+    def _cancelled(
+        self, item: Item, reservation: Reservation, attempt: int, end: asyncio.CancelledError
+    ) -> BaseException:
+        """Book a call that was cancelled: by its time limit, by the run, which is returned, or by the agent itself."""
+        if self._was_late(reservation):
+            return self._failed(item, reservation, attempt, TimeoutError())
         item.latency_s = self._clock() - reservation.sent_at
         self._metrics.ends()
         failure = NoAnswerError("the call was cancelled", code="cancelled")
         self._unanswered(item, reservation, failure)
         self._report(item, reservation, attempt, failure)
-        if not being_cancelled():
-            # The agent cancelled itself. Let through, it would end this worker and lose the item.
-            raise AgentError("the call was cancelled from within", code="cancelled", retryable=True) from None
+        if being_cancelled():
+            return end
+        # Let through, it would end this worker and lose the item.
+        return AgentError("the call was cancelled from within", code="cancelled", retryable=True)
 
     def _failed(self, item: Item, reservation: Reservation, attempt: int, error: Exception) -> KaizenBatchError:
         """Book a call that failed; returns what that comes to."""
         now, run = self._clock(), self._run
+        self._was_late(reservation)
         self._metrics.ends()
         failure = self._classify(error, now)
         item.latency_s = now - reservation.sent_at
@@ -231,6 +257,8 @@ class Calls:
             run.sinks(Throttled(pause_s, ItemError.of(failure)))
         if failure.fatal:
             run.give_up(item.upstream, failure)  # now, before this call passes its slot on
+        if failure is not error:
+            failure.__cause__ = error
         return failure
 
     def _unanswered(self, item: Item, reservation: Reservation, failure: KaizenBatchError) -> None:
@@ -243,17 +271,10 @@ class Calls:
             item.record.ended(failure, may_be_billed=True)
 
     def _classify(self, error: Exception, now: float) -> KaizenBatchError:
-        failure, cut_at = as_batch_error(error), self._cut_at
-        if cut_at is not None and now >= cut_at and isinstance(failure, NoAnswerError):
+        failure = as_batch_error(error)
+        if now >= self._cut_at and isinstance(failure, NoAnswerError):
             return NoAnswerError("the batch's time was over before the answer came", code="deadline_exceeded")
         return failure
-
-    def _time_left(self, now: float) -> float:
-        """Seconds that a call may take."""
-        cut_at, timeout_s = self._cut_at, self._run.config.timeout_s
-        assert cut_at is not None
-        left = max(0.0, cut_at - now)
-        return left if timeout_s is None else min(left, timeout_s)
 
 
 def _answer_of(completion: Completion) -> dict[str, Any]:

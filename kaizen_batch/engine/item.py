@@ -15,7 +15,7 @@ from kaizen_batch.limits import Reservation
 from kaizen_batch.limits.retries import AttemptCounts
 from kaizen_batch.prices import Usage
 from kaizen_batch.providers import Completion
-from kaizen_batch.results import ItemError, ItemResult, Outputs
+from kaizen_batch.results import Outputs
 
 _MOST = 2**63 - 1
 
@@ -24,18 +24,19 @@ ReleaseSlot = Callable[[], AbstractContextManager[None]]
 
 
 class Item(Struct, eq=False):
-    """What one item has gone through so far.
+    """What one item has gone through so far; `task` is the one that carries it.
 
     `body` is its request as it is sent, where anybody needs it; `used` counts what failed on the present upstream, all
-    else is of all of them. `attempt` is the number of the last call that was sent (0: none), `reservation` what it
-    reserved and when it was sent. `answered_by` is the model that gave `completion`, `call_usd` what the last answered
-    call cost, or at most, None if its price is not known.
+    else is of all of them. `attempt` is the number of the last call that was sent (0: none), `reservation` that of the
+    call that was sent or answered last. `answered_by` is the model that gave `completion`. `from_journal` says that an
+    earlier call has answered it.
     """
 
     index: int
     inputs: Any
     release_slot: ReleaseSlot
     upstream: Upstream
+    task: asyncio.Task[Any] | None = None
     request: Any = None
     body: bytes | None = None
     record: Record | None = None
@@ -46,25 +47,35 @@ class Item(Struct, eq=False):
     completion: Completion | None = None
     answered_by: str | None = None
     usage: Usage | None = None
-    call_usd: float | None = 0.0
     cost_usd: float | None = None
     hedged: bool = False
     unanswered: int = 0
     unanswered_usd: float = 0.0
+    from_journal: bool = False
+
+    @property
+    def call_usd(self) -> float | None:
+        """What the last answered call cost, or at most; None if its price is not known."""
+        reservation = self.reservation
+        if reservation is None:
+            return 0.0
+        if reservation.used_usd is None and self.upstream.price is not None:
+            return reservation.usd  # an answer that does not say what it took may have taken all that was reserved
+        return reservation.used_usd
 
     def prepare(self) -> None:
         """Make the request for the present upstream. Raises: what the agent raises, never a cancellation."""
         try:
             self.request = self.upstream.agent.prepare(self.inputs)
         except asyncio.CancelledError:  # let through, it would end more than this item
-            raise _cancelled("prepare") from None
+            raise cancelled("prepare") from None
 
     def parse(self, completion: Completion) -> Outputs:
         """Read the outputs of a completion. Raises: what the agent raises, never a cancellation."""
         try:
             outputs = self.upstream.agent.parse(self.request, completion)
         except asyncio.CancelledError:
-            raise _cancelled("parse") from None
+            raise cancelled("parse") from None
         return outputs if isinstance(outputs, dict) else _no_dict(outputs)
 
     def accept(self, completion: Completion) -> Outputs:
@@ -76,7 +87,7 @@ class Item(Struct, eq=False):
             outputs = upstream.agent.parse(self.request, completion)
             return outputs if isinstance(outputs, dict) else _no_dict(outputs)
         except asyncio.CancelledError:
-            raise self._unreadable(_cancelled("parse")) from None
+            raise self._unreadable(cancelled("parse")) from None
         except Exception as error:
             self._unreadable(as_batch_error(error))
             raise
@@ -104,38 +115,13 @@ class Item(Struct, eq=False):
             max_tokens=self.upstream.agent.max_output(None),
         )
 
-    def result(self, outputs: Outputs, error: ItemError | None, batch: bool, from_model: bool) -> ItemResult:
-        """The item's outcome."""
-        completion = self.completion
-        text = reason = reasoning = None
-        if completion is not None:
-            text, reason, reasoning = completion.text, completion.finish_reason, completion.reasoning
-        return ItemResult(
-            self.index,
-            outputs,
-            error,
-            text,
-            reason,
-            self.usage,
-            self.attempt,
-            self.latency_s,
-            self.cost_usd,
-            self.answered_by,
-            error is None and self.upstream.is_fallback,
-            False,
-            self.unanswered,
-            self.unanswered_usd,
-            batch,
-            from_model,
-            reasoning,
-        )
-
 
 def _no_dict(outputs: object) -> NoReturn:
     raise AgentError(f"parse must return a dict; it returned a {type(outputs).__name__}")
 
 
-def _cancelled(step: str) -> AgentError:
+def cancelled(step: str) -> AgentError:
+    """The error of an agent that cancelled itself, which must not end more than its item."""
     return AgentError(f"{step} was cancelled from within", code="cancelled")
 
 

@@ -26,10 +26,37 @@ class Outcomes:
         self._from_model = run.agent.from_model
         self._journal = run.journal if run.agent.lists_rows else None
         self._no_outputs: dict[str, Any] = dict.fromkeys(run.agent.output_fields)
+        self._is_watched = self._wants_failures or self._wants_items or self._journal is not None
 
-    def ok(self, item: Item, outputs: Outputs) -> ItemResult:
-        """The result of an item that has its answer."""
-        return self._emitted(item, item.result(outputs, None, self._batch, self._from_model))
+    def result_of(self, item: Item, outputs: Outputs, error: ItemError | None = None) -> ItemResult:
+        """The result of an item with these outputs, or this error: built, counted and emitted."""
+        completion = item.completion
+        text = reason = reasoning = None
+        if completion is not None:
+            text, reason, reasoning = completion.text, completion.finish_reason, completion.reasoning
+        result = ItemResult(
+            item.index,
+            outputs,
+            error,
+            text,
+            reason,
+            item.usage,
+            item.attempt,
+            item.latency_s,
+            item.cost_usd,
+            item.answered_by,
+            error is None and item.upstream.is_fallback,
+            item.from_journal,
+            item.unanswered,
+            item.unanswered_usd,
+            self._batch,
+            self._from_model,
+            reasoning,
+        )
+        self._finished(result)
+        if self._is_watched:
+            self._emit_item(item, result)
+        return result
 
     def failed(self, item: Item, error: KaizenBatchError) -> ItemResult:
         """The result of an item that has none."""
@@ -49,16 +76,17 @@ class Outcomes:
         item.completion, item.answered_by = completion_of(answer), answer.answered_by
         item.latency_s, item.usage = answer.latency_s, answer.usage
         item.cost_usd = entry.spent_usd if self._run.priced else None
-        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
-        result = item.result(outputs, None, self._batch, self._from_model)
-        return self._emitted(item, replace(result, from_journal=True))
+        item.unanswered, item.unanswered_usd, item.from_journal = entry.unanswered, entry.unanswered_usd, True
+        return self.result_of(item, outputs)
 
     def coalesced(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item with the same request as one that was in progress: one call serves both."""
         mine = replace(
             first, index=item.index, attempts=0, unanswered=0, unanswered_usd=0.0, from_journal=first.error is None
         )
-        return self._emitted(item, mine)
+        self._finished(mine)
+        self._emit_item(item, mine)
+        return mine
 
     def _list(self, journal: JournalWriter, item: Item, result: ItemResult) -> None:
         key = item.record.key if item.record is not None else None
@@ -67,18 +95,16 @@ class Outcomes:
 
     def _failed(self, item: Item, error: ItemError, outputs: Outputs, cause: KaizenBatchError | None) -> ItemResult:
         outputs = {**self._no_outputs, **outputs}
-        result = self._emitted(item, item.result(outputs, error, self._batch, self._from_model))
+        result = self.result_of(item, outputs, error)
         if self._run.raises:
             raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from cause
         return result
 
-    def _emitted(self, item: Item, result: ItemResult) -> ItemResult:
-        self._finished(result)
+    def _emit_item(self, item: Item, result: ItemResult) -> None:
         if self._journal is not None:
             self._list(self._journal, item, result)
         if self._wants_items or (self._wants_failures and result.error is not None):
             self._emit(ItemFinished(result))
-        return result
 
 
 def _status(result: ItemResult) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kaizen_batch.engine.attempts import Attempts
 from kaizen_batch.engine.calls import Calls
-from kaizen_batch.engine.item import Item
+from kaizen_batch.engine.item import Item, cancelled
 from kaizen_batch.engine.journaling import Record, completion_of, may_be_longer
 from kaizen_batch.engine.outcomes import Outcomes
 from kaizen_batch.engine.run_state import RunState
@@ -30,17 +30,20 @@ class Pipeline:
         self._send = calls.hedged if run.config.hedge_after else calls.send
         self._attempts = Attempts(run, self._send)
         self._outcomes = Outcomes(run)
+        self._prepare = run.upstreams[0].agent.prepare
         self._in_progress: dict[bytes, asyncio.Future[ItemResult] | None] = {}
 
     def process(self, item: Item) -> Coroutine[Any, Any, ItemResult]:
         """One item, to its result."""
         try:
-            item.prepare()
+            item.request = self._prepare(item.inputs)  # as in `item.prepare`, without the cost of a call for each item
             if self._journal is None:
                 return self._execute(item)
             agent = item.upstream.agent
             item.body = agent.body(item.request)
             item.record = Record(self._journal, key_of(agent.canonical(item.request)), item.index, item.body)
+        except asyncio.CancelledError:
+            return self._fail(item, cancelled("prepare"))
         except Exception as error:
             return self._fail(item, as_batch_error(error))
         return self._coalesce(item, item.record)
@@ -122,7 +125,7 @@ class Pipeline:
         except Exception as error:
             return await self._fail(item, as_batch_error(error))
         self._run.retries.earn(item.used)
-        return self._outcomes.ok(item, outputs)
+        return self._outcomes.result_of(item, outputs)
 
     async def _fail(self, item: Item, error: KaizenBatchError) -> ItemResult:
         """The result of an item that has none, after its journal has it."""

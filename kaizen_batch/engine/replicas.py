@@ -55,6 +55,13 @@ class Replicas(Upstream):
         """The endpoint that a call went to."""
         return self.members[reservation.endpoint]
 
+    def reservation(self, request: object, body: bytes | None, last: Reservation | None) -> Reservation:
+        """What a call can take at most; it does not go to the endpoint of the call before."""
+        reservation = super().reservation(request, body, last)
+        if last is not None:
+            reservation.endpoint = last.endpoint
+        return reservation
+
     def answered(self, reservation: Reservation, completion: Completion, now: float) -> float | None:
         """Book an answer; its cost in USD, or None if it cannot be known."""
         member = self.at(reservation)

@@ -1,6 +1,7 @@
 """What the parts of one run share."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -37,7 +38,7 @@ class RunState:
 
     `upstreams` are the endpoint of the agent and those of its fallbacks. `journal` is open or None. `reason` says why
     the run ended before its last item, None if it has not; `stopped` is set with it. `idle` is set when a run that is
-    ending has no item under way. `cut_at` is when calls in flight are cut off, on the loop's clock.
+    ending has no item under way. `cut_at` is when calls in flight are cut off, on the loop's clock; inf: never.
     """
 
     def __init__(self, plan: RunPlan) -> None:
@@ -59,7 +60,7 @@ class RunState:
         self.stopped: asyncio.Event = asyncio.Event()
         self.idle: asyncio.Event = asyncio.Event()
         self.ending: bool = False
-        self.cut_at: float | None = None
+        self.cut_at: float = math.inf
 
     @property
     def priced(self) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
-from kaizen_batch.concurrency.timeouts import TimeLimits, clock_of
 from kaizen_batch.engine.calls import Calls
 from kaizen_batch.engine.journaling import describe
 from kaizen_batch.engine.pipeline import Pipeline
@@ -145,11 +144,9 @@ class Supervisor:
                 idle.cancel()
 
     async def _supervise(self) -> None:
-        run, loop = self._run, asyncio.get_running_loop()
+        run = self._run
         try:
             async with AsyncExitStack() as stack:
-                time_limits = TimeLimits(loop)
-                stack.callback(time_limits.close)
                 if run.config.journal is not None:
                     await self._open(Journal(run.config.journal), stack)
                     stack.enter_context(on_stop(self._stop))
@@ -157,9 +154,10 @@ class Supervisor:
                 stack.callback(setattr, self, "_closing", True)
                 self._arm_deadline(stack)
                 self._arm_progress(stack)
+                calls = Calls(run, asyncio.get_running_loop())
+                stack.callback(calls.close)
                 group = await stack.enter_async_context(asyncio.TaskGroup())
-                pipeline = Pipeline(run, Calls(run, time_limits, clock_of(loop)))
-                Workers(run, pipeline, self._buffer, group).start()
+                Workers(run, Pipeline(run, calls), self._buffer, group).start()
         except BaseExceptionGroup as errors:
             # One cause ended the others; the reader wants it as it was raised.
             raise errors.exceptions[0] from errors.exceptions[0].__cause__

@@ -1,5 +1,6 @@
 """One endpoint of a run: its agent, the queue in front of it, what its calls cost, and whether it still serves."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from kaizen_batch.agents import Agent
@@ -36,7 +37,7 @@ class Upstream:
 
     `limits` are those of the agent, over all its runs. `name` is the model that answers here. `error` says why the
     endpoint no longer serves this run, or is None. `sized` says whether a reservation needs the size of its request,
-    `timeout_s` how long a call may last: None if nothing bounds it or the agent sees to it itself. `members` are the
+    `timeout_s` how long a call may last: inf if nothing bounds it or the agent sees to it itself. `members` are the
     endpoints that its calls go to, where there are several.
     """
 
@@ -59,7 +60,7 @@ class Upstream:
         self.queue: WaitQueue = self.limits.queue((*own_rate, *run_limits.for_all))
         self.may_probe: bool = self.limits.breaker.is_open
         self.sized: bool = self._is_sized()
-        self.timeout_s: float | None = _timeout_s(agent, config, is_fallback)
+        self.timeout_s: float = _timeout_s(agent, config, is_fallback)
         if config.budget_usd is not None:
             _check_budget(self.price, agent)
 
@@ -79,8 +80,11 @@ class Upstream:
         """The endpoint that a call went to."""
         return self
 
-    def reservation(self, request: object, body: bytes | None) -> Reservation:
-        """What a call can take at most; `body` is the request as it is sent, if that is known already."""
+    def reservation(self, request: object, body: bytes | None, last: Reservation | None) -> Reservation:
+        """What a call can take at most; `body` is the request as it is sent, if that is known already.
+
+        `last` is the reservation of the item's call before: of several endpoints, this one goes to another.
+        """
         if not self.sized and not self.may_probe:
             return Reservation()
         probe, self.may_probe = self.may_probe, False
@@ -210,9 +214,9 @@ class Upstream:
             self.sized = self._is_sized()
 
 
-def _timeout_s(agent: Agent, config: RunConfig, is_fallback: bool) -> float | None:
+def _timeout_s(agent: Agent, config: RunConfig, is_fallback: bool) -> float:
     seconds = agent.config.timeout_s if is_fallback and agent.config is not None else config.timeout_s
-    return None if agent.keeps_timeout(seconds) else seconds
+    return math.inf if seconds is None or agent.keeps_timeout(seconds) else seconds
 
 
 def _cause(error: KaizenBatchError, endpoint: str | None) -> str:

@@ -42,7 +42,7 @@ class Workers:
 
     async def _work(self) -> None:
         run, buffer, release_slot, process = self._run, self._buffer, self._release_slot, self._pipeline.process
-        source, metrics, upstream = run.source, run.metrics, run.upstreams[0]
+        source, metrics, upstream, task = run.source, run.metrics, run.upstreams[0], asyncio.current_task()
         pull_ready = None if source.is_async else source.pull_ready
         try:
             while self._active <= self._wanted and not source.exhausted:
@@ -54,17 +54,20 @@ class Workers:
                     return
                 index, inputs = pulled
                 metrics.total += 1
-                buffer.put(await process(Item(index, inputs, release_slot, upstream)))
+                buffer.put(await process(Item(index, inputs, release_slot, upstream, task)))
                 if run.ending and not metrics.under_way:
                     run.idle.set()
         except BaseException:
             run.halt()
             raise
         finally:
-            self._active -= 1
-            if source.exhausted and not self._released:
-                self._released = True
-                run.agent.release_idle()
+            self._leave()
+
+    def _leave(self) -> None:
+        self._active -= 1
+        if self._run.source.exhausted and not self._released:
+            self._released = True
+            self._run.agent.release_idle()
 
     @contextmanager
     def _release_slot(self) -> Iterator[None]:

@@ -50,21 +50,26 @@ def usage_from_body(body: dict[str, object], has_text: bool) -> Usage | None:
 
 def usage_from_counts(given: ChatUsage, has_text: bool) -> Usage | None:
     """The tokens to bill, or None if the counts are not credible: no prompt, or a text of no tokens."""
-    prompt, output, details = given.prompt_tokens, given.completion_tokens, given.completion_tokens_details
-    reasoning = given.reasoning_tokens or 0
-    if details is not None:
-        reasoning = details.reasoning_tokens or reasoning
+    prompt, output, total = given.prompt_tokens, given.completion_tokens, given.total_tokens
+    details, cached = given.completion_tokens_details, given.prompt_tokens_details
+    reasoning = (given.reasoning_tokens or 0) if details is None else _reasoning_of(given, details)
     # Some servers count reasoning outside of the completion: then only the total, or their sum, includes it.
-    if given.total_tokens is not None and given.total_tokens - prompt > output:
-        output = given.total_tokens - prompt
+    if total is not None and total - prompt > output:
+        output = total - prompt
+        reasoning = min(reasoning, output)
     elif reasoning > output:
         output += reasoning
     if not prompt or (has_text and not output):
         return None
-    cached = given.prompt_tokens_details
-    return Usage(
-        prompt, output, 0 if cached is None else min(cached.cached_tokens or 0, prompt), min(reasoning, output)
-    )
+    return Usage(prompt, output, 0 if cached is None else _cached_of(cached, prompt), reasoning)
+
+
+def _reasoning_of(given: ChatUsage, details: _CompletionDetails) -> int:
+    return details.reasoning_tokens or given.reasoning_tokens or 0
+
+
+def _cached_of(details: _PromptDetails, prompt: int) -> int:
+    return min(details.cached_tokens or 0, prompt)
 
 
 def _detail(usage: dict[str, object], group: str, name: str) -> object:

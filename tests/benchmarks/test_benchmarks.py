@@ -71,6 +71,11 @@ def test_two_processes_over_http_do_all_items_between_them() -> None:
     assert taken is not None and taken.items_per_s > 0
 
 
+def test_our_client_runs_without_the_engine() -> None:
+    with endpoint() as url:
+        assert sample(Arm("client", "ours:client", {"items": 60, "url": url, "at_once": 5})) is not None
+
+
 def test_an_arm_that_fails_says_why() -> None:
     with pytest.raises(SystemExit, match=r"bare:batch failed:[\s\S]*Connect call failed"):
         sample(Arm("x", "bare:batch", {"items": 1, "url": "http://127.0.0.1:1/v1", "at_once": 1}))

@@ -13,7 +13,7 @@ ALLOWED = {
     # `texts` and `tables` came to those of the plan: words for people, and rows of data frames.
     "packages and modules at the top two levels": 26,
     "files over 300 lines": 7,
-    "functions with a complexity over 10": 10,
+    "functions with a complexity over 10": 6,
     "internal functions with more than 4 parameters": 11,
     "modules without a test module": 4,
 }

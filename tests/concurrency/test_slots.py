@@ -35,7 +35,7 @@ class Holder:
 
 def places(slots: Slots) -> Iterator[int]:
     """The number of slots that can be acquired without waiting."""
-    while slots._free:
+    while slots.free:
         with pytest.raises(StopIteration):
             slots.acquire().send(None)
         yield 1

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from kaizen_batch.concurrency.timeouts import Deadlines, TimeLimits, clock_of
+from kaizen_batch.concurrency.timeouts import Alarm, TimeLimits, clock_of
 
 pytestmark = pytest.mark.looptime
 
@@ -79,15 +79,27 @@ async def test_a_cancellation_at_the_same_time_is_not_lost(first: str) -> None:
     limits.close()
 
 
-async def test_a_key_expires_once_and_not_after_it_was_dropped() -> None:
+async def test_an_alarm_rings_at_the_first_moment_and_then_at_those_it_is_asked_for() -> None:
     loop = asyncio.get_running_loop()
-    over: list[tuple[str, float]] = []
-    began = loop.time()
-    deadlines = Deadlines[str](loop, lambda key: over.append((key, loop.time() - began)))
-    for key, seconds in (("late", 9.0), ("early", 1.0), ("never", math.inf), ("dropped", 2.0)):
-        deadlines.set(key, began + seconds)
-    assert deadlines.drop("dropped")
+    began, moments, rings = loop.time(), [9.0, 5.0], list[float]()
+
+    def look(now: float) -> float:
+        rings.append(now - began)
+        return began + moments.pop() if moments else math.inf
+
+    alarm = Alarm(loop, look)
+    for seconds in (7.0, 1.0):
+        alarm.set(began + seconds)
     await asyncio.sleep(100.0)
-    assert over == [("early", pytest.approx(1.0)), ("late", pytest.approx(9.0))]
-    assert (deadlines.drop("early"), deadlines.drop("never")) == (False, True)
-    deadlines.close()
+    assert rings == pytest.approx([1.0, 5.0, 9.0])
+    assert alarm.at == math.inf
+
+
+async def test_a_closed_alarm_does_not_ring() -> None:
+    loop = asyncio.get_running_loop()
+    rings = list[float]()
+    alarm = Alarm(loop, lambda now: rings.append(now) or math.inf)
+    alarm.set(loop.time() + 1.0)
+    alarm.close()
+    await asyncio.sleep(5.0)
+    assert rings == []

@@ -1,6 +1,7 @@
 """The events that sinks receive for each call."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kaizen_batch import (
     ItemFinished,
     MockProvider,
     ParallelBatchStrategy,
+    RetryPolicy,
     ServerError,
     SinkOfRuns,
     ThrottledError,
@@ -153,3 +155,45 @@ async def test_events_that_no_sink_wants_are_not_made(wish: str, event: type[Eve
     assert event not in alone.seen + paired.seen
     assert alone.seen == paired.seen and BatchFinished in alone.seen
     assert event in asked.seen
+
+
+async def test_each_call_ends_when_its_own_time_is_over() -> None:
+    async def slow(item: float) -> float:
+        await asyncio.sleep(item)
+        return item
+
+    batch = await ParallelBatchStrategy(3, timeout_s=5.0, retry=RetryPolicy(attempts=1)).run_batch(
+        slow, [9.0, 3.0, 4.0, 6.0]
+    )
+    assert [(result["status"], result["error"] and result["error"]["code"]) for result in batch.results] == [
+        ("error", "timeout"),
+        ("ok", None),
+        ("ok", None),
+        ("error", "timeout"),
+    ]
+    assert batch.summary.elapsed_s == pytest.approx(8.0)
+
+
+async def test_an_agent_that_swallows_its_timeout_keeps_its_answer() -> None:
+    async def stubborn(item: int) -> int:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100.0)
+        await asyncio.sleep(1.0)
+        return item
+
+    batch = await ParallelBatchStrategy(1, timeout_s=5.0).run_batch(stubborn, [1, 2])
+    assert [result["result"] for result in batch.results] == [1, 2]
+    assert batch.summary.calls == 2 and batch.summary.elapsed_s == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("first", ["time", "caller"])
+async def test_a_cancellation_at_the_moment_of_the_timeout_is_not_lost(first: str) -> None:
+    async def slow(item: int) -> int:
+        await asyncio.sleep(100.0)
+        return item
+
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(ParallelBatchStrategy(1, timeout_s=5.0).run_batch(slow, [1, 2]))
+    loop.call_at(loop.time() + (5.0 if first == "time" else 5.0 - 1e-9), running.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await running

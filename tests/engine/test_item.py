@@ -83,11 +83,3 @@ def test_a_count_beyond_64_bits_cannot_be_kept() -> None:
     item.completion, item.usage = Completion(text="x"), Usage(2**63, 0)
     with pytest.raises(AgentError, match="must not be above"):
         item.answer()
-
-
-def test_the_result_has_the_state_of_the_item() -> None:
-    item = item_of(run_state())
-    item.completion, item.attempt, item.latency_s = Completion(text="raw", finish_reason="stop"), 3, 0.5
-    result = item.result({"result": "out"}, None, True, True)
-    assert (result.outputs, result.response, result.finish_reason) == ({"result": "out"}, "raw", "stop")
-    assert (result.index, result.attempts, result.latency_s, result.by_fallback) == (0, 3, 0.5, False)

@@ -98,7 +98,7 @@ def test_all_endpoints_down_end_the_run() -> None:
 
 def test_an_answer_is_learned_by_its_endpoint_and_counted_once() -> None:
     fleet = replicas(price={"input": 1.0, "output": 2.0}, budget_usd=1.0)
-    call = fleet.reservation(None, b"x" * 100)
+    call = fleet.reservation(None, b"x" * 100, None)
     assert call.usd > 0 and fleet.queue.try_acquire(call, 1.0)
     headers = {"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": "99"}
     cost = fleet.answered(call, Completion(text="x", usage=Usage(30, 10), headers=headers), 2.0)

@@ -21,7 +21,7 @@ async def test_a_stopped_run_lets_no_call_through_and_keeps_its_first_reason() -
     assert run.stopped.is_set()
     assert isinstance(run.reason, DeadlineError)
     with pytest.raises(NotAttemptedError, match="the time is over"):
-        run.upstreams[0].queue.try_acquire(run.upstreams[0].reservation(None, None))
+        run.upstreams[0].queue.try_acquire(run.upstreams[0].reservation(None, None, None))
 
 
 async def test_a_drained_run_pulls_no_item_and_raises_no_failure() -> None:

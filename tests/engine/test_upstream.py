@@ -29,25 +29,25 @@ def upstream(agent: Agent | None = None, **options: object) -> Upstream:
 def test_without_limits_on_tokens_or_money_nothing_is_reserved() -> None:
     free = upstream()
     assert not free.sized
-    assert (free.reservation(None, None).tokens, free.reservation(None, None).usd) == (0, 0.0)
+    assert (free.reservation(None, None, None).tokens, free.reservation(None, None, None).usd) == (0, 0.0)
 
 
 def test_a_reservation_bounds_the_call_by_its_bytes_and_max_tokens() -> None:
     bounded = upstream(budget_usd=1.0, price={"input": 1.0, "output": 2.0})
     assert bounded.sized
-    reservation = bounded.reservation(None, BODY)
+    reservation = bounded.reservation(None, BODY, None)
     assert reservation.tokens >= 100 + 20
     assert reservation.usd == Price(1.0, 2.0).at_most(100, 20)
 
 
 def test_a_call_that_fits_a_whole_window_is_never_too_large_for_it() -> None:
     limited = upstream(tokens_per_minute=60)
-    assert limited.reservation(None, BODY).tokens == 60
+    assert limited.reservation(None, BODY, None).tokens == 60
 
 
 def test_an_answer_replaces_the_reservation() -> None:
     bounded = upstream(budget_usd=1.0, price={"input": 1.0, "output": 2.0})
-    reservation = bounded.reservation(None, BODY)
+    reservation = bounded.reservation(None, BODY, None)
     cost = bounded.answered(reservation, Completion(text="x", usage=Usage(30, 10)), 1.0)
     assert cost == reservation.used_usd == pytest.approx(50e-6)
     assert reservation.used_tokens == 40
@@ -55,14 +55,14 @@ def test_an_answer_replaces_the_reservation() -> None:
 
 def test_an_answer_without_usage_has_no_known_cost() -> None:
     bounded = upstream(budget_usd=1.0, price={"input": 1.0, "output": 2.0})
-    reservation = bounded.reservation(None, BODY)
+    reservation = bounded.reservation(None, BODY, None)
     assert bounded.answered(reservation, Completion(text="x"), 1.0) is None
     assert (reservation.used_tokens, reservation.used_usd) == (None, None)
 
 
 def test_a_failed_call_costs_nothing_unless_it_may_be_billed() -> None:
     bounded = upstream(budget_usd=1.0, price={"input": 1.0, "output": 2.0})
-    reservation = bounded.reservation(None, BODY)
+    reservation = bounded.reservation(None, BODY, None)
     assert bounded.failed(reservation, ServerError("500"), 0, 1.0) == 0.0
     assert reservation.used_usd == 0.0
 

@@ -68,22 +68,34 @@ class Connection(asyncio.BufferedProtocol):
         self._calls = 0
         self._max_calls = math.inf
         self._sent_at = 0.0
+        self._ends_at = math.inf
         self._touched = False
         self._is_large = False
         self._probe: ResetProbe | None = None
+        self._in_probe: asyncio.Future[HttpResponse] | None = None
         self._parser = ResponseParser(limit)
         self._tunnel: ResponseReader | None = None
 
-    def send(self, request: bytes, now: float) -> "asyncio.Future[HttpResponse]":
-        """Write a request. The future gets the response, or an OSError."""
+    def send(self, request: bytes, now: float, ends_at: float = math.inf) -> "asyncio.Future[HttpResponse]":
+        """Write a request. The future gets the response, or an OSError, or TimeoutError by `end_late`."""
         self.free = self._touched = False
         self.location = None
         self.response = response = self._loop.create_future()
         self._calls += 1
-        self._sent_at = now
+        self._sent_at, self._ends_at = now, ends_at
         self._is_large = len(request) > _SENT_AT_ONCE
         self.transport.write(request)
         return response
+
+    def end_late(self, now: float) -> float:
+        """Fail the call in progress if its time is over; else the moment at which it is, inf without a call."""
+        call = self.response or self._in_probe
+        if call is None or call.done():
+            return math.inf
+        if self._ends_at > now:
+            return self._ends_at
+        call.set_exception(TimeoutError())
+        return math.inf
 
     async def tunnel(self, request: bytes) -> int:
         """Ask a proxy for a tunnel; the status of its answer, after which the connection belongs to the tunnel."""
@@ -206,13 +218,13 @@ class Connection(asyncio.BufferedProtocol):
         sock, future = self.transport.get_extra_info("socket"), self.response
         if sock is None or future is None or not HAS_POLL:
             return
-        self.response = None
+        self.response, self._in_probe = None, future
 
         def ended(was_reset: bool) -> None:
             kind = RequestUnreadError if was_reset else ConnectionClosed
             if not future.done():
                 future.set_exception(kind("the connection was closed"))
-            self._probe = None
+            self._probe = self._in_probe = None
             self._closed(self)
 
         self._probe = ResetProbe(sock.fileno(), ended)

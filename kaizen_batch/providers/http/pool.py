@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kaizen_batch.concurrency.slots import Slots
-from kaizen_batch.concurrency.timeouts import Deadlines, TimeLimits, clock_of
+from kaizen_batch.concurrency.timeouts import Alarm, TimeLimits, clock_of
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.base import T, Target
 from kaizen_batch.providers.http.connection_errors import (
@@ -63,7 +63,7 @@ class PoolTransport:
         self._loop = asyncio.get_running_loop()
         self._clock = clock_of(self._loop)
         self._timeout_s = math.inf if target.timeout_s is None else target.timeout_s
-        self._connecting, self._deadlines = TimeLimits(self._loop), Deadlines(self._loop, _time_out)
+        self._connecting, self._alarm = TimeLimits(self._loop), Alarm(self._loop, self._look)
         # One buffer for all connections: what is read into it is copied before the next read. A plain protocol
         # allocates 256 KiB for each read.
         self._buffer = memoryview(bytearray(_BUFFER))
@@ -91,7 +91,7 @@ class PoolTransport:
     async def close(self) -> None:
         """Close every connection."""
         self._connecting.close()
-        self._deadlines.close()
+        self._alarm.close()
         if self._trimmer is not None:
             self._trimmer.cancel()
         for other in self._others.values():
@@ -105,33 +105,39 @@ class PoolTransport:
         self, request: bytes, body: bytes, read: Callable[[HttpResponse, bytes], T], trail: "_Trail | None" = None
     ) -> T:
         """Send a request and wait for its response; `trail` says which redirects led here."""
-        if not self._slots.try_acquire():
-            await self._slots.acquire()
-        clock, connection = self._clock, None
+        clock, connection, slots = self._clock, None, self._slots
+        if slots.free:  # as in `try_acquire`, without the cost of a call for each call
+            slots.free -= 1
+        else:
+            await slots.acquire()
         try:
             now = clock()
             ends_at = now + self._timeout_s if trail is None else trail.ends_at
             connection = self._take(now) or await self._connect()
             while True:
-                future = connection.send(request, now)
-                self._deadlines.set(future, ends_at)
+                if ends_at < self._alarm.at:
+                    self._alarm.set(ends_at)
                 try:
-                    response = await future
+                    response = await connection.send(request, now, ends_at)
                     break
                 except RequestUnreadError:
                     connection, now = await self._connect(), clock()
-                finally:
-                    self._deadlines.drop(future)
             if connection.free:
                 self._keep(connection, clock())
         except BaseException as error:
             raise self._failed(connection, error) from None
         finally:
-            self._slots.release()
+            slots.release()
         if connection.location is None:
             return read(response, body)
-        trail = trail or _Trail(self._url, ends_at, endpoint_headers(self._target.api_key, self._target.headers))
-        return await self._follow(trail.to(connection.location), response, body, read)
+        return await self._follow(self._trail(trail, ends_at).to(connection.location), response, body, read)
+
+    def _trail(self, trail: "_Trail | None", ends_at: float) -> "_Trail":
+        return trail or _Trail(self._url, ends_at, endpoint_headers(self._target.api_key, self._target.headers))
+
+    def _look(self, now: float) -> float:
+        """End the calls whose time is over; the moment at which the next one's is."""
+        return min((connection.end_late(now) for connection in tuple(self._open)), default=math.inf)
 
     def _failed(self, connection: Connection | None, error: BaseException) -> BaseException:
         """Close the connection of a call that failed; the error that the call ends with."""
@@ -235,8 +241,3 @@ def _redirected(url: SplitResult, location: str) -> SplitResult:
     except ValueError:
         return urlsplit("")
     return target
-
-
-def _time_out(response: "asyncio.Future[HttpResponse]") -> None:
-    if not response.done():
-        response.set_exception(TimeoutError())
