@@ -61,9 +61,9 @@ class Workers:
             run.halt()
             raise
         finally:
-            self._leave()
+            self._ended()
 
-    def _leave(self) -> None:
+    def _ended(self) -> None:
         self._active -= 1
         if self._run.source.exhausted and not self._released:
             self._released = True
