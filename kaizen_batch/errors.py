@@ -325,7 +325,8 @@ class TlsError(FatalError):
     """TLS fails for good; nothing was sent.
 
     `code` says why: `certificate_expired`, `certificate_wrong_host`, `certificate_unknown_ca`, `certificate` (another
-    fault), `not_tls` (the server speaks plain HTTP), `client_certificate` (the server asks for one).
+    fault), `not_tls` (the server speaks plain HTTP), `client_certificate` (the server asks for one), `handshake` (the
+    server refuses the handshake: it may ask for a client certificate, or for another version of TLS).
     """
 
     default_code = "tls"

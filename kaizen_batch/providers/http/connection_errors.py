@@ -33,6 +33,14 @@ _CERTIFICATE_FAULTS = {
     21: ("certificate_unknown_ca", "is signed by a certificate authority that is not trusted"),
 }
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+# What both sides can do has no version or cipher in common; TLS 1.2 refuses a missing client certificate like that too.
+_HANDSHAKE = (
+    "ALERT_HANDSHAKE_FAILURE",
+    "ALERT_PROTOCOL_VERSION",
+    "ALERT_INSUFFICIENT_SECURITY",
+    "UNSUPPORTED_PROTOCOL",
+    "NO_PROTOCOLS_AVAILABLE",
+)
 _CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE_CERTIFICATE", "BAD_CERTIFICATE")
 
 
@@ -96,6 +104,9 @@ def _tls_error(target: Target, error: BaseException) -> TlsError | None:
             return TlsError(f"{target.host} does not speak TLS: should base_url begin with http://?", code="not_tls")
         if reason.endswith(_CLIENT_CERTIFICATE):
             return TlsError(f"{target.host} asks for a client certificate", code="client_certificate")
+        if reason.endswith(_HANDSHAKE):
+            what = "it may ask for a client certificate, or for another version of TLS"
+            return TlsError(f"{target.host} refuses the TLS handshake: {what}", code="handshake")
     return None
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -315,3 +318,66 @@ async def test_cancelled_calls_over_tls_leave_no_connection(
                 call.cancel()
             await asyncio.wait(calls)
             await server.until(lambda: not server.open_now)
+
+
+Demanding = tuple[Path, int, list[bytes]]
+"""The file of an authority, the port of a server that takes only clients with its certificates, and what it read."""
+
+
+@pytest.fixture
+def demanding(version: ssl.TLSVersion, tmp_path: Path) -> Iterator[Demanding]:
+    # asyncio's servers send no alert when a handshake fails, as all others do: this one has a thread.
+    made, path, read = trustme.CA(), tmp_path / "ca.pem", list[bytes]()
+    made.cert_pem.write_to_path(str(path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    made.issue_cert("localhost").configure_cert(context)
+    made.configure_trust(context)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = listener.accept()
+                with plain, context.wrap_socket(plain.dup(), server_side=True, do_handshake_on_connect=False) as tls:
+                    with suppress(ssl.SSLError):
+                        tls.do_handshake()
+                        read.append(tls.recv(100_000))
+                    plain.shutdown(socket.SHUT_WR)
+                    while plain.recv(100_000):  # else the reset of the close can overtake the alert
+                        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield path, listener.getsockname()[1], read
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [(ssl.TLSVersion.TLSv1_2, "handshake"), (ssl.TLSVersion.TLSv1_3, "client_certificate")],
+    ids=["TLS 1.2", "TLS 1.3"],
+)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("way", ["directly", "tunnel"])
+def test_a_server_that_demands_a_client_certificate_ends_the_run_and_nothing_is_billed(
+    code: str, loop: str, way: str, monkeypatch: pytest.MonkeyPatch, demanding: Demanding
+) -> None:
+    path, port, read = demanding
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+    async def call() -> TlsError:
+        async with RawServer() as proxy:
+            if way == "tunnel":
+                monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+            ours = provider(f"https://localhost:{port}/v1")
+            async with ours.session():
+                with pytest.raises(TlsError, match="client certificate") as caught:
+                    await ours.complete(request())
+        return caught.value
+
+    with asyncio.Runner(loop_factory=pytest.importorskip(loop).new_event_loop) as runner:
+        error = runner.run(call())
+    assert (error.code, error.may_be_billed, error.fatal, read) == (code, False, True, [])

@@ -19,16 +19,18 @@ from kaizen_batch.errors import ProviderError
 from kaizen_batch.providers import OpenAIProvider, Request
 from tests.providers.http.torture_cases import CASES, CLOSE, HALF_CLOSE, HANG, LIMIT, RESET, Case, Step
 
-WAYS = ("tcp", "tls", "proxy", "tunnel")
-
 
 class TortureServer:
-    """Answers the requests of its connections as the case says; `requests` counts them, `open` the connections."""
+    """Answers the requests of its connections as the case says; `requests` counts them, `open` the connections.
+
+    `idle` is set while every answer has been given to its last step, so that nothing more comes by itself.
+    """
 
     def __init__(self, case: Case, tls: ssl.SSLContext | None = None) -> None:
         self.requests = 0
         self.open = 0
         self.port = 0
+        self.idle = asyncio.Event()
         self._case = case
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,11 +67,15 @@ class TortureServer:
         length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
         body = await reader.readexactly(int(length[1]) if length else 0)
         self.requests += 1
+        self.idle.clear()
         prompt = json.loads(body)["messages"][-1]["content"] if body else ""
-        for step in self._case.steps(prompt, self.requests):
-            if not await self._do(step, reader, writer):
-                return False
-        return True
+        try:
+            for step in self._case.steps(prompt, self.requests):
+                if not await self._do(step, reader, writer):
+                    return False
+            return True
+        finally:
+            self.idle.set()
 
     async def _do(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Take a step; whether the connection goes on."""
@@ -80,6 +86,7 @@ class TortureServer:
             await asyncio.sleep(step)
         elif step == HALF_CLOSE:
             writer.write_eof()
+            self.idle.set()
             await reader.read()
         elif step == RESET:
             with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as copy:
@@ -134,7 +141,7 @@ async def run_case(case: Case, transport: str, way: str = "tcp", tls: ssl.SSLCon
                 max_response_bytes=LIMIT,
             )
             async with provider.session():
-                ends = [await outcome(provider, text) for text in ("one", "two")]
+                ends = [await outcome(provider, server, text) for text in ("one", "two")]
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 while server.open:  # noqa: ASYNC110 - sockets set no event of ours
@@ -146,7 +153,7 @@ async def run_case(case: Case, transport: str, way: str = "tcp", tls: ssl.SSLCon
     return ends
 
 
-async def outcome(provider: OpenAIProvider, text: str) -> str:
+async def outcome(provider: OpenAIProvider, server: TortureServer, text: str) -> str:
     try:
         async with asyncio.timeout(30):
             done = await provider.complete(Request("m", [{"role": "user", "content": text}]))
@@ -156,7 +163,9 @@ async def outcome(provider: OpenAIProvider, text: str) -> str:
         return "HANGS"
     except Exception as error:  # the SDK lets some through
         return type(error).__name__
-    await asyncio.sleep(0.01)  # what the server still does with the connection
+    await server.idle.wait()
+    for _ in range(5):  # for the hops between, which share this loop
+        await asyncio.sleep(0.002)
     return "ok" if done.text == f"echo {text}" else f"WRONG {done.text}"
 
 
