@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kaizen_batch.agents import Agent, AgentLike, FunctionAgent, ModelAgent, ProviderLike, SmallAgent
-    from kaizen_batch.config import BatchConfig, BatchOptions, FallbackOptions, RunConfig, RunOptions
+    from kaizen_batch.config import (
+        BatchConfig,
+        BatchOptions,
+        BatchSettings,
+        BatchSettingsOptions,
+        FallbackOptions,
+        RunConfig,
+        RunOptions,
+    )
     from kaizen_batch.errors import (
         AgentError,
         AuthenticationError,
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
         EarlierFailureError,
         EndpointDownError,
         FatalError,
+        InBatchError,
         IncompleteRunError,
         InputError,
         InvalidOutputError,
@@ -44,6 +53,7 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
     )
     from kaizen_batch.events import (
+        BatchesWaiting,
         BatchFinished,
         BatchProgress,
         BatchStarted,
@@ -100,18 +110,20 @@ __version__ = "0.2.0.dev0"
 
 _NAMES = {
     "kaizen_batch.agents": "Agent AgentLike FunctionAgent ModelAgent ProviderLike SmallAgent",
-    "kaizen_batch.config": "BatchConfig BatchOptions FallbackOptions RunConfig RunOptions",
+    "kaizen_batch.config": """
+        BatchConfig BatchOptions BatchSettings BatchSettingsOptions FallbackOptions RunConfig RunOptions
+    """,
     "kaizen_batch.errors": """
         UnsupportedParameterError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
-        ConfigError DeadlineError EarlierFailureError EndpointDownError FatalError IncompleteRunError InputError
-        InvalidOutputError JournalError
+        ConfigError DeadlineError EarlierFailureError EndpointDownError FatalError InBatchError IncompleteRunError
+        InputError InvalidOutputError JournalError
         KaizenBatchError ModelNotFoundError ItemTooLargeError NoAnswerError NotAttemptedError OutputError
         OverloadedError ProviderError QuotaExhaustedError RecordError RefusedOutputError ServerError
         SignatureError StoppedError ThrottledError TruncatedOutputError
     """,
     "kaizen_batch.events": """
-        BatchFinished BatchProgress BatchStarted CallFinished Event EventSink ItemFinished RetryScheduled
-        SinkOfRuns Throttled
+        BatchFinished BatchProgress BatchStarted BatchesWaiting CallFinished Event EventSink ItemFinished
+        RetryScheduled SinkOfRuns Throttled
     """,
     "kaizen_batch.files.jobs": "FileJob JobResult run_job",
     "kaizen_batch.journal": "Entry Journal StoredAnswer",
@@ -176,8 +188,11 @@ __all__ = [
     "BatchProgress",
     "BatchResult",
     "BatchRun",
+    "BatchSettings",
+    "BatchSettingsOptions",
     "BatchStarted",
     "BatchSummary",
+    "BatchesWaiting",
     "BudgetExhaustedError",
     "CallFinished",
     "Completion",
@@ -194,6 +209,7 @@ __all__ = [
     "FatalError",
     "FileJob",
     "FunctionAgent",
+    "InBatchError",
     "IncompleteRunError",
     "InputError",
     "InputField",

@@ -11,6 +11,7 @@ KaizenBatchError                    base class of everything this package raises
 │   ├── EarlierFailureError         the item failed in an earlier node of the workflow; no call was made
 │   └── ItemTooLargeError           the item alone exceeds a limit or the budget; no call was made
 ├── NotAttemptedError               the run ended before this item's turn; no call was made
+│   └── InBatchError                the item waits for the answer of its batch
 ├── StoppedError                    the run was interrupted, or ran out of time or money
 │   ├── DeadlineError               `deadline_s` has passed
 │   └── BudgetExhaustedError        the rest of `budget_usd` does not cover another call
@@ -183,6 +184,12 @@ class NotAttemptedError(KaizenBatchError):
 
     default_code = "not_attempted"
     retryable = True
+
+
+class InBatchError(NotAttemptedError):
+    """The item is part of a batch that the provider is working on, or waits for its turn in one."""
+
+    default_code = "in_batch"
 
 
 class AgentError(KaizenBatchError):

@@ -105,13 +105,35 @@ class BatchProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchesWaiting:
+    """Batches of a provider were looked at: `open` of them, of so many `rows`, have `done` this many.
+
+    The counts are the provider's, which may lag behind; `states` counts batches by state.
+    """
+
+    open: int
+    rows: int
+    done: int
+    states: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BatchFinished:
     """The run is over: completed, stopped or cancelled."""
 
     summary: BatchSummary
 
 
-Event = BatchStarted | ItemFinished | CallFinished | RetryScheduled | Throttled | BatchProgress | BatchFinished
+Event = (
+    BatchStarted
+    | ItemFinished
+    | CallFinished
+    | RetryScheduled
+    | Throttled
+    | BatchProgress
+    | BatchesWaiting
+    | BatchFinished
+)
 
 EventSink = Callable[[Event], None]
 """Any function of one event. It is called on the event loop, so it must be quick; one that raises is dropped

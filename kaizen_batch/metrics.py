@@ -8,7 +8,7 @@ from typing import Any
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.limits import Reservation
 from kaizen_batch.prices import Usage
-from kaizen_batch.results import BatchSummary, ItemResult
+from kaizen_batch.results import NOT_ATTEMPTED, BatchSummary, ItemResult
 
 _OTHER_MODELS = 20  # names at most: a server may name a new one with each answer
 _GROWTH = math.log(1.05)
@@ -88,6 +88,7 @@ class RunMetrics:
         self.ok: int = 0
         self.failed: int = 0
         self.not_attempted: int = 0
+        self.waiting: int = 0
         self.attempted: int = 0
         self.calls: int = 0
         self.throttles = 0
@@ -151,8 +152,9 @@ class RunMetrics:
             self.ok += 1
             if result.finish_reason == "length":
                 self.truncated += 1
-        elif result.error.code == "not_attempted":
+        elif result.error.code in NOT_ATTEMPTED:
             self.not_attempted += 1
+            self.waiting += result.error.code == "in_batch"
         else:
             self.failed += 1
             self.failures[result.error.code] += 1
@@ -241,4 +243,5 @@ class RunMetrics:
             failures=dict(self.failures),
             other_models=dict(self.other_models),
             stopped=stopped,
+            waiting=self.waiting,
         )

@@ -111,6 +111,10 @@ class ItemError:
         return {"type": self.type, "message": self.message, "code": self.code, "retryable": self.retryable}
 
 
+NOT_ATTEMPTED = ("not_attempted", "in_batch")
+"""The codes of items for which no call was made in this run."""
+
+
 class ItemResult(Struct, frozen=True, gc=False):
     """One item's outcome.
 
@@ -177,7 +181,7 @@ class BatchSummary:
     included; `amplification` is their ratio to the items attempted (1.0 when nothing was repeated). Times are
     seconds, latencies those of single calls. `failures` counts failed items by error code. `truncated` counts text
     answers that `max_tokens` cut off, `other_models` answers by models that were not asked for. `stopped` says why a
-    run ended before its last item, or is None.
+    run ended before its last item, or is None. `waiting` counts those of the `not_attempted` that wait for a batch.
 
     `cost_usd` is what this run's answers cost, None if a price is unknown. `unanswered` counts this run's calls
     whose answer nobody saw. `maybe_paid_twice` bounds the calls that may have been billed besides the one that
@@ -212,6 +216,7 @@ class BatchSummary:
     failures: dict[str, int] = field(default_factory=dict)
     other_models: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
+    waiting: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a JSON-able dict."""

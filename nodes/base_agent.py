@@ -5,16 +5,27 @@ from typing import Any, Unpack
 
 from kaizen_batch.agents import Agent, AgentWrapper, ProviderLike, create_agent, limits_of
 from kaizen_batch.concurrency.sync import run_sync
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, Mode
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.files.frames import FrameJob, run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, Template
+from kaizen_batch.journal import Journal
+from kaizen_batch.journal.batches import Batch
 from kaizen_batch.limits import RateLimits
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
-from kaizen_batch.nodes.engine_view import NodeSink, OwnWork, collected, limits_within, lowered, of_job, streaming
+from kaizen_batch.nodes.engine_view import (
+    NodeSink,
+    OwnWork,
+    collected,
+    limits_within,
+    lowered,
+    of_job,
+    run_items,
+    streaming,
+)
 from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
@@ -129,9 +140,20 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered, **more)
 
     @renamed(items="batch")
-    async def run_batch(self, batch: Items, *, template: Template | None = None, progress: bool = False) -> BatchResult:
-        """All results in order, and the summary."""
+    async def run_batch(
+        self, batch: Items, *, template: Template | None = None, progress: bool = False, mode: Mode | None = None
+    ) -> BatchResult:
+        """All results in order, and the summary; `mode` in place of the one that is configured (docs/batch.md)."""
+        runner, agent = streaming(self.strategy), self._templated(template, batch)
+        if isinstance(runner, ParallelBatchStrategy) and (mode is not None or not runner.streams(agent)):
+            return await runner.run_batch(agent, batch, progress=progress, mode=mode)
         return await collected(self.stream(batch, template=template, progress=progress))
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches of the provider that the journal knows, oldest first; none without a journal."""
+        path = self._config.journal
+        return Journal(path).batches() if path is not None and path.is_file() else []
 
     @renamed(items="batch")
     async def process_batch(
@@ -147,12 +169,14 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         results: list[Result] = await self.strategy.execute_batch(agent, batch)
         return results
 
-    def map(self, batch: Items, template: Template | None = None, *, progress: bool = False) -> BatchResult:
+    def map(
+        self, batch: Items, template: Template | None = None, *, progress: bool = False, mode: Mode | None = None
+    ) -> BatchResult:
         """The same as `run_batch` from synchronous code: in a script, or in a cell of a notebook.
 
         >>> agent.map(["a", "b"], "Summarize: {text}", progress=True)  # doctest: +SKIP
         """
-        return run_sync(lambda: self.run_batch(batch, template=template, progress=progress))
+        return run_sync(lambda: self.run_batch(batch, template=template, progress=progress, mode=mode))
 
     def run_frame(
         self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail", progress: bool = False
@@ -166,9 +190,11 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """
         return run_sync(lambda: self._run_frame(frame, template, on_missing, progress))
 
-    async def run_job(self, job: FileJob, *, progress: bool = False) -> JobResult:
+    async def run_job(self, job: FileJob, *, progress: bool = False, mode: Mode | None = None) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
-        return await self._run_job(job, self.strategy, self.engine_agent(), progress=progress)
+        runner = streaming(self.strategy)
+        strategy = runner if mode is None else runner.configured(runner.config.with_mode(mode))
+        return await self._run_job(job, strategy, self.engine_agent(), progress=progress)
 
     @renamed(inputs="prompt")
     def process_single(self, prompt: object, *, template: Template | None = None) -> Result:
@@ -223,7 +249,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         if template is not None:
             check_template(template, agent, items)
         agent = GraphAgent(agent, template, references=self._settings.allows_references)
-        result = await collected(streaming(strategy).stream(agent, items, batch=kind == "batch"))
+        result = await run_items(strategy, agent, items, batch=kind == "batch")
         return self._outputs(result, {})
 
     def _outputs(self, result: BatchResult, more: NodeData) -> NodeData:
@@ -257,8 +283,8 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         # A strategy of somebody else's may call `run_async` for each item, and so must not be asked again.
         given = self.strategy
         strategy = given if isinstance(given, ParallelBatchStrategy) else self._own_strategy
-        run = strategy.stream(self._templated(template, [inputs]), [inputs], batch=False)
-        return (await collected(run)).results[0]
+        result = await run_items(strategy, self._templated(template, [inputs]), [inputs], batch=False)
+        return result.results[0]
 
     def _for_run(self, chosen: NodeData) -> tuple[object, Agent]:
         """The strategy and agent of one execution: what the caller chose changes options for it alone."""

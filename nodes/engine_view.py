@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from kaizen_batch.agents import FunctionAgent, limits_of
+from kaizen_batch.agents import Agent, FunctionAgent, limits_of
 from kaizen_batch.config import BatchConfig, RunConfig
 from kaizen_batch.errors import ConfigError, KaizenBatchError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event
@@ -16,6 +16,7 @@ from kaizen_batch.observers.progress.figures import Pace, text_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import BatchResult
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.strategies.parallel import Items
 
 logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
@@ -83,6 +84,21 @@ def streaming(strategy: Any) -> ParallelBatchStrategy:
         f"the strategy {type(strategy).__name__} has no `stream`, which stream, run_batch, run_job and workflows need; "
         "with `execute_batch` alone it serves process_batch; derive it from ParallelBatchStrategy"
     )
+
+
+async def run_items(strategy: Any, agent: Agent, items: Items, *, batch: bool = True) -> BatchResult:
+    """All results of a run in the configured mode; a single item (`batch=False`) is asked live."""
+    runner = streaming(strategy)
+    if not isinstance(runner, ParallelBatchStrategy) or runner.streams(agent):
+        return await collected(runner.stream(agent, items, batch=batch))
+    if batch:
+        return await runner.run_batch(agent, items)
+    return await collected(asking_live(runner).stream(agent, items, batch=False))
+
+
+def asking_live(strategy: ParallelBatchStrategy) -> ParallelBatchStrategy:
+    """The same strategy, without batches."""
+    return strategy.configured(strategy.config.with_mode("live"))
 
 
 def lowered(strategy: object, chosen: Mapping[str, Any]) -> object:

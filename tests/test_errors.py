@@ -27,6 +27,7 @@ DEFINED = {
     if kind.__module__ == errors.__name__ and issubclass(kind, KaizenBatchError)
 }
 RETRYABLE = {
+    "InBatchError",
     "NotAttemptedError",
     "InvalidOutputError",
     "EmptyOutputError",

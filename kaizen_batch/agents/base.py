@@ -5,9 +5,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from copy import copy
 from typing import Any
 
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, BatchSettings, Mode
 from kaizen_batch.errors import InputError
 from kaizen_batch.events import EventSink
 from kaizen_batch.journal.canonical import body_form
@@ -15,6 +16,7 @@ from kaizen_batch.limits import AdaptiveConcurrencyLimiter, ConcurrencyLimiter, 
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
+from kaizen_batch.providers.batch import BatchApi
 from kaizen_batch.results import Outputs
 from kaizen_batch.signature import Signature
 
@@ -88,6 +90,18 @@ class Agent(ABC):
     @abstractmethod
     def parse(self, request: Any, completion: Completion) -> Outputs:
         """Read the outputs. Raises OutputError for a completion that cannot be used."""
+
+    def batches(self, settings: BatchSettings) -> BatchApi | None:
+        """How its requests can be asked in batches at a lower price; by default they cannot."""
+        return None
+
+    def batch_body(self, request: Any) -> bytes:
+        """The request as a batch sends it."""
+        return self.body(request)
+
+    def in_mode(self, mode: Mode) -> "Agent":
+        """The agent that asks in a mode, at its price; by default there is one mode, and it is this agent."""
+        return self
 
     def session(self) -> AbstractAsyncContextManager[object]:
         """What a run holds open while it lasts, such as a connection pool; by default nothing."""
@@ -182,6 +196,21 @@ class AgentWrapper(Agent):
     def row_name(self, inputs: Any) -> str | None:
         """The wrapped agent's name for an item."""
         return self.wrapped.row_name(inputs)
+
+    def batches(self, settings: BatchSettings) -> BatchApi | None:
+        """How its requests can be asked in batches."""
+        return self.wrapped.batches(settings)
+
+    def batch_body(self, request: object) -> bytes:
+        """The request as a batch sends it."""
+        return self.wrapped.batch_body(request)
+
+    def in_mode(self, mode: Mode) -> Agent:
+        """The same wrapper around the agent that asks in a mode."""
+        other = copy(self)
+        other.wrapped = self.wrapped.in_mode(mode)
+        other.price = other.wrapped.price
+        return other
 
     def max_output(self, request: object) -> int | None:
         """The most tokens an answer can have."""

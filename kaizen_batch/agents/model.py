@@ -7,7 +7,7 @@ from typing import Any
 
 from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, BatchSettings, Mode
 from kaizen_batch.errors import ConfigError, EmptyOutputError, RefusedOutputError, TruncatedOutputError
 from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
 from kaizen_batch.prices import Price
@@ -20,6 +20,7 @@ from kaizen_batch.providers import (
     configure_provider,
     create_provider,
 )
+from kaizen_batch.providers.batch import BatchApi, HasBatches
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 
 
@@ -53,6 +54,24 @@ class ModelAgent(Agent):
     def body(self, request: Request) -> bytes:
         """The request as the provider sends it."""
         return self.provider.body(request)
+
+    def batch_body(self, request: Request) -> bytes:
+        """The request as a batch sends it."""
+        return self.provider.batch_body(request)
+
+    def batches(self, settings: BatchSettings) -> BatchApi | None:
+        """Those of the provider, if it has any."""
+        return self.provider.batches(settings) if isinstance(self.provider, HasBatches) else None
+
+    def in_mode(self, mode: Mode) -> "ModelAgent":
+        """With "flex" the agent that asks at that service tier, with the same connections and limits."""
+        if mode != "flex":
+            return self
+        config = self.config.with_options(parameters={**self.config.parameters, "service_tier": "flex"})
+        other = type(self)(config, self.signature, self.provider)
+        other.upstream_limits, other.watcher = self.upstream_limits, self.watcher
+        other.fallbacks = self.fallbacks
+        return other
 
     def canonical(self, request: Request) -> bytes:
         """The canonical form of a request: the question, without how it is sent."""

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from kaizen_batch.config.batches import BatchSettings, Mode, finish_at
 from kaizen_batch.config.endpoints import BaseUrl, checked_base_url, first_url
 from kaizen_batch.config.messages import REDACTED, explain, redacted
 from kaizen_batch.config.options import BatchOptions, RunOptions
@@ -75,6 +76,8 @@ class RunConfig(_Options):
     - `on_error`: `"collect"` turns a failed item into a result with an error, `"raise"` ends the run with BatchError.
     - `window`: results buffered for ordering, or while the consumer is slow (default: 16 times `max_concurrent`, at
       least 256).
+    - `mode`: `"live"`, `"flex"`, `"batch"` or `"auto"`, the cheapest that is done by `finish_by`, a span such as `"6h"`
+      or a time. `detach`: return while batches are under way. `batches`: BatchSettings. See docs/batch.md.
     - `labels`: your own notes, which the journal keeps with the run.
 
     Raises: ConfigError that names the option, the value given and what is allowed.
@@ -100,6 +103,17 @@ class RunConfig(_Options):
     on_error: Literal["collect", "raise"] = "collect"
     window: int | None = Field(default=None, ge=1)
     labels: dict[str, str] = Field(default_factory=dict)
+    mode: Mode = "live"
+    finish_by: str | float | None = None
+    detach: bool = False
+    batches: BatchSettings = Field(default_factory=BatchSettings)
+
+    @field_validator("finish_by")
+    @classmethod
+    def _a_time(cls, when: str | float | None) -> str | float | None:
+        if when is not None:
+            finish_at(when, 0.0)
+        return when
 
     if TYPE_CHECKING:  # the constructor is that of _Options; its options are typed here
 
@@ -114,6 +128,10 @@ class RunConfig(_Options):
             requests_per_day=self.requests_per_day,
             tokens_per_minute=self.tokens_per_minute,
         )
+
+    def with_mode(self, mode: Mode) -> "RunConfig":
+        """The same options in another mode. Raises: ConfigError."""
+        return RunConfig(mode=mode).over(self)
 
     def over(self, base: "RunConfig | None") -> "RunConfig":
         """The options of `base`, except for those that were set here.

@@ -9,6 +9,7 @@ from typing import Literal, Required, TypedDict
 
 from pydantic import SecretStr
 
+from kaizen_batch.config.batches import BatchSettings, BatchSettingsOptions, Mode
 from kaizen_batch.config.endpoints import Endpoint
 from kaizen_batch.limits.retries import RetryOptions, RetryPolicy
 from kaizen_batch.prices import Price, PriceOptions
@@ -41,6 +42,10 @@ class StrategyOptions(EndpointLimits, total=False):
     on_error: Literal["collect", "raise"]
     window: int | None
     labels: Mapping[str, str]
+    mode: Mode
+    finish_by: str | float | None
+    detach: bool
+    batches: BatchSettings | BatchSettingsOptions
 
 
 class RunOptions(StrategyOptions, total=False):

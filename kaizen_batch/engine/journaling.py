@@ -86,6 +86,11 @@ class Record:
         new = entry.state == "failed" and (entry.ended_at or 0.0) >= self._journal.opened_at
         return error if new and error is not None and not error.retryable else None
 
+    def reject(self, error: KaizenBatchError) -> None:
+        """The answer that the journal has cannot be used after all."""
+        with suppress(JournalError):
+            self._journal.reject(self.key, ItemError.of(error))
+
     def failed(self, error: KaizenBatchError) -> Awaitable[None]:
         """The item has failed for good; its calls have been told before."""
         return self._journal.failed(self.key, ItemError.of(error))

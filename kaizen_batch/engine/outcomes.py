@@ -11,7 +11,7 @@ from kaizen_batch.engine.run_state import RunState
 from kaizen_batch.errors import AgentError, BatchError, JournalError, KaizenBatchError
 from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry, JournalWriter
-from kaizen_batch.results import ItemError, ItemResult, Outputs
+from kaizen_batch.results import NOT_ATTEMPTED, ItemError, ItemResult, Outputs
 
 
 class Outcomes:
@@ -110,4 +110,4 @@ class Outcomes:
 def _status(result: ItemResult) -> str:
     if result.error is None:
         return "ok"
-    return "not_attempted" if result.error.code == "not_attempted" else "failed"
+    return "not_attempted" if result.error.code in NOT_ATTEMPTED else "failed"

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from kaizen_batch.engine.attempts import Attempts
 from kaizen_batch.engine.calls import Calls
@@ -11,7 +10,14 @@ from kaizen_batch.engine.item import Item, cancelled
 from kaizen_batch.engine.journaling import Record, completion_of, may_be_longer
 from kaizen_batch.engine.outcomes import Outcomes
 from kaizen_batch.engine.run_state import RunState
-from kaizen_batch.errors import JournalError, KaizenBatchError, OutputError, StoppedError, as_batch_error
+from kaizen_batch.errors import (
+    InBatchError,
+    JournalError,
+    KaizenBatchError,
+    OutputError,
+    StoppedError,
+    as_batch_error,
+)
 from kaizen_batch.journal import Entry, StoredAnswer
 from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.results import ItemResult
@@ -27,7 +33,7 @@ class Pipeline:
     def __init__(self, run: RunState, calls: Calls) -> None:
         self._run = run
         self._journal = run.journal
-        self._send = calls.hedged if run.config.hedge_after else calls.send
+        self._send = _waits if run.replays_only else calls.hedged if run.config.hedge_after else calls.send
         self._attempts = Attempts(run, self._send)
         self._outcomes = Outcomes(run)
         self._prepare = run.upstreams[0].agent.prepare
@@ -93,30 +99,49 @@ class Pipeline:
         return self._outcomes.coalesced(item, first)
 
     async def _look_up(self, item: Item, record: Record) -> ItemResult:
+        unusable: OutputError | None = None
         try:
             entry = await record.look_up()
-            answer = None if entry is None else self._answer_that_counts(entry)
-            if entry is not None and answer is not None:
+            if entry is None:
+                return await self._execute(item)
+            answer = self._answer_that_counts(entry)
+            if answer is not None:
                 # Where the signature now asks for more than it did then, the answer must be a new one.
-                with suppress(OutputError):
+                try:
                     outputs = item.parse(completion_of(answer))
                     return self._outcomes.replayed(item, entry, outputs)
+                except OutputError as error:
+                    unusable = error
         except Exception as error:
             return await self._fail(item, as_batch_error(error))
-        if entry is not None:
-            item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
-            if (refusal := record.refused_in_this_run(entry)) is not None:
-                return self._outcomes.failed_before(item, entry, refusal)
+        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+        if entry.state == "submitted":
+            return self._outcomes.failed(item, InBatchError("the request waits for the answer of its batch"))
+        if unusable is not None and entry.via == "batch":
+            return await self._execute(item, self._rejected(item, entry, unusable))
+        if (refusal := record.refused_in_this_run(entry)) is not None:
+            return self._outcomes.failed_before(item, entry, refusal)
         return await self._execute(item)
+
+    def _rejected(self, item: Item, entry: Entry, error: OutputError) -> OutputError:
+        """An answer that came in a batch and cannot be used: it was the item's first attempt."""
+        assert entry.answer is not None
+        item.completion, item.answered_by = completion_of(entry.answer), entry.answer.answered_by
+        if item.record is not None:
+            item.record.reject(error)
+        return error
 
     def _answer_that_counts(self, entry: Entry) -> StoredAnswer | None:
         """The answer that the journal has, unless the user asks for a longer one."""
         answer = entry.answer if entry.state == "done" else None
         return None if answer is None or may_be_longer(self._run.agent, answer) else answer
 
-    async def _execute(self, item: Item) -> ItemResult:
+    async def _execute(self, item: Item, failed: Exception | None = None) -> ItemResult:
+        """Ask, to the item's result; `failed` is how an attempt ended that was made already."""
         try:
             try:  # nearly always this is all there is to do
+                if failed is not None:
+                    raise failed
                 outputs = item.accept(await self._send(item))
             except Exception as error:
                 outputs = await self._attempts.recover(item, error)
@@ -140,3 +165,8 @@ class Pipeline:
             except JournalError as broken:
                 run.stop(broken)
         return self._outcomes.failed(item, error)
+
+
+async def _waits(item: Item) -> NoReturn:
+    """In the place of a call, in a run that makes none."""
+    raise InBatchError("the request waits for its turn in a batch")

@@ -24,13 +24,19 @@ from kaizen_batch.results import BatchSummary
 
 
 class RunPlan(NamedTuple):
-    """What a strategy asks for; `limits` are those that it shares with others."""
+    """What a strategy asks for; `limits` are those that it shares with others.
+
+    `since` (Unix time): what failed for good since then is not asked again; default: since the run began. A run that
+    `replays_only` makes no call: what the journal does not answer is `in_batch`.
+    """
 
     agent: Agent
     config: RunConfig
     source: Source
     sinks: Sequence[EventSink] = ()
     limits: RateLimits | None = None
+    since: float | None = None
+    replays_only: bool = False
 
 
 class RunState:
@@ -55,6 +61,8 @@ class RunState:
         self.retries: RetryBudget = RetryBudget(config.retry.budget)
         self.journal: JournalWriter | None = None
         self.totals: Totals | None = None
+        self.since: float | None = plan.since
+        self.replays_only: bool = plan.replays_only
         self.raises: bool = config.on_error == "raise"
         self.reason: KaizenBatchError | None = None
         self.stopped: asyncio.Event = asyncio.Event()
@@ -70,6 +78,8 @@ class RunState:
     def attach(self, journal: JournalWriter) -> None:
         """Keep this journal; what all runs on it have spent, or may have, counts against the budget."""
         self.journal = journal
+        if self.since is not None:
+            journal.opened_at = min(journal.opened_at, self.since)
         announce(journal, self.agent)
         ledger = journal.shared.ledger
         with ADMISSION.lock:

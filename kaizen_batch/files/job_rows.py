@@ -17,6 +17,7 @@ from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.survey import MOST_COLUMNS, AsyncSizedRows, SizedRows, Survey, count_skipped, sampled, surveyed
 from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.strategies.batches import numbered
 
 _ARROW = ("parquet", "arrow")
 
@@ -122,6 +123,12 @@ class JobRows:
             return self._asked(rows)
         asked, size = self._asked(self._counted(rows, survey.total)), survey.total - survey.skipped
         return SizedRows(asked, size) if size else asked  # the engine does not read what says it is empty
+
+    async def unanswered(self) -> AsyncIterator[object]:
+        """The rows that are asked, without keeping them: nobody waits for their results here."""
+        async for _, row in numbered(self.items()):
+            self.in_flight.clear()
+            yield row
 
     def flush_skipped(self) -> None:
         """Write the rows at the end that are not asked."""

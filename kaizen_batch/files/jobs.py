@@ -2,11 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, nullcontext
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 
-from kaizen_batch.agents import AgentLike, as_agent
-from kaizen_batch.config import RunConfig
+from kaizen_batch.agents import Agent, AgentLike, as_agent
+from kaizen_batch.config import Mode, RunConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, Sinks
 from kaizen_batch.files.deferred_events import DeferredEvents
@@ -15,11 +15,14 @@ from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows, check_agent, open_input, survey_of
 from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kind_of
 from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.survey import Survey
 from kaizen_batch.files.target import Target
 from kaizen_batch.files.templates import RowAgent
 from kaizen_batch.files.written_files import check_replacing, remembering
 from kaizen_batch.observers.progress import progress_sink
+from kaizen_batch.results import BatchSummary
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
+from kaizen_batch.strategies.batches import Input
 
 __all__ = ["FileJob", "JobResult", "run_job"]
 
@@ -36,6 +39,7 @@ async def run_job(
     on_start: Callable[[BatchRun], object] | None = None,
     on_end: Callable[[JobResult], object] | None = None,
     progress: bool = False,
+    mode: Mode | None = None,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 
@@ -49,6 +53,9 @@ async def run_job(
     An input named `*.failed.*` that ends with the columns of failed rows is what an earlier job left, and is read
     without them.
 
+    `mode` takes the place of the one in `config`. In batch mode a job waits for the provider, up to a day; with
+    `detach` it returns at once, and `summary.waiting` counts rows whose answers the same job collects later.
+
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
     of a job that an exception ends. `progress` shows the progress, until the output is in place.
 
@@ -58,22 +65,25 @@ async def run_job(
     agent = as_agent(agent)
     _check_paths(job, config)
     check_agent(job.prompt_template, agent, ())
-    config, rendering = config_and_rendering(config)
+    config, rendering = config_and_rendering(config if mode is None else config.with_mode(mode))
     survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
     check_replacing(job, config.journal, survey.at_most(job.sample))
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
     display = progress_sink() if progress else None
-    sink = display if on_event is None else on_event if display is None else Sinks(on_event, display)
+    sink = _together(on_event, display)
+    resolved = await strategy.resolve(asked, _opener(job, asked, survey, rendering), total=survey.total, on_event=sink)
+    if resolved.waiting:
+        return _waiting(job, resolved.waiting, on_end)
     async with AsyncExitStack() as stack:
         stack.enter_context(display or nullcontext())
         events = stack.enter_context(DeferredEvents(sink))
-        asked.watcher = events.watching(asked.watcher)
+        resolved.agent.watcher = events.watching(resolved.agent.watcher)
         with ExitStack() as files:
             rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
             for note in rows.records.notes:
                 logger.warning("%s: %s", rows.records.inputs.name, note)
-            run = strategy.stream(asked, rows.items())
+            run = strategy.stream_resolved(resolved, rows.items())
             target = files.enter_context(Target(job, rows, run, on_end))
             events.name_of = None if job.id is None else target.name_of
             target.written = await remembering(config.journal, stack)
@@ -84,6 +94,35 @@ async def run_job(
                     target.write(result)
         events.complete = True
     return target.result
+
+
+def _together(on_event: EventSink | None, display: EventSink | None) -> EventSink | None:
+    """One sink of two that may not be there."""
+    if on_event is None or display is None:
+        return on_event or display
+    return Sinks(on_event, display)
+
+
+def _opener(job: FileJob, asked: Agent, survey: Survey, rendering: int) -> Input:
+    """Opens the rows of a job once more, without keeping those that wait for their result."""
+
+    @contextmanager
+    def opened() -> Iterator[Iterable[object] | AsyncIterable[object]]:
+        if survey.total is None:
+            raise ConfigError("batch mode reads its input more than once: save the stream to a file first")
+        with open_input(job, rendering) as records:
+            yield JobRows(job, asked, records, survey).unanswered()
+
+    return opened
+
+
+def _waiting(job: FileJob, rows: int, on_end: Callable[[JobResult], object] | None) -> JobResult:
+    """The result of a job that leaves its rows in batches."""
+    summary = BatchSummary(total=rows, not_attempted=rows, waiting=rows)
+    result = JobResult(summary, 0, 0, 0, path_text(job.output), None, complete=False)
+    if on_end is not None:
+        on_end(result)
+    return result
 
 
 def _check_paths(job: FileJob, config: RunConfig) -> None:

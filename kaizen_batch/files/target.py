@@ -21,7 +21,7 @@ from kaizen_batch.files.names import path_text, written_kind_of
 from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.files.written_files import WrittenFiles
-from kaizen_batch.results import Result, outputs_of
+from kaizen_batch.results import NOT_ATTEMPTED, Result, outputs_of
 from kaizen_batch.strategies import BatchRun
 from kaizen_batch.texts.terminal import one_line
 
@@ -139,7 +139,7 @@ class Target:
         first = self._taken
         for result in self._run.unread():
             error = result["error"]
-            if error is None or error["code"] != "not_attempted":
+            if error is None or error["code"] not in NOT_ATTEMPTED:
                 self._write(self._rows.in_flight[result["index"] - first], result)
         self._close(complete=False)
 

@@ -13,6 +13,7 @@ from typing import Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema, statements
+from kaizen_batch.journal.batches import LEFT, MEAN_LATENCY, READ, Batch, batch_of
 from kaizen_batch.journal.files import open_reader, real_path, replacing, transaction
 from kaizen_batch.journal.opening import Opened, close_writer, open_writer, write_lock
 from kaizen_batch.journal.records import (
@@ -129,6 +130,25 @@ class Journal:
         if damaged := sum(not run.description for run in runs):
             logger.warning("journal %r: the records of %d runs are damaged", str(self.path), damaged)
         return runs
+
+    def batches(self) -> list[Batch]:
+        """The batches of providers, in the order of their beginnings; a journal of the first format has none."""
+        with self._reading() as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] < 2:
+                return []
+            return [batch_of(row) for row in connection.execute(READ)]
+
+    def left_in(self, batch: Batch) -> tuple[int, float]:
+        """How many rows of a batch have no outcome yet, and what they can cost at most, in USD."""
+        with self._reading() as connection:
+            rows, at_risk_usd = connection.execute(LEFT, (batch.id,)).fetchone()
+        return rows, at_risk_usd
+
+    def mean_latency_s(self) -> float | None:
+        """Seconds that an answered live call took on average; None if there is none."""
+        with self._reading() as connection:
+            mean: float | None = connection.execute(MEAN_LATENCY).fetchone()[0]
+        return mean
 
     def samples(self, run: Run) -> list[dict[str, object]]:
         """How a run went on: what BatchProgress says, with its `moment` (Unix time), each half second or less often."""

@@ -13,7 +13,7 @@ from kaizen_batch.journal.schema import ANSWER_COLUMNS, ENTRY_COLUMNS, LEDGER_SU
 # Kinds of operation: on one call, on a row of the input, on media, and on the run itself.
 # The cells of one on a call are those of CALL_COLUMNS, then those that `beside` takes after the id.
 LOOK_UP, BEGIN, DONE, ANSWERED, ENDED, UNSENT, ROW, MEDIA, RUN_BEGUN, RUN_SAMPLED, RUN_ENDED, RUN_LISTED = range(12)
-FACT = 12
+FACT, REJECTED, BATCH_SAVED, BATCH_FREED, BATCH_DOUBTED = range(12, 17)
 
 _UNDER_WAY = "state IN ('in_flight', 'submitted')"
 # The call began and its end was never recorded.
@@ -143,6 +143,28 @@ TAKE_BACK = (
     " unanswered_usd = unanswered_usd - iif(before = 'in_flight', at_risk_usd, 0),"
     " at_risk_usd = iif(before = 'in_flight', at_risk_usd, 0) WHERE id = ? AND state = 'in_flight'",
 )
+
+BATCH = (
+    *("id", "intent", "endpoint", "model", "state", "begun_at", "input_file", "remote_id", "rows", "at_risk_usd"),
+    *("deadline_at", "expires_at", "counts", "error"),
+)
+"""The columns of a batch of a provider."""
+
+# What concerns batches of a provider: an answer cannot be used; a batch is saved as it is; its rows are what they were
+# before; they may have been billed.
+ON_BATCH: dict[int, tuple[str, ...]] = {
+    REJECTED: ("UPDATE calls SET state = 'failed', ended_at = ?, error = ? WHERE id = ? AND state = 'done'",),
+    BATCH_SAVED: (f"INSERT OR REPLACE INTO batches ({', '.join(BATCH)}) VALUES ({', '.join('?' * len(BATCH))})",),
+    BATCH_FREED: (
+        "DELETE FROM calls WHERE batch = ? AND state = 'submitted' AND before IS NULL",
+        "UPDATE calls SET state = before, before = NULL, attempts = attempts - 1, at_risk_usd = 0, batch = NULL"
+        " WHERE batch = ? AND state = 'submitted'",
+    ),
+    BATCH_DOUBTED: (
+        "UPDATE calls SET state = 'unknown', ended_at = ?, unanswered = unanswered + 1,"
+        " unanswered_usd = unanswered_usd + at_risk_usd, at_risk_usd = 0 WHERE batch = ? AND state = 'submitted'",
+    ),
+}
 
 RECOVER = """
 UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,

@@ -181,6 +181,9 @@ def _write_one(connection: sqlite3.Connection, kind: int, row: tuple[Any, ...]) 
     elif kind == statements.UNSENT:
         for statement in statements.TAKE_BACK:
             connection.execute(statement, row)
+    elif kind in statements.ON_BATCH:
+        for statement in statements.ON_BATCH[kind]:
+            connection.execute(statement, row)
     else:
         _execute(connection, statements.ON_RUN[kind], row)
 

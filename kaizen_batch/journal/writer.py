@@ -21,6 +21,7 @@ from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_col
 from kaizen_batch.journal.shared import SharedJournal
 from kaizen_batch.journal.store import Operation
 from kaizen_batch.journal.worker import Queued
+from kaizen_batch.limits import Ledger
 from kaizen_batch.results import ItemError
 
 _SAMPLE_EACH = 0.001
@@ -71,6 +72,11 @@ class JournalWriter:
     def totals(self) -> Totals:
         """The sums of the journal when this process opened it."""
         return self._shared.totals
+
+    @property
+    def ledger(self) -> Ledger:
+        """The money of all runs of this process on this journal."""
+        return self._shared.ledger
 
     @property
     def shared(self) -> SharedJournal:
@@ -199,6 +205,10 @@ class JournalWriter:
         kind, key, row = self._ended(key, error, answer, spent_usd, may_be_billed)
         self._note(kind, key, row)
 
+    def reject(self, key: bytes, error: ItemError) -> None:
+        """The answer of a request that is done cannot be used after all: it has failed."""
+        self._note(statements.REJECTED, key, (self._clock(), error_column(error), self._row_of(key)))
+
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
         """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
@@ -210,6 +220,16 @@ class JournalWriter:
         content = media.content if keep else None
         row = (media.sha256, len(media.content), media.media_type, name, content)
         self._note(statements.MEDIA, media.sha256, row)
+
+    def operate(self, operation: Operation) -> "asyncio.Future[None]":
+        """Do something on a batch of a provider; see `kaizen_batch.journal.batches`."""
+        if self._refusal is not None:
+            raise _again(self._refusal)
+        return self._waiting(operation)
+
+    def now(self) -> float:
+        """The time of the journal's entries, a Unix time."""
+        return self._clock()
 
     def begin_run(self, description: Mapping[str, object]) -> None:
         """A run begins on this journal; `description` is JSON-able and holds no secret."""

@@ -52,6 +52,22 @@ class Ledger:
         self.spent += _pico_up(usd) + doubtful
         self.doubtful += doubtful
 
+    def try_book(self, usd: float, cap_usd: float | None) -> bool:
+        """Count what a request in a batch can cost at most, unless it does not fit under the cap any more."""
+        pico = _pico_up(usd)
+        if cap_usd is not None and self.spent + self.reserved + pico > _pico_down(cap_usd):
+            return False
+        self.spent += pico
+        self.doubtful += pico
+        return True
+
+    def commit_doubtful(self, doubtful_usd: float, usd: float) -> None:
+        """A call that was booked as doubtful has an outcome: it has cost so much."""
+        # Rounded down: what was booked for many together must not be given back in larger pieces.
+        pico = _pico_down(doubtful_usd)
+        self.spent += _pico_up(usd) - pico
+        self.doubtful -= pico
+
     def check(self, reservation: Reservation) -> None:
         """Any call is allowed."""
 

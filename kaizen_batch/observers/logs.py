@@ -16,7 +16,7 @@ from kaizen_batch.events import (
     RetryScheduled,
     Throttled,
 )
-from kaizen_batch.results import BatchSummary, ItemError
+from kaizen_batch.results import NOT_ATTEMPTED, BatchSummary, ItemError
 from kaizen_batch.texts.terminal import one_line
 
 _Line = tuple[int, str, dict[str, Any]]
@@ -76,7 +76,7 @@ def _lines(event: Event, *, debug: bool) -> Sequence[_Line]:
 
 def _item_lines(event: ItemFinished, error: ItemError) -> Sequence[_Line]:
     # After a run was stopped every remaining item is not attempted: the one record of the run is enough.
-    level = logging.DEBUG if error.code == "not_attempted" else logging.WARNING
+    level = logging.DEBUG if error.code in NOT_ATTEMPTED else logging.WARNING
     name = {} if event.row is None else {"row": event.row}
     fields: dict[str, object] = {"index": event.result.index, **name, "code": error.code, "retryable": error.retryable}
     because = {**fields, "error_message": error.message}

@@ -167,6 +167,10 @@ class Provider(ABC):
         """What it costs at a service tier other than the standard one, or in a batch; None if unknown."""
         return None
 
+    def batch_body(self, request: Request) -> bytes:
+        """The request as a batch sends it: without what the endpoint was seen to refuse. Default: `body`."""
+        return self.body(request)
+
     def keeps_timeout(self, seconds: float | None) -> bool:
         """Whether the provider itself ends a call after so many seconds. Default: no, the engine does."""
         return False

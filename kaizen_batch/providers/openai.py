@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, BatchSettings
 from kaizen_batch.config.requests import sent_headers
 from kaizen_batch.errors import BadRequestError, ConfigError
 from kaizen_batch.prices import Price, price_of
 from kaizen_batch.providers.base import Completion, Provider, Request, to_json
+from kaizen_batch.providers.batch import BatchApi, HasBatches
 from kaizen_batch.providers.chat_requests import body_in, body_of, payload_of
 from kaizen_batch.providers.chat_responses import HttpResponse, read_response
 from kaizen_batch.providers.dialects import Dialects
@@ -45,7 +46,7 @@ class _Client:
         self.transport.keep_idle(self.finishing < self.runs)
 
 
-class OpenAIProvider(Provider):
+class OpenAIProvider(Provider, HasBatches):
     """Chat completions from OpenAI or any compatible endpoint.
 
     >>> provider = OpenAIProvider(api_key="sk-...", base_url="http://127.0.0.1:8000/v1", max_concurrent=50)
@@ -186,6 +187,17 @@ class OpenAIProvider(Provider):
         except UnicodeEncodeError:
             # The call must fail when it is sent, not here.
             return to_json(payload_of(request), "surrogatepass")
+
+    def batch_body(self, request: Request) -> bytes:
+        """The request as JSON, without the parameters that the model refused."""
+        dialect = self._dialects.of(request.model)
+        return body_of(request) if dialect is None else body_in(dialect, request)
+
+    def batches(self, settings: BatchSettings) -> BatchApi:
+        """The batches of the endpoint."""
+        from kaizen_batch.providers.openai_batches import OpenAIBatches
+
+        return OpenAIBatches(self._target, settings)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
         """The lean client limits the whole call; the SDK only the time between two packets."""

@@ -1,21 +1,25 @@
 """ParallelBatchStrategy: many items concurrently, results in order."""
 
-from collections.abc import AsyncIterable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from contextlib import nullcontext
 from copy import copy
 from typing import Self, Unpack, cast
 
-from kaizen_batch.agents import AgentLike, as_agent
+from kaizen_batch.agents import Agent, AgentLike, as_agent
 from kaizen_batch.agents.kaizen import execute_once, is_kaizen_agent
-from kaizen_batch.config import RunConfig, StrategyOptions
+from kaizen_batch.config import Mode, RunConfig, StrategyOptions
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
 from kaizen_batch.engine.run_state import RunPlan, RunState
 from kaizen_batch.engine.source import Source
 from kaizen_batch.engine.supervisor import Supervisor
-from kaizen_batch.errors import ConfigError
-from kaizen_batch.events import EventSink, for_run
+from kaizen_batch.errors import BadRequestError, ConfigError
+from kaizen_batch.events import BatchesWaiting, EventSink, Sinks, for_run
+from kaizen_batch.journal.batches import Batch
 from kaizen_batch.limits import RateLimits, UpstreamLimits
 from kaizen_batch.observers.progress import progress_sink
-from kaizen_batch.results import BatchResult, Result
+from kaizen_batch.results import BatchResult, ErrorDict, Result
+from kaizen_batch.strategies.batches import Input, ModeRun, Resolved, numbered
 from kaizen_batch.strategies.run import BatchRun
 from kaizen_batch.texts.renamed import renamed
 
@@ -103,21 +107,101 @@ class ParallelBatchStrategy:
         `not_attempted`; leave an endless input by `break`. `on_event` receives the events of this run only,
         `progress` shows them in the terminal or notebook; `batch` is the value of that field in each result.
         """
-        adapted = as_agent(agent)
-        config = self.config.over(adapted.config)
-        if config.journal is not None and adapted.endpoint is None:
-            raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
+        resolved = Resolved(self._in_mode(as_agent(agent)))
         shown = progress_sink() if progress else None
-        sinks = tuple(for_run(sink) for sink in (self.on_event, on_event, shown) if sink is not None)
-        run = RunState(RunPlan(adapted, config, Source(items, is_batch=batch), sinks, self.limits))
+        source = Source(items, is_batch=batch)
+        return self._start(resolved, source, (self.on_event, on_event, shown), ordered=ordered)
+
+    def _start(
+        self, resolved: Resolved, source: Source, sinks: Sequence[EventSink | None], *, ordered: bool = True
+    ) -> BatchRun:
+        agent = resolved.agent
+        config = self.config.over(agent.config)
+        if config.journal is not None and agent.endpoint is None:
+            raise ConfigError("a journal needs to know where requests go: set `endpoint` on the agent")
+        emitted = tuple(for_run(sink) for sink in sinks if sink is not None)
+        plan = RunPlan(agent, config, source, emitted, self.limits, resolved.since, resolved.waiting > 0)
+        run = RunState(plan)
         window = config.window or max(_WINDOW_FACTOR * run.limits.max_concurrent, _WINDOW_LEAST)
         return BatchRun(Supervisor(run, ReorderBuffer(window, ordered=ordered)))
 
+    def _in_mode(self, agent: Agent) -> Agent:
+        """The agent that asks in the configured mode. Raises: ConfigError for one without results as they come."""
+        mode = self.config.over(agent.config).mode
+        if mode in ("batch", "auto"):
+            raise ConfigError(f"mode={mode!r} has no results before its batches end: use run_batch or run_job")
+        return agent.in_mode(mode)
+
+    def streams(self, agent: Agent) -> bool:
+        """Whether the configured mode has results as they come, so that `stream` serves it."""
+        return self.config.over(agent.config).mode in ("live", "flex")
+
+    async def resolve(
+        self, agent: AgentLike, items: Input, *, total: int | None = None, on_event: EventSink | None = None
+    ) -> Resolved:
+        """Settle the mode of a run and, in batch mode, have batches answer what they can; then `stream_resolved`.
+
+        `items` opens the input from its first item, more than once. Raises: ConfigError; ProviderError if the provider
+        refuses a batch; JournalError.
+        """
+        adapted = as_agent(agent)
+        config = self.config.over(adapted.config)
+        if self.streams(adapted):
+            return Resolved(adapted)
+        self._start(Resolved(adapted), Source(()), ())  # what is wrong with the options is said before any call
+        sinks = Sinks(*(sink for sink in (self.on_event, on_event) if sink is not None))
+
+        async def ask_live(number: int) -> bool:
+            with items() as opened:
+                first = [item async for _, item in numbered(opened, number)]
+            some = copy(adapted)
+            some.lists_rows = False  # a list of a few rows would take the place of the whole one
+            async with self._start(Resolved(some), Source(first), ()) as run:
+                errors = [result["error"] async for result in run]
+            if not run.summary.stopped and first and not run.summary.ok and run.summary.failed:
+                raise BadRequestError(_none_answered(errors), code="live_first_failed")
+            return run.summary.stopped is None
+
+        def watch(batches: list[Batch]) -> None:
+            sinks(_waiting(batches))
+
+        return await ModeRun(adapted, config, items, ask_live, total, watch).resolve()
+
+    def stream_resolved(
+        self, resolved: Resolved, items: Items, *, batch: bool = True, on_event: EventSink | None = None
+    ) -> BatchRun:
+        """The results of a run whose mode is settled; see `resolve`."""
+        if self.streams(resolved.agent):
+            return self.stream(resolved.agent, items, batch=batch, on_event=on_event)
+        return self._start(resolved, Source(items, is_batch=batch), (self.on_event, on_event))
+
     async def run_batch(
-        self, agent: AgentLike, items: Items, *, on_event: EventSink | None = None, progress: bool = False
+        self,
+        agent: AgentLike,
+        items: Items,
+        *,
+        on_event: EventSink | None = None,
+        progress: bool = False,
+        mode: Mode | None = None,
     ) -> BatchResult:
-        """All results in order, and the summary."""
-        async with self.stream(agent, items, on_event=on_event, progress=progress) as run:
+        """All results in order, and the summary; `mode` in place of the one that is configured.
+
+        In batch mode this waits for the provider, up to a day; with `detach` it returns at once, and results that are
+        not there yet have the code `in_batch`. The same call with the same journal collects them.
+        """
+        strategy = self if mode is None else self.configured(self.config.with_mode(mode))
+        adapted = as_agent(agent)
+        if strategy.streams(adapted):
+            async with strategy.stream(adapted, items, on_event=on_event, progress=progress) as run:
+                results = [result async for result in run]
+            return BatchResult(results, run.summary)
+        return await strategy._run_in_batches(adapted, items, (on_event, progress_sink() if progress else None))
+
+    async def _run_in_batches(self, agent: Agent, items: Items, sinks: Sequence[EventSink | None]) -> BatchResult:
+        found = items if isinstance(items, Collection) else [item async for _, item in numbered(items)]
+        watching = Sinks(*(sink for sink in sinks if sink is not None))
+        resolved = await self.resolve(agent, lambda: nullcontext(found), total=len(found), on_event=watching)
+        async with self._start(resolved, Source(found), (self.on_event, *sinks)) as run:
             results = [result async for result in run]
         return BatchResult(results, run.summary)
 
@@ -139,3 +223,14 @@ class ParallelBatchStrategy:
         async with self.stream(agent, [inputs], batch=False, on_event=on_event) as run:
             [result] = [result async for result in run]
         return result
+
+
+def _none_answered(errors: Sequence[ErrorDict | None]) -> str:
+    said = next((error["message"] for error in errors if error is not None), "")
+    return f"none of the first {len(errors)} rows was answered live, so nothing was submitted; the first error: {said}"
+
+
+def _waiting(batches: list[Batch]) -> BatchesWaiting:
+    done = sum(int(batch.counts.get("completed", 0)) for batch in batches)
+    states = Counter(batch.status for batch in batches)
+    return BatchesWaiting(len(batches), sum(batch.rows for batch in batches), done, dict(states))

@@ -40,6 +40,7 @@ _CODES = {
     "server_is_overloaded": Advice("the endpoint is overloaded", "run again later", retry=True),
     "bad_response": Advice("the endpoint sent no chat completion", "check base_url, or run again later", retry=True),
     "not_attempted": Advice("the run ended before their turn", "run again", retry=True),
+    "in_batch": Advice("in a batch of the provider", "run again to collect the answers", retry=True),
     "deadline_exceeded": Advice("the deadline passed", "raise deadline_s", retry=True),
     "insufficient_quota": Advice("the account has no credit left", "top up the account", retry=True),
     "invalid_api_key": Advice("the endpoint rejected the API key", "set the right OPENAI_API_KEY", retry=True),

@@ -61,7 +61,10 @@ def headline(figures: Figures, noun: str = "item") -> str:
     """The run in one sentence: "5,000 rows in 2 min 14 s (37/s): 4,892 done, 108 failed"."""
     parts = [f"{count(figures['ok'])} done"]
     parts += [f"{count(figures['failed'])} failed"] if figures["failed"] else []
-    parts += [f"{count(figures['not_attempted'])} not attempted"] if figures["not_attempted"] else []
+    waiting = figures.get("waiting", 0)
+    left = figures["not_attempted"] - waiting
+    parts += [f"{count(waiting)} waiting for batches"] if waiting else []
+    parts += [f"{count(left)} not attempted"] if left else []
     rest = figures["total"] - figures["ok"] - figures["failed"] - figures["not_attempted"]
     parts += [f"{count(rest)} unfinished"] if rest > 0 else []
     asked, elapsed_s = asked_items(figures), figures["elapsed_s"]

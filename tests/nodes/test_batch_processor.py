@@ -350,7 +350,7 @@ def test_options_are_taken_in_every_form(agent: BatchProcessorAgent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("max_concurrency", "max_concurrent"), ("onstop", "on_stop"), ("baches", "batch")]
+    ("name", "nearest"), [("max_concurrency", "max_concurrent"), ("onstop", "on_stop"), ("bach", "batch")]
 )
 def test_an_unknown_option_is_refused(name: str, nearest: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown option '{name}': did you mean '{nearest}'"):

@@ -15,7 +15,7 @@ from kailash.utils.export import export_workflow
 from kailash.workflow.builder import WorkflowBuilder
 from kailash.workflow.graph import Workflow
 
-from kaizen_batch import BatchConfig, BatchProcessorAgent, ConfigError, Price, RetryPolicy
+from kaizen_batch import BatchConfig, BatchProcessorAgent, BatchSettings, ConfigError, Price, RetryPolicy
 from kaizen_batch.nodes.node_options import NODE_OPTIONS
 from kaizen_batch.simulator import Simulator
 
@@ -54,6 +54,10 @@ OPTIONS: dict[str, Any] = {
     "on_error": "raise",
     "window": 300,
     "labels": {"run": "nightly"},
+    "mode": "flex",
+    "finish_by": "6h",
+    "detach": True,
+    "batches": BatchSettings(rows=100, price=Price(input=0.5, output=1)),
     "endpoint": "http://127.0.0.1:9/v1",
     "endpoint_name": "ours",
     "signature": "kaizen_batch.signature:ProcessingSignature",

@@ -108,7 +108,7 @@ class RunRecorder:
             self._level(event.in_flight)
         elif isinstance(event, BatchStarted):
             self._begin(event)
-        else:
+        elif isinstance(event, BatchFinished):
             self._finish(event)
 
     def _begin(self, event: BatchStarted) -> None:
