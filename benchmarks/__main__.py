@@ -16,6 +16,7 @@ PARTS = {
     "headline": "headline:run",
     "latencies": "latencies:run",
     "everything": "everything:run",
+    "journal": "journal:run",
     "imports": "imports:run",
     "cores": "cores:run",
     "graph": "graph:run",

@@ -14,12 +14,14 @@ from benchmarks.bare import body_of, prompts
 from kaizen_batch import (
     BatchConfig,
     Completion,
+    FileJob,
     ParallelBatchStrategy,
     Price,
     Provider,
     Request,
     Usage,
     progress_sink,
+    run_job,
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
@@ -88,6 +90,49 @@ async def safe_model_with_journal(items: int, at_once: int = 50) -> int:
     """The same with every option."""
     with tempfile.TemporaryDirectory() as folder:
         return await _safe_model(items, at_once, folder)
+
+
+class Late(Provider):
+    """Answers after a while, always the same."""
+
+    def __init__(self, latency_s: float) -> None:
+        self._latency_s = latency_s
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the answer."""
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+        return ANSWER
+
+
+async def unkept(items: int, at_once: int, latency_s: float = 0.0) -> int:
+    """A signature and a provider, without a journal."""
+    config = BatchConfig(llm_provider="mock", max_concurrent=at_once)
+    return await stream(create_agent(config, provider=Late(latency_s)), config, items)
+
+
+async def kept(items: int, at_once: int, latency_s: float = 0.0, journal: str | None = None) -> int:
+    """The same with a journal: a new one, or one that has all answers already."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(journal or Path(folder) / "run.db")
+        config = BatchConfig(llm_provider="mock", max_concurrent=at_once, journal=path)
+        return await stream(create_agent(config, provider=Late(latency_s)), config, items)
+
+
+def job(items: int, at_once: int, keep: bool = False) -> int:
+    """A job from one file of JSON Lines to another."""
+    import uvloop
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
+        source.write_text("".join(f'{{"id":{number},"text":"ticket {number}"}}\n' for number in range(items)))
+        config = BatchConfig(
+            llm_provider="mock", max_concurrent=at_once, journal=Path(folder) / "run.db" if keep else None
+        )
+        agent = create_agent(config, provider=NoOp())
+        uvloop.run(run_job(FileJob(source, target, template="Label {text}"), agent, config))
+        assert len(target.read_bytes().splitlines()) == items
+    return items
 
 
 async def _safe_model(items: int, at_once: int, folder: str | None) -> int:

@@ -28,16 +28,25 @@ def is_intact(key: bytes, cells: Cells) -> bool:
     if check is None:
         return all(cell is None for cell in answer)
     try:
-        if bytes in map(type, answer):
-            answer = [as_text(cell) for cell in answer]
-        return bool(checksum(key, answer) == check)
+        return bool(checksum(key, answer) == check or _with_bytes(key, answer) == check)
     except (TypeError, UnicodeError):
         return False
+
+
+def _with_bytes(key: bytes, answer: Cells) -> int | None:
+    """The checksum of an answer some of whose texts are kept as bytes."""
+    return checksum(key, [as_text(cell) for cell in answer]) if bytes in map(type, answer) else None
 
 
 def row_checksum(cells: Sequence[object]) -> int:
     """The `row_check` of a row: of its other cells, which are texts, numbers, bytes or None."""
     return zlib.crc32(b"\x1f".join(map(_spelled, cells)))
+
+
+def input_row_checksum(run: bytes, number: int, name: str | None, key: bytes | None, status: str) -> int:
+    """The `row_checksum` of a row of `rows`, in a third of the time."""
+    spelled = (run, b"%d" % number, (name or "").encode("utf-8", "surrogatepass"), key or b"", status.encode())
+    return zlib.crc32(b"\x1f".join(spelled))
 
 
 def is_row_intact(cells: Cells, check: object) -> bool:
@@ -50,7 +59,9 @@ def _spelled(cell: object) -> bytes:
         return cell.encode("utf-8", "surrogatepass")
     if isinstance(cell, bytes):
         return cell
-    return b"" if cell is None else repr(float(cell)).encode()  # type: ignore[arg-type]  # 1 comes back as 1.0
+    if isinstance(cell, float):  # 1 comes back as 1.0
+        return b"%d" % cell if cell.is_integer() else repr(cell).encode()
+    return b"%d" % cell if isinstance(cell, int) else b""
 
 
 def as_bytes(value: object) -> object:

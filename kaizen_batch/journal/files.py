@@ -12,6 +12,7 @@ from kaizen_batch.journal.format_1 import as_format_2, with_row_checks
 from kaizen_batch.journal.wal import has_wal
 
 _BUSY_S = 30.0  # how long another program may hold SQLite's own lock before we give up
+_STATEMENTS = 512  # each kind of operation has one for each size of a group
 
 
 class Connection(sqlite3.Connection):
@@ -63,7 +64,13 @@ def open_reader(path: Path) -> Connection:
 def connect(name: str, *, uri: bool = False) -> Connection:
     """A connection to a file, by its path or its URI; the file is created if there is none."""
     connection = sqlite3.connect(
-        name, uri=uri, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=Connection
+        name,
+        uri=uri,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
+        cached_statements=_STATEMENTS,
     )
     path = connection.execute("PRAGMA database_list").fetchone()[2]
     connection.file = identity.file_id(path)

@@ -33,7 +33,7 @@ from kaizen_batch.journal.wal import WalState, has_wal, last_pages, read_wal
 _PAGE = 2000
 _LAST_S = 60.0
 _TOKENS = [schema.ANSWER_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
-_JUDGED = [schema.ANSWER_COLUMNS.index(name) for name in ("text", "finish_reason", "value", "max_tokens")]
+_TEXT, _REASON, _VALUE, _LIMIT = map(schema.ANSWER_COLUMNS.index, ("text", "finish_reason", "value", "max_tokens"))
 
 
 @dataclass
@@ -50,15 +50,12 @@ class Findings:
     truncated: Counter[int] = field(default_factory=Counter)
     sent: list[tuple[float, int]] = field(default_factory=list)
 
-    def add(self, state: str, answer: Cells) -> None:
+    def add(self, answer: Cells) -> None:
         """Count an answer, if it is one that may be asked again."""
-        if state != "done":
-            return
-        text, finish_reason, value, max_tokens = (answer[place] for place in _JUDGED)
-        if not text and value is None:
+        if not answer[_TEXT] and answer[_VALUE] is None:
             self.empty += 1
-        elif finish_reason == "length" and max_tokens is not None:
-            self.truncated[max_tokens] += 1
+        elif answer[_REASON] == "length" and (limit := answer[_LIMIT]) is not None:
+            self.truncated[limit] += 1
 
     def truncated_below(self, max_tokens: int) -> int:
         """How many answers were cut off by a lower limit."""
@@ -146,19 +143,21 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise faults.damaged(path, str(problem).replace("\n", " "))
-    found, keys = Findings(), []
+    found, keys, lately = Findings(), [], now - _LAST_S
     for row in _rows(connection):
         row_id, key, state, begun_at = row[:4]
-        found.rows += 1
-        if _is_good(key, state, row[4:-1]) and row[-1]:
-            found.add(state, row[4:-1])
-            if begun_at is not None and begun_at > now - _LAST_S:
-                found.sent.append((begun_at, _tokens(row[4:-1])))
+        answer = row[4:-1]
+        if _is_good(key, state, answer) and row[-1]:
+            if state == "done":
+                found.add(answer)
+            if begun_at is not None and begun_at > lately:
+                found.sent.append((begun_at, _tokens(answer)))
         else:
             found.damaged += 1
             _discard(connection, row_id, now, keep_money=bool(row[-1]))
         if type(key) is bytes:
             keys.append((key, row_id))
+        found.rows += 1
     _verify_batches(connection, found, now)
     return found, keys
 

@@ -46,24 +46,25 @@ class KeyIndex:
 
     def add(self, key: bytes) -> int:
         """The number of the key's row, the next one if it has none."""
-        row = self.get(key)
-        if row:
-            return row
-        with self._guard:
-            row = self.get(key)  # another thread may have been quicker
-            if not row:
-                row = self._last + 1
-                self._put(key, row)
+        mark = hash(key) & _WORD or 1
+        with self._guard:  # another thread may be adding it
+            marks, rows, mask = self._tables[mark % _SEGMENTS]
+            slot = mark >> 8 & mask
+            while found := marks[slot]:
+                if found == mark:
+                    return rows[slot]
+                slot = slot + 1 & mask
+            row = self._last + 1
+            self._put(mark, row)
         return row
 
     def load(self, key: bytes, row: int) -> None:
         """Note the row that a key has in the file; the first one, if it has several."""
         self._last = max(self._last, row)
         if not self.get(key):
-            self._put(key, row)
+            self._put(hash(key) & _WORD or 1, row)
 
-    def _put(self, key: bytes, row: int) -> None:
-        mark = hash(key) & _WORD or 1
+    def _put(self, mark: int, row: int) -> None:
         segment = mark % _SEGMENTS
         table = self._tables[segment]
         if self._used[segment] >= len(table[0]) * _FULL:

@@ -106,18 +106,25 @@ _BESIDE = {
     ),
 }
 ON_CALLS = tuple(_UPSERTS)
+_ROW = _into("rows", ("run", "number", "id", "key", "status", "row_check"), "", "INSERT OR REPLACE")
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def on_calls(kind: int, rows: int) -> str:
     """The statement that keeps the ledger for so many operations of a kind; its cells are CALL_COLUMNS of each."""
     return _for_rows(_UPSERTS[kind], rows)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def beside(kind: int, rows: int) -> str | None:
     """The one that keeps their texts: the id and the request, or the id and the answer; None if there are none."""
     return _for_rows(_BESIDE[kind], rows) if kind in _BESIDE else None
+
+
+@lru_cache(maxsize=256)
+def set_rows(rows: int) -> str:
+    """The statement that lists so many rows of the input; its cells are those of each."""
+    return _for_rows(_ROW, rows)
 
 
 def _for_rows(many: _Many, rows: int) -> str:
@@ -133,7 +140,6 @@ ON_RUN = {
     RUN_LISTED: "DELETE FROM rows WHERE run <> ?",  # a complete run of a job has listed every row again
 }
 SET_MEDIA = "INSERT OR IGNORE INTO media (sha256, size, type, name, bytes) VALUES (?, ?, ?, ?, ?)"
-SET_ROW = "INSERT OR REPLACE INTO rows (run, number, id, key, status, row_check) VALUES (?, ?, ?, ?, ?, ?)"
 
 # A call that began and was never sent is taken back: the row is what it was, or is no more.
 TAKE_BACK = (

@@ -152,18 +152,11 @@ def _write(connection: sqlite3.Connection, operations: Sequence[Operation]) -> N
     for kind in statements.ON_CALLS:
         for some in _chunks(by_kind.pop(kind, ())):
             _write_calls(connection, kind, [row for _, _, row in some])
-    if rows := by_kind.pop(statements.ROW, ()):
-        _set_rows(connection, [row for _, _, row in rows])
+    for some in _chunks(by_kind.pop(statements.ROW, ())):
+        _execute(connection, statements.set_rows(len(some)), [cell for _, _, row in some for cell in row])
     for kind, others in by_kind.items():
         for _, _, row in others:
             _write_one(connection, kind, row)
-
-
-def _set_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    try:
-        connection.executemany(statements.SET_ROW, rows)
-    except UnicodeEncodeError:
-        connection.executemany(statements.SET_ROW, [tuple(map(as_bytes, row)) for row in rows])
 
 
 def _write_calls(connection: sqlite3.Connection, kind: int, rows: Sequence[tuple[Any, ...]]) -> None:

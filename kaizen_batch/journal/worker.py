@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import islice
 from threading import Thread
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -88,7 +89,7 @@ class Worker:
                     waiting.append(last := self._inbox.get_nowait())
             if group := [batch for batch in waiting if batch is not None]:
                 yield group
-                not_before = time.monotonic() + _LINGER_S * min(1.0, _writes(group) / _LOADED)
+                not_before = time.monotonic() + _LINGER_S * _writes(group) / _LOADED
             if last is None:
                 return
 
@@ -101,7 +102,9 @@ class Worker:
 
 
 def _writes(group: Sequence[_Batch]) -> int:
-    return sum(operation[0] != LOOK_UP for batch in group for operation, _ in batch.operations)
+    """How many operations of a group write, counted up to `_LOADED`."""
+    writing = (batch for batch in group for operation, _ in batch.operations if operation[0] != LOOK_UP)
+    return sum(1 for _ in islice(writing, _LOADED))
 
 
 def _part(found: dict[int, Entry], start: int, size: int) -> dict[int, Entry]:

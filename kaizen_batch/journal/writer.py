@@ -15,7 +15,7 @@ from typing import Any, Self
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, shared, statements
 from kaizen_batch.journal.canonical import Media
-from kaizen_batch.journal.checksums import row_checksum
+from kaizen_batch.journal.checksums import input_row_checksum, row_checksum
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
 from kaizen_batch.journal.shared import SharedJournal
@@ -48,6 +48,7 @@ class JournalWriter:
         self._clock = clock
         self._journal: SharedJournal | None = None
         self._pending: list[Queued] = []
+        self._begun: dict[bytes, int] = {}  # the rows of what is under way: quicker to find than in the index of all
         self._unwritten = 0
         self._all_written: asyncio.Event | None = None
         self.opened_at: float = clock()
@@ -160,12 +161,14 @@ class JournalWriter:
         its row in `batches`, the request is submitted: it stays so when the journal is opened again.
         """
         state = "in_flight" if batch is None else "submitted"
-        row = (self._row_of(key), key, state, self._clock(), item, at_risk_usd, via, batch, request)
+        self._begun[key] = number = self._row_of(key)
+        row = (number, key, state, self._clock(), item, at_risk_usd, via, batch, request)
         return self._waiting((statements.BEGIN, key, row))
 
     def unsent(self, key: bytes) -> None:
         """The call that began was not sent after all: it counts neither as a call nor as a failure."""
         self._note(statements.UNSENT, key, (self._row_of(key),))
+        self._begun.pop(key, None)
 
     def done(
         self, key: bytes, answer: StoredAnswer, *, spent_usd: float | None = 0.0, via: str = "live"
@@ -173,7 +176,9 @@ class JournalWriter:
         """The call was answered and its answer is final; `spent_usd` is what this call cost, None if nobody knows."""
         answered = answer_columns(key, answer)
         unpriced = spent_usd is None
-        row = (self._row_of(key), key, "done", self._clock(), spent_usd or 0.0, unpriced, via, *answered)
+        number = self._row_of(key)
+        self._begun.pop(key, None)
+        row = (number, key, "done", self._clock(), spent_usd or 0.0, unpriced, via, *answered)
         return self._waiting((statements.DONE, key, row))
 
     def failed(
@@ -186,7 +191,9 @@ class JournalWriter:
         may_be_billed: bool = False,
     ) -> "asyncio.Future[None]":
         """The item failed for good; the arguments are those of `end_call`, if it was not called for this call."""
-        return self._waiting(self._ended(key, error, answer, spent_usd, may_be_billed))
+        operation = self._ended(key, error, answer, spent_usd, may_be_billed)
+        self._begun.pop(key, None)
+        return self._waiting(operation)
 
     def end_call(
         self,
@@ -212,8 +219,8 @@ class JournalWriter:
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
         """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
-        row = (self.run, number, id, key, status)
-        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (*row, row_checksum(row)))
+        check = input_row_checksum(self.run, number, id, key, status)
+        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status, check))
 
     def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
         """An image, sound or document that requests refer to; its content is kept only if asked for."""
@@ -285,7 +292,7 @@ class JournalWriter:
         """The row of a key, a new one if it has none. Raises: JournalError if the journal is not open."""
         if self._refusal is not None:
             raise _again(self._refusal)
-        return self._keys.add(key)
+        return self._begun.get(key) or self._keys.add(key)
 
     def _note(self, kind: int, key: bytes, row: tuple[object, ...]) -> None:
         if self._refusal is not None:
