@@ -43,8 +43,9 @@ def row_checksum(cells: Sequence[object]) -> int:
     return zlib.crc32(b"\x1f".join(map(_spelled, cells)))
 
 
-def input_row_checksum(run: bytes, number: int, name: str | None, key: bytes | None, status: str) -> int:
-    """The `row_checksum` of a row of `rows`, in a third of the time."""
+def input_row_checksum(cells: tuple[bytes, int, str | None, bytes | None, str]) -> int:
+    """The `row_checksum` of the cells of `rows`, in a third of the time."""
+    run, number, name, key, status = cells
     spelled = (run, b"%d" % number, (name or "").encode("utf-8", "surrogatepass"), key or b"", status.encode())
     return zlib.crc32(b"\x1f".join(spelled))
 

@@ -219,8 +219,9 @@ class JournalWriter:
     def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
         """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
         self._lists_rows = True
-        check = input_row_checksum(self.run, number, id, key, status)
-        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), (self.run, number, id, key, status, check))
+        cells = (self.run, number, id, key, status)
+        operation = (*cells, input_row_checksum(cells))
+        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), operation)
 
     def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
         """An image, sound or document that requests refer to; its content is kept only if asked for."""
