@@ -3,7 +3,8 @@
 import asyncio
 import math
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.limits import Reservation
@@ -14,6 +15,13 @@ _OTHER_MODELS = 20  # names at most: a server may name a new one with each answe
 _GROWTH = math.log(1.05)
 _FLOOR_S = 1e-6
 _BUCKETS, _ZEROTH = 1 / _GROWTH, math.log(_FLOOR_S) / _GROWTH
+
+
+_SUMS = (
+    *("max_concurrent", "peak_in_flight", "total", "ok", "failed", "not_attempted", "attempted", "calls", "throttles"),
+    *("truncated", "hedges", "from_journal", "by_fallbacks", "unanswered", "maybe_paid_twice", "maybe_paid_twice_usd"),
+    *("cost_usd", "unpriced", "input_tokens", "output_tokens", "reasoning_tokens"),
+)
 
 
 class LatencyHistogram:
@@ -46,6 +54,18 @@ class LatencyHistogram:
         self.max_s = max(self.max_s, other.max_s)
         for bucket, count in other._buckets.items():
             self._buckets[bucket] += count
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that it holds, as a JSON-able dict."""
+        return {"count": self.count, "max_s": self.max_s, "buckets": sorted(self._buckets.items())}
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> Self:
+        """The histogram that `to_dict` has written."""
+        histogram = cls()
+        histogram.count, histogram.max_s = held["count"], held["max_s"]
+        histogram._buckets.update(dict(held["buckets"]))
+        return histogram
 
     def bars(self, most: int) -> list[tuple[float, float, int]]:
         """`(from_s, to_s, count)` of at most so many bars of one ratio side by side, the empty ones included."""
@@ -107,6 +127,27 @@ class RunMetrics:
         self.latency: LatencyHistogram = LatencyHistogram()
         self.failures: Counter[str] = Counter()
         self.other_models: Counter[str] = Counter()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts, as a JSON-able dict that `add` takes."""
+        counts: dict[str, Any] = {name: getattr(self, name) for name in _SUMS}
+        return {
+            **counts,
+            "latency": self.latency.to_dict(),
+            "failures": dict(self.failures),
+            "other_models": dict(self.other_models),
+        }
+
+    def add(self, counts: Mapping[str, Any]) -> None:
+        """Add what another process has counted for other items of the same job.
+
+        Peaks add up as well: the processes ran beside each other.
+        """
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + counts[name])
+        self.latency.merge(LatencyHistogram.of(counts["latency"]))
+        self.failures.update(counts["failures"])
+        self.other_models.update(counts["other_models"])
 
     @property
     def done(self) -> int:

@@ -48,6 +48,7 @@ class Agent(ABC):
     - `lists_rows`: whether a journal keeps a list of the items, as rows of an input, with the outcome of each.
     - `replicas`: agents that serve the same requests at other endpoints, each with its `weight`: calls go to them.
     - `fallbacks`: agents for the items that this one cannot serve.
+    - `replays`: whether a run only reads its journal: nothing is sent, and what failed before stays failed.
     - `watcher`: called when a run of this agent begins, with the figures that the run will keep; returns the sinks that
       want the run's events.
     """
@@ -64,6 +65,7 @@ class Agent(ABC):
     weight: float = 1.0
     fallbacks: "Sequence[Agent]" = ()
     lists_rows: bool = False
+    replays: bool = False
     watcher: Watcher | None = None
     _upstream_limits: UpstreamLimits | None = None
 
@@ -166,6 +168,7 @@ class AgentWrapper(Agent):
         self.replicas: Sequence[Agent] = agent.replicas
         self.weight: float = agent.weight
         self.fallbacks: Sequence[Agent] = agent.fallbacks
+        self.replays: bool = agent.replays
         self.watcher: Watcher | None = agent.watcher
         self.upstream_limits = agent.upstream_limits
 

@@ -1,5 +1,6 @@
 """What `run` says at its end: the summary, the files, and the one command that comes next."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +27,11 @@ _STOPPED_BY = {"Ctrl-C": "KeyboardInterrupt: ", "signal": "SystemExit: "}
 
 
 class RunEnding:
-    """The end of one run of a command."""
+    """The end of one run of a command; `run_folder` is that of a run that is a shard."""
 
-    def __init__(self, ctx: click.Context, config: BatchConfig) -> None:
+    def __init__(self, ctx: click.Context, config: BatchConfig, run_folder: str | None = None) -> None:
         self.waits: Waits = Waits()
+        self._run_folder = run_folder
         self._ctx = ctx
         self._config = config
 
@@ -41,7 +43,7 @@ class RunEnding:
         lines = sentences(figures, self._facts())
         if early == "error":
             figures["stopped"] = _FAILED
-        return [*lines, *_files(result), *self._saved(figures), *self._next(result, summary, figures)]
+        return [*lines, *written_lines(result), *self._saved(figures), *self._next(result, summary, figures)]
 
     def texts(self, lines: list[Line]) -> list[str]:
         """The same as texts, for `--json`."""
@@ -71,6 +73,9 @@ class RunEnding:
     def _step(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> tuple[str, str] | None:
         if figures["stopped"]:
             return self._after_stop(summary, figures["stopped"])
+        if self._run_folder is not None:
+            joining = shlex.join(["kaizen-batch", "merge", self._run_folder])
+            return "to join the shards when all are done, run", joining
         if summary.failures:
             return self._after_failures(result, summary)
         if summary.truncated:
@@ -116,7 +121,7 @@ class RunEnding:
         return f"{max(2 * budget, wanted):.2g}"
 
 
-def _files(result: JobResult) -> Iterator[Line]:
+def written_lines(result: JobResult) -> Iterator[Line]:
     where = "standard output" if result.output == STANDARD else result.output
     if result.rows_written:
         why = "" if result.complete or result.output == STANDARD else ": the rows answered so far"

@@ -17,6 +17,7 @@ _JOURNALS = {
     "watch": ("kaizen_batch.commands.watch", "The report of a run in the browser, live."),
     "report": ("kaizen_batch.commands.report", "Write a report of all runs as one HTML file."),
     "export": ("kaizen_batch.commands.export", "Every request and answer, as JSON Lines."),
+    "merge": ("kaizen_batch.commands.merge", "Join the shards of a run folder, without a call."),
     "retry-failed": ("kaizen_batch.commands.retry_failed", "Repeat the last run: only missing rows are asked."),
 }
 _EXAMPLES = {

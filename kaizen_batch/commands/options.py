@@ -13,7 +13,8 @@ from kaizen_batch.files.names import STANDARD
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
-_NOT_IN_BOTH = ("canary", "offline", "dry_run", "overwrite", "yes")  # `run` and `estimate` can share a config file
+# `run` and `estimate` can share a config file.
+_NOT_IN_BOTH = ("canary", "offline", "dry_run", "overwrite", "yes", "shard", "shards", "run_folder")
 
 
 # The order is that of the help text.

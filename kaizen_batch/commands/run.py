@@ -1,11 +1,12 @@
 """`kaizen-batch run`: ask a model about each row of a file; given again, it resumes."""
 
 import asyncio
-from typing import NoReturn
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, NoReturn
 
 import click
 
-from kaizen_batch.agents import Agent
 from kaizen_batch.commands.capabilities import warnings_of
 from kaizen_batch.commands.command import Command, in_flags, put_json, say, show_lines, without_log_line
 from kaizen_batch.commands.dry_run import show_prompts
@@ -15,11 +16,12 @@ from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.rows import check_input
 from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agent_of, config_of, labels_of, template_of
+from kaizen_batch.commands.shard_options import asked_shard, open_shard_of, output_of_parts, shard_options
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError, KaizenBatchError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink
-from kaizen_batch.files.jobs import FileJob, JobResult, run_job
+from kaizen_batch.files.jobs import JobResult, run_job
 from kaizen_batch.files.names import STANDARD
 from kaizen_batch.observers.progress import ProgressSink
 from kaizen_batch.observers.progress.sink import display_of
@@ -28,10 +30,14 @@ from kaizen_batch.texts.summary import Line
 
 _STOP_STARTS_S = 0.1
 
+_Work = Callable[..., Coroutine[Any, Any, JobResult]]
+"""Runs a job, or a part of it; takes `on_event` and `on_end` as `run_job` does."""
+
 
 @click.command("run", cls=Command, epilog=EXIT_CODES)
 @job_options(output_required=True)
 @click.option("--dry-run", is_flag=True, help="Show three prompts and make no call; needs no key.")
+@shard_options
 @click.option(
     "--overwrite",
     is_flag=True,
@@ -70,10 +76,20 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
         show_prompts(options, template)
         return
     check_input(options, template)
+    shard = asked_shard(options)
     config = config_of(options, labels=labels_of(ctx))
-    agent = agent_of(options, config)
     _notify(options, config)
-    result, lines = _Run(ctx, options, config).execute(job_of(options, template, overwrite=overwrite), agent)
+    if shard is None:
+        work = partial(run_job, job_of(options, template, overwrite=overwrite), agent_of(options, config), config)
+        running = _Run(ctx, options, config)
+    else:
+        part, agent = open_shard_of(ctx, job_of(output_of_parts(options), template), config, shard)
+        if part.is_done:
+            show_lines([Line("done", f"shard {shard.number} of {shard.count} is committed in {part.folder.name}")])
+            ctx.exit(Exit.OK)
+        config = config.model_copy(update={"journal": part.config.journal})
+        work, running = partial(part.run, agent), _Run(ctx, options, config, part.folder.name)
+    result, lines = running.execute(work)
     if options["as_json"]:
         put_json(_as_dict(result, lines))
     ctx.exit(_exit_code(result))
@@ -95,20 +111,22 @@ def _notify(options: dict[str, object], config: BatchConfig) -> None:
 class _Run:
     """One run, and what is said about it at its end, however it ends."""
 
-    def __init__(self, ctx: click.Context, options: Options, config: BatchConfig) -> None:
+    def __init__(
+        self, ctx: click.Context, options: Options, config: BatchConfig, run_folder: str | None = None
+    ) -> None:
         self._ctx = ctx
         self._options = options
         self._config = config
-        self._ending = RunEnding(ctx, config)
+        self._ending = RunEnding(ctx, config, run_folder)
         self._summary: BatchSummary | None = None
         self._result: JobResult | None = None
 
-    def execute(self, job: FileJob, agent: Agent) -> tuple[JobResult, list[str]]:
-        """Run the job to its end. An interruption, or an item that fails it, ends the command."""
+    def execute(self, work: _Work) -> tuple[JobResult, list[str]]:
+        """Do the work to its end. An interruption, or an item that fails it, ends the command."""
         try:
             display = display_of(self._options["progress"])
             with without_log_line(), ProgressSink(display, noun="row", totals=False) as progress:
-                result = run_sync(lambda: self._until_done(job, agent, progress))
+                result = run_sync(lambda: self._until_done(work, progress))
         except KeyboardInterrupt:
             self._end_early(Exit.INTERRUPTED, "Ctrl-C")
         except SystemExit as error:
@@ -122,7 +140,7 @@ class _Run:
         show_lines(lines)
         return result, self._ending.texts(lines)
 
-    async def _until_done(self, job: FileJob, agent: Agent, progress: EventSink) -> JobResult:
+    async def _until_done(self, work: _Work, progress: EventSink) -> JobResult:
         def on_event(event: Event) -> None:
             if isinstance(event, BatchFinished):
                 self._summary = event.summary
@@ -134,7 +152,7 @@ class _Run:
             self._result = result
 
         # In a task of its own: Ctrl-C cancels this one, which has something to say before it passes that on.
-        running = asyncio.create_task(run_job(job, agent, self._config, on_event=on_event, on_end=on_end))
+        running = asyncio.create_task(work(on_event=on_event, on_end=on_end))
         try:
             await asyncio.wait({running})
         except asyncio.CancelledError:

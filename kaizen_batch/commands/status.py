@@ -1,12 +1,15 @@
 """`kaizen-batch status`: what a journal knows of its runs, in a few lines; also while a run writes to it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kaizen_batch.commands.command import Command, json_option, put_json, show_lines
+from kaizen_batch.distributed import merged_journal, open_folder, shard_states
+from kaizen_batch.distributed.plan import PLAN
 from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
 from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, usd
@@ -32,6 +35,30 @@ def find_journal(path: Path) -> Path:
     return beside_output if beside_output.is_file() else path
 
 
+@contextmanager
+def journal_at(path: Path | str) -> Iterator[Path]:
+    """The journal that is meant, or that of all shards of a run folder; inside of the block."""
+    if isinstance(path, str):
+        with merged_journal(open_folder(path)) as merged:
+            yield merged
+        return
+    yield path
+
+
+def _journal_or_folder(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Path | str | None:
+    """A run folder as text, anything else as the path of a journal."""
+    if text is None:
+        return None
+    if "://" in text or (Path(text) / PLAN).is_file():
+        return text
+    if Path(text).is_dir():
+        raise click.BadParameter(f"{text!r} is a folder, and no run folder: there is no {PLAN} in it", ctx, parameter)
+    return find_journal(Path(text))
+
+
+JOURNAL_OR_FOLDER = click.argument("journal", metavar="JOURNAL", callback=_journal_or_folder)
+"""A journal, the output beside it, or the run folder of shards."""
+
 JOURNAL = click.argument(
     "journal",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -41,9 +68,9 @@ JOURNAL = click.argument(
 
 
 @click.command("status", cls=Command)
-@JOURNAL
+@JOURNAL_OR_FOLDER
 @json_option
-def main(journal: Path, as_json: bool) -> None:
+def main(journal: Path | str, as_json: bool) -> None:
     """Show what a journal knows: answers by state, cost, and how far the last run is.
 
     \b
@@ -51,21 +78,31 @@ def main(journal: Path, as_json: bool) -> None:
       kaizen-batch status labels.csv
       kaizen-batch status labels.csv.journal.db --json
 
-    JOURNAL may also be the output of the run. The command only reads, so it works while a run is in progress.
+    JOURNAL may also be the output of the run, or the run folder of shards. The command only reads, so it works while a
+    run is in progress.
     """
-    with Journal(journal) as opened:
+    with journal_at(journal) as path, Journal(path) as opened:
         runs = opened.runs()
         samples = opened.samples(runs[-1]) if runs else []
         counts, totals = dict(opened.count()), opened.totals()
-    lines = [*_run(runs, samples, totals), *_states(counts, totals), *_money(totals), *_command(runs)]
+    shards = shard_states(open_folder(journal)) if isinstance(journal, str) else {}
+    lines = [*_shards(shards), *_run(runs, samples, totals), *_states(counts, totals), *_money(totals), *_command(runs)]
     if as_json:
         # `spent_usd` is what is known of the cost; None is the cost of calls without a price.
         sums = {**totals.to_dict(), "cost_usd": None if totals.unpriced else totals.spent_usd}
         found = {"states": counts, "totals": sums, "last_run": _last(runs, samples)}
         texts = [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
+        found = {**found, "shards": shards} if shards else found
         put_json({"journal": str(journal), **found, "sentences": texts})
         return
     show_lines(lines, err=False)
+
+
+def _shards(states: dict[str, list[int]]) -> Iterator[Line]:
+    if states:
+        total = sum(map(len, states.values()))
+        parts = [f"{count(len(numbers))} {state}" for state, numbers in states.items() if numbers]
+        yield Line("shards", f"{count(total)}: {', '.join(parts)}")
 
 
 def _states(counts: dict[Any, int], totals: Totals) -> Iterator[Line]:

@@ -1,7 +1,7 @@
 """One item's way from input to result: prepare, look up, call, read, save. A run carries many."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 from kaizen_batch.engine.attempts import Attempts
@@ -14,12 +14,14 @@ from kaizen_batch.errors import (
     InBatchError,
     JournalError,
     KaizenBatchError,
+    NotAttemptedError,
     OutputError,
     StoppedError,
     as_batch_error,
 )
 from kaizen_batch.journal import Entry, StoredAnswer
 from kaizen_batch.journal.canonical import key_of
+from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemResult
 
 
@@ -33,10 +35,11 @@ class Pipeline:
     def __init__(self, run: RunState, calls: Calls) -> None:
         self._run = run
         self._journal = run.journal
-        self._send = _waits if run.replays_only else calls.hedged if run.config.hedge_after else calls.send
+        self._send = _without_calls(run) or (calls.hedged if run.config.hedge_after else calls.send)
         self._attempts = Attempts(run, self._send)
         self._outcomes = Outcomes(run)
         self._prepare = run.upstreams[0].agent.prepare
+        self._replays = run.agent.replays
         self._in_progress: dict[bytes, asyncio.Future[ItemResult] | None] = {}
 
     def process(self, item: Item) -> Coroutine[Any, Any, ItemResult]:
@@ -119,7 +122,8 @@ class Pipeline:
             return self._outcomes.failed(item, InBatchError("the request waits for the answer of its batch"))
         if unusable is not None and entry.via == "batch":
             return await self._execute(item, self._rejected(item, entry, unusable))
-        if (refusal := record.refused_in_this_run(entry)) is not None:
+        refusal = entry.error if self._replays else record.refused_in_this_run(entry)
+        if refusal is not None:
             return self._outcomes.failed_before(item, entry, refusal)
         return await self._execute(item)
 
@@ -165,6 +169,16 @@ class Pipeline:
             except JournalError as broken:
                 run.stop(broken)
         return self._outcomes.failed(item, error)
+
+
+def _without_calls(run: RunState) -> Callable[[Item], Awaitable[Completion]] | None:
+    """What is in the place of a call in a run that makes none."""
+    return _waits if run.replays_only else _not_asked if run.agent.replays else None
+
+
+async def _not_asked(item: Item) -> NoReturn:
+    """In the place of a call, in a run that reads its journal alone."""
+    raise NotAttemptedError("the journal has no answer for this item")
 
 
 async def _waits(item: Item) -> NoReturn:

@@ -58,6 +58,10 @@ class ArrowSource:
     ) -> None:
         """Whoever opened the stream closes it."""
 
+    def skip(self, rows: int) -> int:
+        """No row is passed over: its batches must be read to be counted."""
+        return 0
+
     def pieces(self, rows: int) -> Iterator[Piece]:
         """The data in order. Raises: BadRow."""
         self._stream.seek(0)

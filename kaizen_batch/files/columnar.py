@@ -39,6 +39,9 @@ class ColumnarSource(Protocol):
     def pieces(self, rows: int) -> Iterator[Piece]:
         """The data in order, in batches of at most so many rows. Raises: BadRow for what cannot be decoded."""
 
+    def skip(self, rows: int) -> int:
+        """Begin with a later group, and return how many rows are passed over: at most so many."""
+
 
 def rows_of(source: ColumnarSource, used: tuple[str, ...] | None, *, shortest: bool) -> Iterator[ArrowRow]:
     """The rows, with Python values of the used columns (None: of all)."""
@@ -133,6 +136,10 @@ class NamedSource:
         self._source = source
         self._name = name
         self._text = pa.scalar(text, pa.string())
+
+    def skip(self, rows: int) -> int:
+        """Begin with a later group."""
+        return self._source.skip(rows)
 
     def pieces(self, rows: int) -> Iterator[Piece]:
         """The data in order."""

@@ -47,6 +47,16 @@ class DelimitedReader:
                     cells = self._fitted(cells)
                 yield Row(zip(columns, cells, strict=True))
 
+    def line(self) -> int:
+        """The line that was read last, counted from 1."""
+        return self._line
+
+    def seek(self, byte: int) -> None:
+        """Go on with the record that begins at this byte."""
+        self._lines.seek(byte)
+        self._pending = []
+        self._reader = csv.reader(self._lines.rest(), **self.dialect.reader_options())
+
     def _records(self) -> Iterator[list[str]]:
         """All records but blank lines."""
         lines = self._lines
@@ -147,6 +157,11 @@ class _Lines:
             if size >= SAMPLE_CHARACTERS:
                 break
         return [line for line in self._first if not self._is_comment(line)]
+
+    def seek(self, byte: int) -> None:
+        """Go on with the line that begins at this byte."""
+        self._first.clear()
+        self._text.seek(byte)
 
     def drop_first(self) -> None:
         """Leave out the first line."""

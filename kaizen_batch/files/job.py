@@ -41,6 +41,7 @@ class FileJob(ReadOptions):
       1), `error_code`, `error` and `response` (the model's answer, shortened); default:
       `<output without its suffix>.failed`, in the format of the input. There is none if no row failed; an older one is
       removed.
+    - `rows`: `(start, stop)`, only these rows, counted from 0 without `stop`: a shard of the input.
     - `limit`: only the first so many rows. `sample`: only so many, drawn evenly from all (or from the first `limit`)
       in the order of the file; the same `seed` draws the same ones.
     - `select`, `drop`: the input's columns that go to the output, all others, or all but these.
@@ -59,6 +60,7 @@ class FileJob(ReadOptions):
     output: Paths
     template: PromptTemplate | str | None = None
     failed: Paths | None = None
+    rows: tuple[int, int] | None = None
     limit: int | None = None
     sample: int | None = None
     input_format: str | None = None
@@ -81,6 +83,7 @@ class FileJob(ReadOptions):
             if value is not None:
                 self._check_count(name, value, least=1)
         self._check_count("seed", self.seed, least=0)
+        _check_rows(self.rows)
         check_on_missing(self.on_missing)
         if self.template is not None and not isinstance(self.template, PromptTemplate):
             object.__setattr__(self, "template", PromptTemplate(self.template))
@@ -132,6 +135,15 @@ class JobResult:
     complete: bool = True
     rows_skipped: int = 0
     notes: tuple[str, ...] = ()
+
+
+def _check_rows(rows: object) -> None:
+    """Raise ConfigError for what is no range of rows."""
+    if rows is None:
+        return
+    whole = isinstance(rows, tuple) and len(rows) == 2 and all(type(each) is int for each in rows)
+    if not whole or not 0 <= rows[0] <= rows[1]:  # type: ignore[index]
+        raise ConfigError(f"rows is a tuple (start, stop) of whole numbers, start from 0 up to stop; given: {rows!r}")
 
 
 def _first_of(source: Input) -> str:

@@ -44,6 +44,15 @@ def used_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> tuple[
     return tuple(dict.fromkeys((*found, *((job.id,) if job.id in columns else ()))))
 
 
+def in_range(job: FileJob, records: Records) -> Iterator[Row]:
+    """The rows of the job's range, as far as `limit` lets them."""
+    start, stop = job.rows or (0, None)
+    if start:
+        records.skip(start)
+    rows = records if stop is None else islice(records, stop - start)
+    return islice(rows, job.limit)
+
+
 async def survey_of(job: FileJob, agent: Agent, output_format: str, rendering: int) -> Survey:
     """Read the input once, if it can be read twice. Raises: RecordError, ConfigError."""
     if is_read_once(job):
@@ -58,13 +67,37 @@ async def survey_of(job: FileJob, agent: Agent, output_format: str, rendering: i
             check_columns(job, agent, records.columns)
             used = used_columns(job, agent, records.columns)
         converted = records.columns if used is None or output_format not in _ARROW else used
-        survey = await surveyed(records, limit=job.limit, used=converted or ())
+        if job.rows is not None and records.schema is None:
+            survey = await surveyed(records, rows=in_range(job, records))
+        else:
+            survey = _within(job.rows, await surveyed(records, limit=_last(job), used=converted or ()))
+    return replace(survey, skipped=await skipped_in(job, agent, rendering))
+
+
+async def skipped_in(job: FileJob, agent: Agent, rendering: int, place: tuple[int, int] | None = None) -> int:
+    """How many of the job's rows will not be asked."""
     skips = skips_of(job)
     if skips is None:
-        return survey
+        return 0
     with open_input(job, rendering) as records:
-        records.use(used)
-        return replace(survey, skipped=await count_skipped(records, job.limit, skips))
+        records.place = place
+        records.use(None if records.columns is None else used_columns(job, agent, records.columns))
+        return await count_skipped(records, in_range(job, records), skips)
+
+
+def _last(job: FileJob) -> int | None:
+    """How many rows have to be read for those of the job."""
+    if job.rows is None:
+        return job.limit
+    start, stop = job.rows
+    return stop if job.limit is None else min(stop, start + job.limit)
+
+
+def _within(rows: tuple[int, int] | None, survey: Survey) -> Survey:
+    """What a survey of all rows up to the last says of a range of them."""
+    if rows is None or survey.total is None:
+        return survey
+    return replace(survey, total=max(0, survey.total - rows[0]))
 
 
 def skips_of(job: FileJob) -> "_Skips | None":
@@ -93,6 +126,7 @@ class JobRows:
 
     def __init__(self, job: FileJob, agent: Agent, records: Records, survey: Survey) -> None:
         self.records = records
+        records.place = survey.place
         self.output_fields: tuple[str, ...] = agent.output_fields
         self.in_flight: deque[Waiting] = deque()
         self.skipped: int = 0
@@ -115,7 +149,7 @@ class JobRows:
     def items(self) -> Any:
         """The rows for the strategy, with their number if that is known."""
         survey, wanted = self._survey, self._job.sample
-        rows = islice(self.records, self._job.limit)
+        rows = in_range(self._job, self.records)
         if wanted is not None and survey.total is not None:
             drawn = sampled(rows, wanted, survey.total, self._job.seed)
             return AsyncSizedRows(self._asked_of_sample(drawn), min(wanted, survey.total))

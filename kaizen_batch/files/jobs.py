@@ -40,6 +40,7 @@ async def run_job(
     on_end: Callable[[JobResult], object] | None = None,
     progress: bool = False,
     mode: Mode | None = None,
+    survey: Survey | None = None,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 
@@ -57,7 +58,8 @@ async def run_job(
     `detach` it returns at once, and `summary.waiting` counts rows whose answers the same job collects later.
 
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
-    of a job that an exception ends. `progress` shows the progress, until the output is in place.
+    of a job that an exception ends. `progress` shows the progress, until the output is in place. `survey` is what an
+    earlier reading of the input has found, which is not done again then.
 
     Raises: ConfigError (wrong columns, one file for two things, a file that `job.overwrite` spares), RecordError,
     JournalError; with `on_error="raise"` BatchError.
@@ -66,7 +68,7 @@ async def run_job(
     _check_paths(job, config)
     check_agent(job.prompt_template, agent, ())
     config, rendering = config_and_rendering(config if mode is None else config.with_mode(mode))
-    survey = await survey_of(job, agent, written_kind_of(path_text(job.output), job.output_format).format, rendering)
+    survey = await _known_or_surveyed(survey, job, agent, rendering)
     check_replacing(job, config.journal, survey.at_most(job.sample))
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
     asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
@@ -123,6 +125,15 @@ def _waiting(job: FileJob, rows: int, on_end: Callable[[JobResult], object] | No
     if on_end is not None:
         on_end(result)
     return result
+
+
+async def _known_or_surveyed(known: Survey | None, job: FileJob, agent: Agent, rendering: int) -> Survey:
+    return known or await survey_of(job, agent, output_format_of(job), rendering)
+
+
+def output_format_of(job: FileJob) -> str:
+    """The format of the output."""
+    return written_kind_of(path_text(job.output), job.output_format).format
 
 
 def _check_paths(job: FileJob, config: RunConfig) -> None:

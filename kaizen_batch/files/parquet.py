@@ -43,6 +43,7 @@ class ParquetSource:
         self.schema: pyarrow.Schema = self._file.schema_arrow
         self.columns: tuple[str, ...] = tuple(self.schema.names)
         self.total: int | None = self._metadata.num_rows
+        self._first_group = self._first_row = 0
         self._check_footer()
         check_names(self.columns)
 
@@ -66,10 +67,20 @@ class ParquetSource:
                 located=True,
             )
 
+    def skip(self, rows: int) -> int:
+        """Begin with the row group that holds the row after these; returns the rows before it."""
+        groups = self._metadata.num_row_groups
+        while self._first_group < groups:
+            held = self._metadata.row_group(self._first_group).num_rows
+            if self._first_row + held > rows:
+                break
+            self._first_group, self._first_row = self._first_group + 1, self._first_row + held
+        return self._first_row
+
     def pieces(self, rows: int) -> Iterator[Piece]:
         """The data in order. Raises: BadRow that names the column, the row group and the row."""
-        first_row = 0
-        for number in range(self._metadata.num_row_groups):
+        first_row = self._first_row
+        for number in range(self._first_group, self._metadata.num_row_groups):
             group = self._metadata.row_group(number)
             batches = self._file.iter_batches(
                 batch_size=_rows_at_once(group.total_byte_size, group.num_rows, rows),

@@ -38,6 +38,8 @@ class _File:
     dialect: Dialect | None = None
     notes: list[str] = field(default_factory=list)
     source: ColumnarSource | None = None
+    seek: Callable[[int], object] | None = None
+    line: Callable[[], int] | None = None
 
 
 class Records:
@@ -49,7 +51,7 @@ class Records:
 
     `columns` are the names of the columns, None for JSON, whose rows each have their own. `total` is the number of
     rows where the file says it (Parquet), else None. `rows_read` counts the rows given so far. `notes` says what was
-    detected or renamed.
+    detected or renamed. `place` is a row, and the byte at which it begins, where somebody knows one: `skip` goes there.
 
     Delimited text gives text; JSON gives JSON's types; Parquet and Arrow give Python's types, and nanoseconds as
     text; spreadsheets give their cells; documents give path, name, text and pages. Blank lines are ignored. A row that
@@ -65,6 +67,7 @@ class Records:
         self.schema: pyarrow.Schema = None
         self.dialect: Dialect | None = None
         self.notes: list[str] = []
+        self.place: tuple[int, int] | None = None
         self.inputs: Inputs = expanded(source, options.glob, format)
         self.format: str = "documents" if self.inputs.documents else kind_of(self.inputs.paths[0], format).format
         self._given_format = format
@@ -112,6 +115,35 @@ class Records:
     def use(self, columns: tuple[str, ...] | None) -> None:
         """Convert only these columns of an Arrow table to Python values; to be called before the first row."""
         self._used = columns
+
+    def skip(self, rows: int) -> None:
+        """Pass over the first rows, before the first is read. Raises: RecordError if one of them cannot be read.
+
+        Row groups of Parquet are not decoded, and of text with a known `place` nothing is read.
+        """
+        passed = self._pass_over(rows)
+        for _ in range(rows - passed):
+            next(self, None)
+        self.rows_read = rows
+
+    def _pass_over(self, rows: int) -> int:
+        """How many of these rows need not be read."""
+        if len(self.inputs.paths) > 1:
+            return 0
+        if self.place is not None and self.place[0] <= rows and self._file.seek is not None:
+            self._file.seek(self.place[1])
+            return self.place[0]
+        return 0 if self._file.source is None else self._file.source.skip(rows)
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether `skip` can go to a byte."""
+        return self._file.seek is not None
+
+    @property
+    def line(self) -> int | None:
+        """The line of delimited text that was read last, from 1; None where `skip` could not go to a line."""
+        return None if self._file.line is None else self._file.line()
 
     def names(self) -> tuple[str, ...]:
         """The names of the columns; those of JSON are what the first row has."""
@@ -198,14 +230,18 @@ class Records:
         check_is_text(stream, kind.format, self._options.encoding)
         newline = "\n" if kind.format in ("jsonl", "json") else ""
         text = stack.enter_context(decoded(stream, self._options.encoding, newline))
+        is_plain = kind.compression is None and text.encoding in ("utf-8", "utf-8-sig")
         if kind.format == "jsonl":
             lines = read_jsonl(text)
-            return _File(lambda used: lines)
+            return _File(lambda used: lines, seek=text.seek if is_plain else None)
         if kind.format == "json":
             elements = read_json(text, self._options.json_path)
             return _File(lambda used: elements)
         cells = DelimitedReader(text, kind.format, self._options, self._rendering)
-        return _File(lambda used: cells.rows(), cells.columns, dialect=cells.dialect, notes=cells.notes)
+        seek = cells.seek if is_plain and self._options.comment is None else None
+        file = _File(lambda used: cells.rows(), cells.columns, dialect=cells.dialect, notes=cells.notes, seek=seek)
+        file.line = cells.line if seek is not None else None
+        return file
 
     def _open_columnar(self, stream: BinaryIO, format: str, stack: ExitStack) -> _File:
         if format == "parquet":

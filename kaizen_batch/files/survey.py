@@ -24,38 +24,47 @@ MOST_COLUMNS = 10_000
 class Survey:
     """What is known of the rows before the first is used; `total` is None if they can be read only once.
 
-    `skipped` counts those of them that will not be asked.
+    `skipped` counts those of them that will not be asked. `place` is a row and the byte at which it begins, for a job
+    that does not begin with the first row.
     """
 
     total: int | None = None
     columns: tuple[str, ...] = ()
     skipped: int = 0
+    place: tuple[int, int] | None = None
 
     def at_most(self, sample: int | None) -> int | None:
         """The rows of a job, or of a sample of it; None if unknown."""
         return self.total if sample is None or self.total is None else min(sample, self.total)
 
 
-async def surveyed(records: Records, *, limit: int | None = None, used: Iterable[str] = ()) -> Survey:
-    """Read all rows, or the first ones; `used` are the columns that become Python values. Raises: RecordError."""
+async def surveyed(
+    records: Records, *, limit: int | None = None, used: Iterable[str] = (), rows: Iterable[Row] | None = None
+) -> Survey:
+    """Read all rows, the first ones, or `rows`; `used` are the columns that become Python values. Raises: RecordError.
+
+    Arrow tables are read from their beginning.
+    """
     columns = records.columns or ()
     if records.inputs.documents and records.total is not None:
         return Survey(_at_most(records.total, limit), columns)
     if records.schema is not None:
         return Survey(_at_most(await _check_columnar(records, limit, used), limit), columns)
     names: dict[str, None] = dict.fromkeys(columns)
-    for row in islice(records, limit):
+    total = 0
+    for row in islice(records, limit) if rows is None else rows:
+        total += 1
         if records.columns is None and len(names) < MOST_COLUMNS:
             names.update(dict.fromkeys(row))
         if records.rows_read % _TURN == 0:
             await asyncio.sleep(0)
-    return Survey(records.rows_read, tuple(names))
+    return Survey(total, tuple(names))
 
 
-async def count_skipped(records: Records, limit: int | None, skips: Callable[[Mapping[str, object]], bool]) -> int:
-    """How many of the rows will not be asked."""
+async def count_skipped(records: Records, rows: Iterable[Row], skips: Callable[[Mapping[str, object]], bool]) -> int:
+    """How many of these rows of the input will not be asked."""
     skipped = 0
-    for row in islice(records, limit):
+    for row in rows:
         skipped += skips(row)
         if records.rows_read % _TURN == 0:
             await asyncio.sleep(0)

@@ -36,6 +36,7 @@ class PromptTemplate:
     def __init__(self, template: str) -> None:
         if not isinstance(template, str) or not template.strip():
             raise ConfigError(f"a prompt template is a text such as 'Classify: {{text}}'; given: {template!r}")
+        self.text: str = template
         self._parts = tuple(_parse(template))
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
         if not self.columns:

@@ -1,0 +1,95 @@
+"""The options of `run` that divide a job among processes, and what they make of it."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kaizen_batch.agents import Agent
+from kaizen_batch.commands.command import F
+from kaizen_batch.commands.settings import Options, agent_of, without_option
+from kaizen_batch.concurrency.sync import run_sync
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.distributed import Folder, Shard, ShardRun, Work, open_folder, open_shard, shard_of
+from kaizen_batch.errors import ConfigError
+from kaizen_batch.files.job import FileJob
+from kaizen_batch.files.names import STANDARD, kind_of, path_text
+
+_OWN = ("--shard", "--shards", "--run-folder", "--executor", "--ray-address", "--workers")
+
+SHARD_OPTIONS = (
+    click.option(
+        "--shard",
+        metavar="I/N",
+        help="Process only shard I of N, such as 3/16; auto: what Slurm, Kubernetes or AWS Batch says.",
+    ),
+    click.option("--shards", type=click.IntRange(1), metavar="N", help="Number of shards, where nothing else says it."),
+    click.option(
+        "--run-folder",
+        metavar="DIR",
+        help="Where shards meet; `kaizen-batch merge DIR` joins them.  [default: OUTPUT.run]",
+    ),
+)
+
+
+def shard_options(command: F) -> F:
+    """The options of SHARD_OPTIONS, as a decorator."""
+    for option in reversed(SHARD_OPTIONS):
+        command = option(command)
+    return command
+
+
+def asked_shard(options: Options) -> Shard | None:
+    """The shard that is to be processed; None for the whole job. Raises: ConfigError."""
+    if options["shard"] is not None:
+        if options["journal"] is not None or options["no_journal"]:
+            raise ConfigError("a shard keeps its journal in the run folder: leave out --journal and --no-journal")
+        return shard_of(options["shard"], options["shards"], os.environ)
+    for name in ("shards", "run_folder"):
+        if options[name] is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} belongs to --shard: add --shard I/N or --shard auto")
+    return None
+
+
+def folder_of(options: Options) -> Folder:
+    """The run folder. Raises: ConfigError for an output that has no place for it."""
+    if options["run_folder"] is not None:
+        return open_folder(options["run_folder"])
+    if options["output"] == STANDARD:
+        raise ConfigError("shards cannot write to standard output: give --output a file, or name a --run-folder")
+    return open_folder(f"{options['output'].rstrip('/')}.run")
+
+
+def is_folder_of_parts(output: str) -> bool:
+    """Whether the output is a folder, with a file for each shard."""
+    return output.endswith("/") or ("://" not in output and Path(output).is_dir())
+
+
+def output_of_parts(options: Options) -> Options:
+    """The options with the name of a part in place of the folder, in the format of the input or the one asked for."""
+    if not is_folder_of_parts(options["output"]):
+        return options
+    source = options["input"] if isinstance(options["input"], str) else options["input"][0]
+    suffix = options["output_format"] or kind_of(path_text(source), options["input_format"]).format
+    return {**options, "output": f"{options['output'].rstrip('/')}/part.{suffix}"}
+
+
+def open_shard_of(ctx: click.Context, job: FileJob, config: BatchConfig, shard: Shard) -> tuple[ShardRun, Agent]:
+    """The shard, checked against the plan in the run folder. Raises: ConfigError."""
+    options: dict[str, Any] = ctx.params
+    folder = folder_of(options)
+    command = command_of(config)
+    # The output is that of a merge, which asks before it replaces a file that no merge wrote.
+    config = config.model_copy(update={"labels": {k: v for k, v in config.labels.items() if k != "output"}})
+    work = Work(job, config, lambda own: agent_of(options, own), command, str(Path.cwd()))
+    return run_sync(lambda: open_shard(folder, work, shard))
+
+
+def command_of(config: BatchConfig) -> tuple[str, ...]:
+    """The words of the command, for another process: without what only this one was told."""
+    words = shlex.split(config.labels["command"])[2:]
+    for option in _OWN:
+        words = without_option(words, option)
+    return tuple(words)
