@@ -21,8 +21,9 @@ PARTS = {
     "cores": "cores:run",
     "graph": "graph:run",
     "adaptive": "adaptive:run",
+    "limits": "limits:run",
 }
-BY_NAME_ONLY = ("adaptive",)  # takes minutes, and depends only on the adaptive limit
+BY_NAME_ONLY = ("adaptive", "limits")  # take minutes, and depend on one mechanism alone
 
 
 def chosen(only: str | None) -> list[str]:

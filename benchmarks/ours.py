@@ -13,6 +13,7 @@ import orjson
 from benchmarks.bare import body_of, prompts
 from kaizen_batch import (
     BatchConfig,
+    BatchProcessorAgent,
     Completion,
     FileJob,
     ParallelBatchStrategy,
@@ -25,6 +26,7 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
+from kaizen_batch.limits.rate import rate_limits
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.base import Target
 from kaizen_batch.providers.http.pool import PoolTransport
@@ -195,3 +197,25 @@ async def everything(items: int, url: str, at_once: int) -> int:
     with tempfile.TemporaryDirectory() as folder, quiet_progress() as sink:
         config = BatchConfig(base_url=url, max_concurrent=at_once, **safety(folder))
         return await stream(create_agent(config), config, items, on_event=sink)
+
+
+async def limited(items: int, url: str, at_once: int, minute_s: float, **options: Any) -> int:
+    """Run one batch over HTTP under a rate limit; items may fail. `minute_s` is the length of a minute."""
+    agent = _limited_agent(url, at_once, minute_s, options)
+    rows = ({"prompt": prompt} for prompt in prompts(items))
+    async with agent.stream(rows) as run:
+        return len([result["status"] async for result in run])
+
+
+async def one_by_one(items: int, url: str, at_once: int, minute_s: float, **options: Any) -> int:
+    """The same, one `process_single` after another."""
+    agent = _limited_agent(url, at_once, minute_s, options)
+    for prompt in prompts(items):
+        await asyncio.to_thread(agent.process_single, prompt)
+    return items
+
+
+def _limited_agent(url: str, at_once: int, minute_s: float, options: dict[str, Any]) -> BatchProcessorAgent:
+    assert rate_limits.__kwdefaults__ is not None
+    rate_limits.__kwdefaults__["minute_s"] = minute_s
+    return BatchProcessorAgent(BatchConfig(api_key="none", base_url=url, max_concurrent=at_once, **options))

@@ -3,6 +3,7 @@
 https://reference.langchain.com/python/langchain-core/runnables/base/Runnable/abatch
 """
 
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_openai import ChatOpenAI
 
@@ -24,3 +25,11 @@ async def batch(items: int, url: str, at_once: int) -> int:
     answers = await model.abatch(list(prompts(items)), config=RunnableConfig(max_concurrency=at_once))
     assert all(answer.content for answer in answers)
     return len(answers)
+
+
+async def limited(items: int, url: str, at_once: int, requests_per_minute: int | None) -> int:
+    """Chat completions under a rate limit, with the rate limiter of LangChain; items may fail."""
+    limiter = InMemoryRateLimiter(requests_per_second=requests_per_minute / 60) if requests_per_minute else None
+    model = ChatOpenAI(model=MODEL, max_tokens=MAX_TOKENS, api_key="none", base_url=url, rate_limiter=limiter)
+    config = RunnableConfig(max_concurrency=at_once)
+    return len(await model.abatch(list(prompts(items)), config=config, return_exceptions=True))

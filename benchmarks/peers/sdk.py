@@ -4,8 +4,10 @@ https://github.com/openai/openai-python#async-usage and #with-aiohttp
 """
 
 import asyncio
+from contextlib import suppress
 
-from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from benchmarks.bare import MAX_TOKENS, MODEL, TEMPERATURE, prompts
 
@@ -20,6 +22,21 @@ async def over_aiohttp(items: int, url: str, at_once: int) -> int:
     """The same over aiohttp, which its documentation recommends for many calls at once."""
     async with AsyncOpenAI(api_key="none", base_url=url, http_client=DefaultAioHttpClient()) as client:
         return await _gather(client, items, at_once)
+
+
+async def limited(items: int, url: str, at_once: int, requests_per_minute: int | None) -> int:
+    """Chat completions under a rate limit, of which the SDK knows nothing but the 429s; items may fail."""
+    semaphore = asyncio.Semaphore(at_once)
+
+    async def one(client: AsyncOpenAI, prompt: str) -> None:
+        message: ChatCompletionUserMessageParam = {"role": "user", "content": prompt}
+        async with semaphore:
+            with suppress(OpenAIError):
+                await client.chat.completions.create(model=MODEL, messages=[message], max_tokens=MAX_TOKENS)
+
+    async with AsyncOpenAI(api_key="none", base_url=url) as client:
+        await asyncio.gather(*(one(client, prompt) for prompt in prompts(items)))
+    return items
 
 
 async def _gather(client: AsyncOpenAI, items: int, at_once: int) -> int:

@@ -185,7 +185,7 @@ class Supervisor:
             return
         limits.seeded.add(journal.path)
         now_s = datetime.now(UTC).timestamp()
-        sent = await asyncio.to_thread(journal.sent_since, now_s - span_s)
+        sent = await asyncio.to_thread(journal.sent_since, now_s - span_s, now_s)
         offset_s = asyncio.get_running_loop().time() - now_s
         with limits.lock:
             for rate in rates:

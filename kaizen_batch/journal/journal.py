@@ -173,10 +173,15 @@ class Journal:
             row = connection.execute(statements.GET_META, (name,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def sent_since(self, moment: float) -> list[tuple[float, int]]:
-        """When the calls after a moment (Unix time) were sent, in order, and the tokens that each took."""
+    def sent_since(self, moment: float, now: float) -> list[tuple[float, int]]:
+        """By when each call after a moment (Unix time) was counted by the endpoint, in order, and the tokens it took.
+
+        A call whose answer nobody saw may have taken as many tokens as the largest of the others.
+        """
         with self._reading() as connection:
-            return sorted(connection.execute(statements.SENT_SINCE, (moment,)))
+            rows = connection.execute(statements.SENT_SINCE, {"moment": moment, "now": now}).fetchall()
+        largest = max((tokens or 0 for _, tokens, _ in rows), default=0)
+        return [(at, largest if unanswered else tokens or 0) for at, tokens, unanswered in rows]
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Write a copy that is complete, closed, and opens anywhere; also while a run writes. Raises: JournalError."""

@@ -188,9 +188,12 @@ FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice
 """
 RUNS = "SELECT id, begun_at, ended_at, description, summary, row_check FROM runs ORDER BY begun_at, id"
 SAMPLES = "SELECT moment, figures FROM samples WHERE run = ? ORDER BY moment"
+# A call counts at its end, since the endpoint counted it before that; one without an end may have been sent just now.
 SENT_SINCE = """
-SELECT begun_at, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)
-FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE begun_at > ?
+SELECT iif(ended_at >= begun_at, ended_at, :now) AS counted_at, input_tokens + output_tokens,
+    state IN ('in_flight', 'unknown')
+FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE begun_at > :moment OR ended_at > :moment
+ORDER BY counted_at
 """
 GET_META = "SELECT value FROM meta WHERE name = ?"
 HAS_META = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"

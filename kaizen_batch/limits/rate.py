@@ -218,7 +218,7 @@ class RateLimiter:
     def throttled(self, retry_after_s: float | None, sent_at: float, now: float) -> None:
         """A call was refused as too fast; where no window explains it, the pace does."""
         if not any(window.announced for window in self._requests):
-            self._pacer.throttled(retry_after_s, sent_at, now)
+            self._pacer.throttled(retry_after_s, sent_at, now, self._calls)
 
     def observe(
         self, said: RateLimitHeaders, sent_at: float, now: float, *, reservation: Reservation | None = None

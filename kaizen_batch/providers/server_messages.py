@@ -15,6 +15,7 @@ from typing import NamedTuple
 from kaizen_batch.limits.rate_limit_headers import duration_s
 
 _MAX_MESSAGE, _MAX_PAGE = 500, 200  # characters; every failed row keeps its message
+_MOST_PARTS = 8  # of a list of details: Google's RetryInfo is among the last
 _MAX_DEPTH = 6
 _NAME = re.compile(r"[A-Za-z][\w.\-]{0,79}")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
@@ -71,7 +72,7 @@ def _errors(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, list):
-        for each in value[:3]:
+        for each in value[:_MOST_PARTS]:
             yield from _errors(each, depth + 1)
     elif isinstance(value, dict):
         inner = _as_json(value.get("error"))

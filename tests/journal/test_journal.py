@@ -50,6 +50,13 @@ async def test_an_empty_journal_is_a_journal(path: Path) -> None:
         assert sum(journal.count().values()) == 0
 
 
+def test_a_call_counts_at_its_end_or_now(written: Path) -> None:
+    # failed, without usage, done, unknown, in flight
+    rows = [(100.0, 0), (100.0, 0), (100.0, 5), (100.0, 5), (160.0, 5)]
+    assert sorted(Journal(written).sent_since(50.0, 160.0)) == sorted(rows)
+    assert Journal(written).sent_since(100.0, 160.0) == []
+
+
 def test_entries_come_in_order_of_item(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaizen_batch.journal.journal._PAGE", 2)
     with Journal(written) as journal:

@@ -49,7 +49,7 @@ class LimitedServer(Provider):
         cost = IN_TOKENS + output
         waits = [window.wait_s(1, now) for window in self._requests]
         waits += [window.wait_s(cost, now) for window in self._tokens]
-        if (wait_s := max(waits)) > 0:
+        if (wait_s := max(waits, default=0.0)) > 0:
             self.refused.append(now)
             raise ThrottledError(
                 "too fast", retry_after_s=wait_s if self._asks else None, headers=self._headers(now) or {}
@@ -132,12 +132,34 @@ def test_an_announced_limit_is_used_to_97_percent(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "limit", "period_s", "asks"),
-    [(Bucket, 300, 60, True), (Bucket, 300, 60, False), (Bucket, 5, 1, True), (Fixed, 300, 60, True)],
+    [
+        (Bucket, 300, 60, True),
+        (Bucket, 300, 60, False),
+        (Bucket, 5, 1, True),
+        (Sliding, 5, 1, True),
+        (Sliding, 50, 10, False),
+        (Sliding, 300, 60, False),
+        (Fixed, 300, 60, True),
+        (Fixed, 300, 60, False),
+    ],
 )
 def test_a_limit_that_nobody_tells_is_learned_from_refusals(kind: Kind, limit: int, period_s: int, asks: bool) -> None:
-    server = run(LimitedServer([kind(limit, period_s)], asks_to_wait=asks), 600)
-    assert len(server.admitted) >= 0.97 * 300 * 10
+    server = run(LimitedServer([kind(limit, period_s)], asks_to_wait=asks), 300)
+    assert len(server.admitted) >= 0.97 * 300 * 5
     assert server.share_refused() <= 0.05
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_server_that_refuses_at_random_has_no_limit(asks: bool) -> None:
+    class Moody(LimitedServer):
+        async def complete(self, request: Request) -> Completion:
+            if self._random.random() < 0.1:
+                self.refused.append(asyncio.get_running_loop().time())
+                raise ThrottledError("busy", retry_after_s=0.1 if asks else None)
+            return await super().complete(request)
+
+    server = run(Moody([], latency_s=0.05), 20)
+    assert len(server.admitted) >= 100 * 20
 
 
 def test_calls_of_30_s_use_the_whole_window_where_the_server_counts_their_sending() -> None:

@@ -86,7 +86,18 @@ TOO_LARGE = (
 )
 THROTTLED = "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000."
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "6s"}
-GEMINI = {"code": 429, "message": "Resource exhausted", "status": "RESOURCE_EXHAUSTED", "details": [RETRY_INFO]}
+QUOTA = [
+    {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"},
+    {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "message": "Too fast."},
+    {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaValue": "10"}]},
+    {"@type": "type.googleapis.com/google.rpc.Help", "links": [{"url": "https://ai.google.dev/"}]},
+]
+GEMINI = {
+    "code": 429,
+    "message": "Resource exhausted",
+    "status": "RESOURCE_EXHAUSTED",
+    "details": [*QUOTA, RETRY_INFO],
+}
 KEY_INVALID = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}
 FLAGGED = {"reasons": ["violence"], "flagged_input": "secret prompt"}
 OPENROUTER = {"message": "Provider returned error", "code": 400, "metadata": {"provider_name": "X", "raw": "{}"}}
