@@ -2,20 +2,19 @@
 
 import inspect
 import json
-import re
 import types
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic.errors import PydanticUserError
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError, did_you_mean
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
+from kaizen_batch.schemas import AnswerSchema
+from kaizen_batch.schemas.models import output_model, outputs_as_before, outputs_of, schema_of, text_field
 
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
 
 
@@ -57,9 +56,6 @@ def OutputField(description: str = "", *, desc: str = "", **constraints: Any) ->
 _CONSTRAINTS = inspect.signature(Field).parameters.keys() - {"extra"}
 
 
-_PLAIN_TYPES = (str, int, float, bool)
-
-
 class Signature:
     """The inputs, instructions and typed outputs of one kind of request.
 
@@ -71,7 +67,7 @@ class Signature:
     ...     confidence: float = OutputField("how sure you are", ge=0, le=1)
 
     The docstring is the instruction, unless the class sets `instructions`. If the only output is a `str`, it receives
-    the answer unchanged. Otherwise a strict JSON schema is sent with the request, and the answer is validated.
+    the answer unchanged. Otherwise a JSON schema is sent with the request, and the answer is validated.
 
     Raises: SignatureError when the class is defined, for a field without a type, no output, or a reserved name.
     """
@@ -79,6 +75,7 @@ class Signature:
     instructions: ClassVar[str] = ""
     inputs: ClassVar[Mapping[str, _InputField]] = {}
     output_model: ClassVar[type[BaseModel]] = BaseModel
+    _answer: ClassVar[AnswerSchema | None] = None
 
     def __init_subclass__(cls) -> None:
         if isinstance(vars(cls).get("output_model"), type):  # made from a pydantic model, see as_signature
@@ -99,7 +96,7 @@ class Signature:
     @classmethod
     def is_text(cls) -> bool:
         """Whether the only output is a text, which receives the answer unchanged."""
-        return _text_field(cls.output_model) is not None
+        return cls._answer is None and text_field(cls.output_model) is not None
 
     @classmethod
     def bind(cls, item: object) -> dict[str, object]:
@@ -129,9 +126,20 @@ class Signature:
         return [{"role": "system", "content": system}, asked] if system else [asked]
 
     @classmethod
+    def answer_schema(cls) -> AnswerSchema | None:
+        """What is sent as the schema of an answer and judges it; None if the answer is plain text.
+
+        Raises: SignatureError for outputs that have no JSON schema.
+        """
+        if cls.is_text():
+            return None
+        return cls._answer or schema_of(cls.output_model)
+
+    @classmethod
     def json_schema(cls) -> dict[str, object] | None:
-        """The strict JSON schema of the outputs, or None if the answer is plain text."""
-        return None if cls.is_text() else _strict_schema(cls.output_model)
+        """The JSON schema of the outputs, or None if the answer is plain text."""
+        schema = cls.answer_schema()
+        return None if schema is None else schema.own
 
     @classmethod
     def parse(cls, text: str) -> dict[str, object]:
@@ -139,13 +147,25 @@ class Signature:
 
         Raises: InvalidOutputError that says what does not fit, without quoting the answer.
         """
-        text_field = _text_field(cls.output_model)
-        if text_field is not None:
-            return {text_field: text}
+        schema = cls.answer_schema()
+        if schema is None:
+            return {str(text_field(cls.output_model)): text}
+        return cls._without_reserved(outputs_of(cls.output_model, schema.read(text)))
+
+    @classmethod
+    def parse_stored(cls, text: str) -> dict[str, object]:
+        """The outputs in an answer that an earlier release may have accepted and stored. Raises: InvalidOutputError."""
         try:
-            return cls.output_model.model_validate_json(_unfenced(text)).model_dump(mode="json")
-        except ValidationError as error:
-            raise InvalidOutputError(_misfit(error, _field_names(cls.output_model))) from None
+            return cls.parse(text)
+        except InvalidOutputError:
+            return cls._without_reserved(outputs_as_before(cls.output_model, text))
+
+    @classmethod
+    def _without_reserved(cls, outputs: dict[str, object]) -> dict[str, object]:
+        """Outputs without names that the model has made up (`extra="allow"`) and that results need themselves."""
+        if len(outputs) == len(cls.output_model.model_fields):
+            return outputs
+        return {name: value for name, value in outputs.items() if name not in _RESERVED}
 
 
 SignatureLike = Signature | type[Signature] | type[BaseModel]
@@ -178,6 +198,7 @@ def _from_model(model: type[BaseModel]) -> type[Signature]:
     body = {
         "inputs": inputs,
         "output_model": model,
+        "_answer": schema_of(model),
         "instructions": _docstring(model),
         "__module__": model.__module__,
     }
@@ -204,12 +225,7 @@ def _output_model(cls: type[Signature], marked: Mapping[str, object]) -> type[Ba
             raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
         if isinstance(mark, _OutputField):
             fields[name] = (hints[name], mark.info)
-    try:
-        # Plain types cannot be wrong, so the model is built on first use: the default signature must import quickly.
-        deferred = all(type_ in _PLAIN_TYPES for type_, _ in fields.values())
-        return create_model(cls.__name__, __config__=ConfigDict(extra="forbid", defer_build=deferred), **fields)
-    except (PydanticUserError, NameError) as error:
-        raise SignatureError(f"{cls.__name__}: an output cannot be built: {error}") from error
+    return output_model(cls.__name__, fields)
 
 
 def _check_names(name: str, marked: Mapping[str, object]) -> None:
@@ -240,26 +256,10 @@ def _docstring(cls: type) -> str:
 
 
 @cache
-def _text_field(model: type[BaseModel]) -> str | None:
-    fields = list(model.model_fields.items())
-    plain = len(fields) == 1 and fields[0][1].annotation is str and not fields[0][1].metadata
-    return fields[0][0] if plain else None
-
-
-@cache
 def _system_text(cls: type[Signature], system_prompt: str | None) -> str:
     notes = [f"- {name}: {mark.description}" for name, mark in cls.inputs.items() if mark.description]
     described = "Inputs:\n" + "\n".join(notes) if notes and len(cls.inputs) > 1 else ""
     return "\n\n".join(part for part in (system_prompt, cls.instructions, described) if part)
-
-
-@cache
-def _strict_schema(model: type[BaseModel]) -> dict[str, object]:
-    # The SDK's own conversion, so that the schema is what the API's documentation requires.
-    import openai
-
-    schema = openai.pydantic_function_tool(model)["function"]["parameters"]
-    return {key: value for key, value in schema.items() if key != "description"}
 
 
 def _wanted(cls: type[Signature]) -> str:
@@ -300,26 +300,6 @@ def _rendered(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         return str(value)
-
-
-def _unfenced(text: str) -> str:
-    # Servers that do not support `response_format` often answer with a Markdown block. It was paid for, so read it.
-    fenced = _FENCE.fullmatch(text)
-    return fenced.group(1) if fenced else text
-
-
-@cache
-def _field_names(model: type[BaseModel]) -> frozenset[str]:
-    schema = model.model_json_schema()
-    objects = [schema, *schema.get("$defs", {}).values()]
-    return frozenset(name for inner in objects for name in inner.get("properties", ()))
-
-
-def _misfit(error: ValidationError, known: frozenset[str]) -> str:
-    # Only names from the signature: any other name, such as a dict's key, was written by the model.
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
-    return f"the answer does not fit the signature: {where + ': ' if where else ''}{first['msg']}"
 
 
 class ProcessingSignature(Signature):

@@ -36,6 +36,7 @@ OPTION_TEXTS = {
     "requests_per_minute": "Requests sent in any 60-second window, at most. Allowed: from 1, or None.",
     "requests_per_second": "Requests sent in any second, at most. Allowed: from 1, or None.",
     "retry": "How failed calls are retried. Allowed: RetryPolicy, a dict.",
+    "structured": 'How the schema of an answer is sent. Allowed: "auto", "strict", "json_object", "prompt".',
     "system_prompt": "Comes before the signature's instructions. Allowed: a string, or None.",
     "temperature": "None leaves it to the endpoint; the default is not sent to models that reject it. Allowed: 0 to 2, or None.",
     "timeout_s": "Seconds until one call times out. Allowed: above 0, or None.",

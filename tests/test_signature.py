@@ -77,7 +77,9 @@ def test_one_str_output_is_text_and_any_other_is_not() -> None:
 
 @pytest.mark.parametrize("kind", [Triage, Verdict, Person])
 def test_the_schema_is_strict_at_every_depth(kind: Any) -> None:
-    found = objects_in(as_signature(kind).json_schema())
+    schema = as_signature(kind).answer_schema()
+    assert schema is not None and schema.strict is not None
+    found = objects_in(schema.strict.schema)
     assert found
     for schema in found:
         assert schema["additionalProperties"] is False

@@ -9,7 +9,7 @@ from copy import copy
 from typing import Any
 
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
-from kaizen_batch.errors import InputError
+from kaizen_batch.errors import InputError, OutputError
 from kaizen_batch.events import EventSink
 from kaizen_batch.journal.canonical import body_form
 from kaizen_batch.limits import AdaptiveConcurrencyLimiter, ConcurrencyLimiter, RateLimiter, UpstreamLimits
@@ -105,6 +105,14 @@ class Agent(ABC):
         """The agent that asks in a mode, at its price; by default there is one mode, and it is this agent."""
         return self
 
+    def parse_stored(self, request: Any, completion: Completion) -> Outputs:
+        """Read the outputs of an answer in a journal, which an earlier release has accepted; by default `parse`."""
+        return self.parse(request, completion)
+
+    def reask(self, request: Any, completion: Completion, error: OutputError) -> Any:
+        """The request for another answer, after this one could not be used; by default the same again."""
+        return request
+
     def session(self) -> AbstractAsyncContextManager[object]:
         """What a run holds open while it lasts, such as a connection pool; by default nothing."""
         return nullcontext()
@@ -183,6 +191,14 @@ class AgentWrapper(Agent):
     def parse(self, request: object, completion: Completion) -> dict[str, object]:
         """The outputs of a completion."""
         return self.wrapped.parse(request, completion)
+
+    def parse_stored(self, request: object, completion: Completion) -> dict[str, object]:
+        """The outputs of an answer from a journal."""
+        return self.wrapped.parse_stored(request, completion)
+
+    def reask(self, request: object, completion: Completion, error: OutputError) -> object:
+        """The request for another answer."""
+        return self.wrapped.reask(request, completion, error)
 
     def session(self) -> AbstractAsyncContextManager[object]:
         """The wrapped agent's session."""

@@ -1,14 +1,25 @@
 """ModelAgent: a language model behind a signature."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
-from kaizen_batch.errors import ConfigError, EmptyOutputError, RefusedOutputError, TruncatedOutputError
+from kaizen_batch.errors import (
+    ConfigError,
+    EmptyOutputError,
+    InvalidOutputError,
+    OutputError,
+    RefusedOutputError,
+    SignatureError,
+    TruncatedOutputError,
+)
 from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
@@ -21,7 +32,13 @@ from kaizen_batch.providers import (
     create_provider,
 )
 from kaizen_batch.providers.batch import BatchApi, HasBatches
+from kaizen_batch.schemas import has_json
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
+from kaizen_batch.texts.terminal import printable
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_NOT_BY_CHANCE = 10  # answers in a row
 
 
 class ModelAgent(Agent):
@@ -44,8 +61,8 @@ class ModelAgent(Agent):
         self.price: Price | None = config.price or _list_price(provider, config)
         self.replicas: list[ModelAgent] = []
         self.fallbacks: list[ModelAgent] = []
-        schema = signature.json_schema()
-        self._output = OutputSchema(signature.__name__, schema) if schema else None
+        self._output = _output_of(signature, config)
+        self._unread = _IgnoredSchema(self)
         parameters = Parameters.of(config.parameters) if config.parameters else None
         asked = "temperature" in config.model_fields_set
         self._before = config.model, config.temperature, config.max_tokens
@@ -128,7 +145,33 @@ class ModelAgent(Agent):
             self._check_end(request, completion)
         if not text.strip() and self.config.on_empty == "fail":
             raise EmptyOutputError(_why_empty(completion))
-        return self.signature.parse(text)
+        if request.output is None:
+            return self.signature.parse(text)
+        try:
+            outputs = self.signature.parse(text)
+        except InvalidOutputError as error:
+            raise self._unread.judged(error, text) from None
+        self._unread.obeyed()
+        return outputs
+
+    def parse_stored(self, request: Request, completion: Completion) -> dict[str, object]:
+        """Read the outputs of an answer in a journal, also where an earlier release judged it less strictly."""
+        try:
+            return self.parse(request, completion)
+        except InvalidOutputError:
+            if completion.finish_reason != "stop" or not completion.text:
+                raise
+            return self.signature.parse_stored(completion.text)
+
+    def reask(self, request: Request, completion: Completion, error: OutputError) -> Request:
+        """The request with the answer that does not fit, and one line that says why."""
+        text = completion.text
+        if request.output is None or not text or not isinstance(error, InvalidOutputError):
+            return request
+        said = {"role": "assistant", "content": text}
+        why = " ".join(printable(error.message).split())
+        again = {"role": "user", "content": f"{why}. Answer again, with JSON alone that fits."}
+        return replace(request, messages=[*request.messages, said, again])
 
     def _check_end(self, request: Request, completion: Completion) -> None:
         """Raise what follows from the way in which the model ended."""
@@ -140,14 +183,54 @@ class ModelAgent(Agent):
         if completion.refusal is not None:
             raise RefusedOutputError(f"the model refused: {completion.refusal}")
         if completion.finish_reason == "length":
-            text = (completion.text or "").strip()
-            if not text or request.output is not None or self.config.on_truncated == "fail":
-                raise TruncatedOutputError(_why_truncated(request, text))
+            self._check_length(request, (completion.text or "").strip())
+
+    def _check_length(self, request: Request, text: str) -> None:
+        if not text or request.output is not None or self.config.on_truncated == "fail":
+            error = TruncatedOutputError(_why_truncated(request, text))
+            raise error if request.output is None else self._unread.judged(error, text)
+
+
+class _IgnoredSchema:
+    """Notices a model whose answers are never JSON although a schema was sent: it ignores the schema.
+
+    After ten such answers in a row this is logged, the errors say it, and in the mode "auto" the schema goes into the
+    prompt; then it is counted again.
+    """
+
+    def __init__(self, agent: "ModelAgent") -> None:
+        self._agent = agent
+        self._in_a_row = 0
+        self._finding = ""
+
+    def obeyed(self) -> None:
+        """An answer fits."""
+        self._in_a_row, self._finding = 0, ""
+
+    def judged(self, error: OutputError, text: str) -> OutputError:
+        """The error of an answer that does not fit, with what is known of the endpoint."""
+        if not text.strip() or has_json(text):
+            self._in_a_row = 0
+            return error
+        self._in_a_row += 1
+        if self._in_a_row == _NOT_BY_CHANCE:
+            self._notice()
+        return type(error)(f"{error.message}: {self._finding}", code=error.code) if self._finding else error
+
+    def _notice(self) -> None:
+        agent, self._in_a_row = self._agent, 0
+        auto = agent.config.structured == "auto"
+        changed = auto and agent.provider.schema_ignored(agent.config.model)
+        what = "the schema is in the prompt from now on" if changed else "choose a model that supports JSON schemas"
+        self._finding = (
+            f"{_NOT_BY_CHANCE} answers in a row were no JSON, so {agent.name} seems to ignore the schema; {what}"
+        )
+        logger.warning("%s: %s", agent.endpoint, self._finding)
 
 
 def _why_truncated(request: Request, text: str) -> str:
     limit = f"max_tokens={request.max_tokens}" if request.max_tokens else "the model's limit"
-    if request.output is not None and text and text[0] not in "{[":
+    if request.output is not None and text and not has_json(text):
         return (
             f"the answer was cut off at {limit} and is not JSON: the endpoint seems to ignore the JSON schema; check "
             "that it supports response_format"
@@ -159,6 +242,19 @@ def _why_empty(completion: Completion) -> str:
     if completion.finish_reason == "tool_calls":
         return "the answer has no text, only tool calls"
     return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"
+
+
+def _output_of(signature: type[Signature], config: BatchConfig) -> OutputSchema | None:
+    """The schema that is sent. Raises: SignatureError for one that cannot be sent as the config says."""
+    schema = signature.answer_schema()
+    if schema is None:
+        return None
+    if config.structured == "strict" and schema.why_not_strict is not None:
+        raise SignatureError(
+            f'{signature.__name__}: structured="strict" is not possible for this schema, because '
+            f'{schema.why_not_strict}; use structured="auto"'
+        )
+    return OutputSchema(signature.__name__, schema.own, config.structured)
 
 
 @lru_cache(maxsize=256)

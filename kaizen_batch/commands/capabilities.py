@@ -33,8 +33,8 @@ def _of_openai(config: BatchConfig, *, schema: bool) -> Iterator[str]:
     model = config.model
     if _NOT_CHAT.match(model):
         yield f"{model} is not a chat model: every row will fail; choose one such as gpt-4o-mini"
-    elif schema and _WITHOUT_SCHEMA.match(model):
-        yield f"{model} does not support JSON schemas: rows will fail; choose one such as gpt-4o-mini"
+    elif schema and config.structured == "strict" and _WITHOUT_SCHEMA.match(model):
+        yield f"{model} does not support JSON schemas: rows will fail; leave out --structured strict"
     elif _asks_for_a_temperature(config) and _FIXED_TEMPERATURE.match(model):
         yield f"{model} does not accept --temperature: rows will fail; leave it out"
 

@@ -87,6 +87,13 @@ _MODEL = (
 )
 _ANSWERS = (
     click.option(
+        "--structured",
+        type=click.Choice(["auto", "strict", "json_object", "prompt"]),
+        default="auto",
+        show_default=True,
+        help="How --schema is sent; auto learns what the endpoint takes.",
+    ),
+    click.option(
         "--on-truncated",
         type=click.Choice(["keep", "fail"]),
         default="keep",

@@ -1,10 +1,13 @@
-"""`--schema labels.json`: a JSON schema of the outputs becomes the pydantic model of a signature.
+"""`--schema labels.json`: a JSON schema of the outputs becomes a signature.
 
-It supports the common subset of JSON schema and rejects the rest with a clear error: a keyword that was ignored would
-let answers pass that the schema forbids.
+The common subset of JSON schema becomes a pydantic model, as in the first releases, so that the keys of requests stay
+what they were. Any other valid schema (`oneOf`, `format`, maps, enumerations of fractions, references that recur) is
+taken as it is. A word that is none of JSON schema's is an error: it is misspelled, and would not hold.
 """
 
 import json
+import re
+import types
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +15,10 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from kaizen_batch.errors import ConfigError, did_you_mean
+from kaizen_batch.errors import ConfigError, SignatureError, did_you_mean
+from kaizen_batch.schemas import AnswerSchema
+from kaizen_batch.schemas.models import loose_model
+from kaizen_batch.signature import Signature, as_signature
 
 _SCALARS: dict[str, object] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 _TYPES = (*_SCALARS, "array", "object")
@@ -33,11 +39,23 @@ _CONSTRAINTS = {
 # Keywords that forbid no answer.
 _NOTES = ("description", "title", "examples", "default", "$schema", "$id", "$comment", "$defs", "definitions")
 _STRUCTURE = ("type", "enum", "const", "anyOf", "$ref", "items", "properties", "required", "additionalProperties")
-_KNOWN = (*_STRUCTURE, *_NOTES, *dict.fromkeys(name for names in _CONSTRAINTS.values() for name in names))
+_COMMON = (*_STRUCTURE, *_NOTES, *dict.fromkeys(name for names in _CONSTRAINTS.values() for name in names))
+# The other words of JSON schema 2020-12.
+_RARE = (
+    *("format", "oneOf", "allOf", "not", "if", "then", "else", "prefixItems", "contains", "uniqueItems"),
+    *("minContains", "maxContains", "minProperties", "maxProperties", "propertyNames", "patternProperties"),
+    *("dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "contentEncoding"),
+    *("contentMediaType", "contentSchema", "deprecated", "readOnly", "writeOnly", "$anchor"),
+)
+_KNOWN = (*_COMMON, *_RARE)
 
 
-def read_schema(path: Path) -> type[BaseModel]:
-    """The model of the outputs that a JSON schema file describes.
+class _RareError(ConfigError):
+    """The schema is not in the common subset."""
+
+
+def read_schema(path: Path) -> type[Signature]:
+    """The signature with the outputs that a JSON schema file describes.
 
     The file holds an object schema: `{"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}`. Without
     `required` every property is required; one that is not may be null. The description of the object is the
@@ -55,9 +73,49 @@ def read_schema(path: Path) -> type[BaseModel]:
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"the schema file {str(path)!r} is not valid JSON: {error.msg} in {where}") from None
     try:
-        return model_of(schema, name=_class_name(path))
-    except ConfigError as error:
+        return signature_of(schema, name=_class_name(path))
+    except (ConfigError, SignatureError) as error:
         raise ConfigError(f"the schema file {str(path)!r}: {error}") from None
+
+
+def signature_of(schema: object, *, name: str = "Outputs") -> type[Signature]:
+    """The signature of an object schema; its input is `prompt`. Raises: ConfigError, SignatureError."""
+    try:
+        return as_signature(model_of(schema, name=name))
+    except _RareError:
+        assert isinstance(schema, dict)
+    _check_all(schema, "")
+    open_ended = schema.get("additionalProperties") not in (None, False)
+    model = loose_model(name, schema["properties"], str(schema.get("description") or ""), open_ended=open_ended)
+    own = AnswerSchema({key: value for key, value in schema.items() if key not in _HEAD}, formats=True)
+    made = as_signature(model)
+    return types.new_class(name, (made,), exec_body=lambda body: body.update(output_model=model, _answer=own))
+
+
+_HEAD = ("description", "$schema", "$id", "$comment")
+
+
+def _check_all(schema: object, place: str) -> None:
+    """Raise ConfigError for an unknown word anywhere in a schema, or for a required property that it does not have."""
+    if not isinstance(schema, dict):
+        return
+    for word in schema:
+        if word not in _KNOWN:
+            raise _unknown(word, place)
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and schema.get("additionalProperties") in (None, False):
+        _check_required(schema.get("required", []), properties, place)
+    for where, inner in _parts(schema):
+        _check_all(inner, f"{place}.{where}".strip("."))
+
+
+def _parts(schema: dict[str, Any]) -> Iterable[tuple[str, object]]:
+    for name in ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"):
+        yield from _dict(schema, name).items()
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        yield from ((name, inner) for inner in schema.get(name) or ())
+    for name in ("items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"):
+        yield name, schema.get(name)
 
 
 def model_of(schema: object, *, name: str = "Outputs") -> type[BaseModel]:
@@ -97,7 +155,11 @@ class _Reader:
             # An output called "json" or "copy" hides a method of pydantic that nobody calls here.
             warnings.filterwarnings("ignore", message="Field name .* shadows an attribute", category=UserWarning)
             return create_model(
-                name, __config__=ConfigDict(extra="forbid"), __doc__=str(schema.get("description") or ""), **fields
+                name,
+                # Python's engine knows look-around, which JSON schema allows.
+                __config__=ConfigDict(extra="forbid", regex_engine="python-re"),
+                __doc__=str(schema.get("description") or ""),
+                **fields,
             )
 
     def _field(self, schema: Any, *, required: bool, name: str, place: str) -> tuple[object, object]:
@@ -131,8 +193,7 @@ class _Reader:
             hint = did_you_mean(kind, _TYPES) if isinstance(kind, str) else ""
             raise ConfigError(f"{_at(place)}unknown type {kind!r}: {hint}allowed are {', '.join(_TYPES)}")
         if kind == "object":
-            if not isinstance(schema.get("properties"), dict) or not schema["properties"]:
-                raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can follow them")
+            _check_object(schema, place)
             return self.model(schema, name.title().replace("_", "") or "Inner", place)
         if kind == "array":
             inner: object = list[self._type(schema.get("items"), name, f"{place}[]")]  # type: ignore[misc] # at run time
@@ -145,7 +206,7 @@ class _Reader:
         if key not in self._definitions:
             raise ConfigError(f"{_at(place)}$ref {reference!r} does not exist: name one of this file's $defs")
         if key in self._open:
-            raise ConfigError(f"{_at(place)}$ref {reference!r} refers to itself, which is not supported")
+            raise _RareError(f"{_at(place)}$ref {reference!r} refers to itself")
         self._open.append(key)
         try:
             return self._type(self._definitions[key], name, place)
@@ -153,12 +214,27 @@ class _Reader:
             self._open.pop()
 
 
+def _check_object(schema: dict[str, object], place: str) -> None:
+    if isinstance(schema.get("properties"), dict) and schema["properties"]:
+        return
+    if isinstance(schema.get("additionalProperties"), dict):
+        raise _RareError("a map")
+    raise ConfigError(f"{_at(place)}an object needs properties, so that an endpoint can follow them")
+
+
 def _constrained(kind: Any, name: str, schema: dict[str, Any]) -> object:
+    if "pattern" in schema:
+        try:
+            re.compile(schema["pattern"])
+        except (re.error, TypeError) as error:
+            raise ConfigError(f"pattern {schema['pattern']!r} is not a regular expression: {error}") from None
     given = {ours: schema[theirs] for theirs, ours in _CONSTRAINTS.get(name, {}).items() if theirs in schema}
     return Annotated[kind, Field(**given)] if given else kind
 
 
 def _literal(values: object, place: str) -> object:
+    if isinstance(values, list) and any(isinstance(value, float | list | dict) for value in values):
+        raise _RareError("an enumeration of other values")
     if not isinstance(values, list) or not values or not all(_fits_a_literal(value) for value in values):
         raise ConfigError(f"{_at(place)}enum is a list of texts, whole numbers, true, false or null; given: {values!r}")
     return Literal[tuple(values)]
@@ -177,11 +253,17 @@ def _union(kinds: Iterable[object], place: str) -> object:
 
 def _check_words(schema: dict[str, object], place: str) -> None:
     for word in schema:
-        if word not in _KNOWN:
-            hint = did_you_mean(word, _KNOWN)
-            raise ConfigError(
-                f"{_at(place)}{word!r} is not supported: {hint}leave it out; known are {', '.join(_KNOWN)}"
-            )
+        if word in _RARE:
+            raise _RareError(word)
+        if word not in _COMMON:
+            raise _unknown(word, place)
+
+
+def _unknown(word: str, place: str) -> ConfigError:
+    hint = did_you_mean(word, _KNOWN)
+    return ConfigError(
+        f"{_at(place)}{word!r} is no word of JSON schema: {hint}leave it out; known are {', '.join(_KNOWN)}"
+    )
 
 
 def _check_required(required: object, properties: dict[str, object], place: str) -> None:

@@ -31,7 +31,7 @@ MAX_TOKENS_WITH_BUDGET = 2_000
 
 _SAME_NAME = (
     *("model", "endpoint_name", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after"),
-    *("on_error", "on_truncated", "on_empty"),
+    *("on_error", "on_truncated", "on_empty", "structured"),
 )
 _OTHER_NAME = {
     "provider": "llm_provider",

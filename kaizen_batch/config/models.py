@@ -187,6 +187,8 @@ class BatchConfig(RunConfig):
     - `parameters`: any other fields of the request body, such as `{"reasoning_effort": "low", "seed": 7}`.
     - `headers`: further headers. A value `"${NAME}"` or `"Scheme ${NAME}"` names an environment variable; any other
       value is a secret, which no workflow, journal or log contains.
+    - `structured`: how the schema of an answer is sent: in `"strict"` mode, with the mode `"json_object"` or in the
+      `"prompt"` alone; `"auto"` begins with the strictest that the schema allows, and learns what the endpoint takes.
     - `on_truncated`: if `max_tokens` cuts off a text, `"keep"` returns it and counts it as truncated, `"fail"` fails
       the item. An answer with a schema always fails, because it cannot be parsed.
     - `on_empty`: an answer without any text fails the item (`"fail"`; it may be re-asked), or is returned (`"keep"`).
@@ -218,6 +220,7 @@ class BatchConfig(RunConfig):
     system_prompt: str | None = None
     parameters: dict[str, object] = Field(default_factory=dict)
     headers: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
+    structured: Literal["auto", "strict", "json_object", "prompt"] = "auto"
     on_truncated: Literal["keep", "fail"] = "keep"
     on_empty: Literal["fail", "keep"] = "fail"
     fallbacks: tuple[str | dict[str, object], ...] = ()

@@ -79,6 +79,7 @@ class ModelOptions(EndpointLimits, total=False):
     system_prompt: str | None
     parameters: Mapping[str, object] | None
     headers: Mapping[str, str | SecretStr] | None
+    structured: Literal["auto", "strict", "json_object", "prompt"]
     on_truncated: Literal["keep", "fail"]
     on_empty: Literal["fail", "keep"]
     provider_options: Mapping[str, object]

@@ -11,6 +11,7 @@ from kaizen_batch.errors import (
     JournalError,
     KaizenBatchError,
     NotAttemptedError,
+    OutputError,
     StoppedError,
     as_batch_error,
 )
@@ -55,7 +56,7 @@ class Attempts:
 
     async def _repeat(self, item: Item, failed: Exception | None = None) -> Outputs:
         """Attempt after attempt on one endpoint; `failed` is how one ended that was made already."""
-        upstream, failure = item.upstream, None
+        upstream, failure, asked = item.upstream, None, item.request
         while True:
             try:
                 if failed is not None:
@@ -70,6 +71,8 @@ class Attempts:
             wait_s = self._wait_s(item, failure)
             if wait_s is None:
                 raise failure
+            if isinstance(failure, OutputError):
+                _reask(item, asked, failure)
             if wait_s > 0:
                 with item.release_slot():
                     await self._sleep(wait_s)
@@ -106,3 +109,11 @@ class Attempts:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._run.stopped.wait()
+
+
+def _reask(item: Item, asked: object, error: OutputError) -> None:
+    """Let the next call ask for another answer; it is made from what was asked at first, so that it does not grow."""
+    if item.completion is not None:
+        item.request = item.upstream.agent.reask(asked, item.completion, error)
+        if item.request is not asked:
+            item.body = None  # its size has changed

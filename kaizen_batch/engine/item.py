@@ -71,9 +71,9 @@ class Item(Struct, eq=False):
             raise cancelled("prepare") from None
 
     def parse(self, completion: Completion) -> Outputs:
-        """Read the outputs of a completion. Raises: what the agent raises, never a cancellation."""
+        """Read the outputs of a completion in a journal. Raises: what the agent raises, never a cancellation."""
         try:
-            outputs = self.upstream.agent.parse(self.request, completion)
+            outputs = self.upstream.agent.parse_stored(self.request, completion)
         except asyncio.CancelledError:
             raise cancelled("parse") from None
         return outputs if isinstance(outputs, dict) else _no_dict(outputs)

@@ -20,13 +20,14 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """A strict JSON schema for the answer; `name` is sent to the endpoint with it."""
+    """A JSON schema for the answer; `name` is sent to the endpoint with it, and `mode` says how it is sent."""
 
     name: str
     schema: dict[str, object]
+    mode: str = "auto"
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash((self.name, self.mode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,10 @@ class Provider(ABC):
     def batch_body(self, request: Request) -> bytes:
         """The request as a batch sends it: without what the endpoint was seen to refuse. Default: `body`."""
         return self.body(request)
+
+    def schema_ignored(self, model: str) -> bool:
+        """The model's answers ignore their schema; whether it is sent in another way from now on."""
+        return False
 
     def keeps_timeout(self, seconds: float | None) -> bool:
         """Whether the provider itself ends a call after so many seconds. Default: no, the engine does."""

@@ -58,7 +58,7 @@ class _Making:
         """A value that fits the schema."""
         inner = replace(self, depth=self.depth + 1)
         if "$ref" in schema:
-            return inner.value(self.root["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+            return inner.value(_named(schema["$ref"], self.root))
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -67,20 +67,65 @@ class _Making:
         if options:
             # Deep inside a recursive schema the last option ends the recursion: null, by pydantic's convention.
             return inner.value(options[-1 if self.depth > _MAX_DEPTH else 0])
-        if schema.get("type") == "object":
-            fields = schema.get("properties", {})
-            return {name: replace(inner, name=name).value(field) for name, field in fields.items()}
-        if schema.get("type") == "array":
+        if len(schema.get("allOf", ())) == 1:
+            return inner.value({**schema["allOf"][0], **{k: v for k, v in schema.items() if k != "allOf"}})
+        return self.typed(schema, inner)
+
+    def typed(self, schema: Schema, inner: "_Making") -> Any:
+        """A value of the schema's type, of the first of several."""
+        kind = schema.get("type", "object" if "properties" in schema else None)
+        schema = {**schema, "type": kind[0] if isinstance(kind, list) else kind}
+        if schema["type"] == "object":
+            return inner.object(schema)
+        if schema["type"] == "array":
             return inner.items(schema)
         return _scalar(schema, self.prompt, self.name)
 
-    def items(self, schema: Schema) -> list[object]:
+    def object(self, schema: Schema) -> Schema:
+        """An object with all of its properties; deep inside, with those that are required. A map has one entry."""
+        required = schema.get("required", ())
+        fields = {
+            name: field
+            for name, field in schema.get("properties", {}).items()
+            if name in required or self.depth <= _MAX_DEPTH
+        }
+        made = {name: replace(self, name=name).value(field) for name, field in fields.items()}
+        more = schema.get("additionalProperties")
+        if not fields and isinstance(more, dict) and self.depth <= _MAX_DEPTH:
+            names = schema.get("propertyNames")
+            made[str(self.value({"type": "string", **names})) if names else "name"] = self.value(more)
+        return made
+
+    def items(self, schema: Schema) -> list[Any]:
         """The items of an array: as few as the schema allows, but one where that ends."""
-        count = max(schema.get("minItems", 0), 0 if self.depth > _MAX_DEPTH + 1 else 1)
-        return [self.value(schema.get("items", {}))] * count if count else []
+        first = [self.value(each) for each in schema.get("prefixItems", ())]
+        least = 0 if self.depth > _MAX_DEPTH + 1 or first else 1
+        count = max(schema.get("minItems", 0) - len(first), least)
+        kind = schema.get("items")
+        if not count or not isinstance(kind, dict):
+            return first
+        made = [replace(self, prompt=f"{self.prompt} {n}" if n else self.prompt).value(kind) for n in range(count)]
+        return [*first, *made]
+
+
+def _named(reference: str, root: Schema) -> Schema:
+    found: Any = root
+    for name in reference.removeprefix("#").strip("/").split("/"):
+        found = found[name] if name else found
+    return dict(found)
+
+
+_HINT = re.compile(r"\b(format|minLength|maxLength): ([\w-]+)")
+
+
+def _hinted(schema: Schema) -> Schema:
+    """A schema with the conditions that its description tells: "a link (format: uri, maxLength: 40)"."""
+    hints = dict(_HINT.findall(str(schema.get("description", ""))))
+    return {**{name: int(value) if value.isdecimal() else value for name, value in hints.items()}, **schema}
 
 
 def _scalar(schema: Schema, prompt: str, name: str) -> object:
+    schema = _hinted(schema)
     kind = schema.get("type")
     if kind in ("number", "integer"):
         return _number(schema, prompt + name, whole=kind == "integer")
@@ -113,6 +158,10 @@ def _number(schema: Schema, seed: str, *, whole: bool) -> float:
     high = high if high is not None else low + span
     # In the upper half, away from the ends, so that exclusive bounds hold too.
     value = low + (high - low) * (0.55 + 0.4 * _share(seed))
+    step = schema.get("multipleOf")
+    if step:
+        multiple: float = math.floor(value / step) * step
+        return multiple
     if whole:
         highest = math.ceil(high) - 1 if "exclusiveMaximum" in schema else math.floor(high)
         lowest = math.floor(low) + 1 if "exclusiveMinimum" in schema else math.ceil(low)

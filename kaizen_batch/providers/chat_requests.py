@@ -4,7 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from kaizen_batch.providers.base import OutputSchema, Parameters, Request, keep_encoded, to_json
+from kaizen_batch.providers.base import Message, OutputSchema, Parameters, Request, keep_encoded, to_json
+from kaizen_batch.schemas import NotStrictError, schema_text, strict_form, with_system
 
 # These models refuse `max_tokens`, and any temperature but their default, with a 400. Knowing this saves a first
 # wave of refused calls. Other models that refuse them are learned from their first refusal. Gateways put the name of a
@@ -14,10 +15,18 @@ LENGTHS = ("max_tokens", "max_completion_tokens")
 """The names of the limit on an answer's length; a model takes one of them or both."""
 
 
+RUNGS = ("strict", "schema", "json_object", "prompt")
+"""How a schema is sent, from the best to what every endpoint takes; see `structured`."""
+
+
 class Dialect(NamedTuple):
-    """How one model at one endpoint takes requests, as far as its refusals have told."""
+    """How one model at one endpoint takes requests, as far as its refusals have told.
+
+    `refused` are fields; `rung` is the first of RUNGS that it may take.
+    """
 
     refused: frozenset[str] = frozenset()
+    rung: int = 0
 
 
 STANDARD = Dialect()
@@ -40,7 +49,8 @@ def body_in(dialect: Dialect, request: Request) -> bytes:
     """The request's JSON as a model takes it. Raises: UnicodeEncodeError."""
     shared = request.model, request.output, request.parameters, request.asked
     before, after = _around_messages(shared, request.temperature, request.max_tokens, dialect)
-    return b"%b%b%b" % (before, to_json(request.messages), after)
+    messages = request.messages if request.output is None else _with_schema(request.messages, request.output, dialect)
+    return b"%b%b%b" % (before, to_json(messages), after)
 
 
 _Shared = tuple[str, OutputSchema | None, Parameters | None, bool]
@@ -69,10 +79,48 @@ def payload_of(request: Request, dialect: Dialect = STANDARD) -> dict[str, objec
     if request.parameters is not None:
         payload.update(request.parameters.values)
     if request.output is not None:
-        schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
-        payload["response_format"] = {"type": "json_schema", "json_schema": schema}
+        payload.update(_response_format(request.output, dialect))
     payload["stream"] = False  # some gateways stream unless told not to; it is no part of a request's key
     return payload
+
+
+def rung_of(output: OutputSchema, dialect: Dialect) -> str:
+    """How the schema of an answer is sent to a model."""
+    if output.mode != "auto":
+        return output.mode
+    rung = RUNGS[dialect.rung]
+    return "schema" if rung == "strict" and _strict_of(output) is None else rung
+
+
+@lru_cache(maxsize=256)
+def _strict_of(output: OutputSchema) -> dict[str, object] | None:
+    try:
+        return strict_form(output.schema).schema
+    except NotStrictError:
+        return None
+
+
+def _response_format(output: OutputSchema, dialect: Dialect) -> dict[str, object]:
+    rung = rung_of(output, dialect)
+    if rung == "prompt":
+        return {}
+    if rung == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    strict = _strict_of(output) if rung == "strict" else None
+    schema = {"name": output.name, "strict": strict is not None, "schema": strict or output.schema}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _with_schema(messages: list[Message], output: OutputSchema, dialect: Dialect) -> list[Message]:
+    """The messages, with the schema in the system message where it is not sent as a field."""
+    if rung_of(output, dialect) in ("strict", "schema"):
+        return messages
+    return with_system(messages, _schema_text(output))
+
+
+@lru_cache(maxsize=256)
+def _schema_text(output: OutputSchema) -> str:
+    return schema_text(output.schema)
 
 
 @lru_cache(maxsize=256)

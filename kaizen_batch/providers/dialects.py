@@ -8,10 +8,11 @@ with an error that names it. The limit on an answer's length has two names: the 
 import logging
 
 from kaizen_batch.errors import BadRequestError, ProviderError, UnsupportedParameterError
-from kaizen_batch.providers.chat_requests import LENGTHS, STANDARD, Dialect
+from kaizen_batch.providers.base import Request
+from kaizen_batch.providers.chat_requests import LENGTHS, RUNGS, STANDARD, Dialect
 from kaizen_batch.providers.chat_responses import HttpResponse, error_body, json_of
 from kaizen_batch.providers.error_responses import error_from_response
-from kaizen_batch.providers.refusals import refused_field
+from kaizen_batch.providers.refusals import refused_field, refuses_schema, says_schema_is_wrong
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -29,30 +30,69 @@ class Dialects:
         """How a model takes requests; None if it has refused nothing."""
         return self._known.get(model)
 
-    def learn(self, response: HttpResponse, sent: bytes, *, asked: bool, secret: str) -> None:
-        """Learn from a refusal; `asked` says that the user asked for the temperature that was sent.
+    def learn(self, response: HttpResponse, sent: bytes, asked: Request | None, secret: str) -> None:
+        """Learn from a refusal; `asked` is the request, where the user has chosen how it is sent.
 
-        Raises: UnsupportedParameterError to send the call again without the field, BadRequestError for a field that the
+        Raises: UnsupportedParameterError to send the call again in another way, BadRequestError for a field that the
         user asked for. Returns if the response refuses no field.
         """
-        body, request = error_body(response.body), json_of(sent)
-        name = refused_field(body, [name for name in request if name not in _ALWAYS_SENT])
+        body, sent_body = error_body(response.body), json_of(sent)
+        name = _refused(body, sent_body, asked)
         if name is None:
             return
-        model = str(request["model"])
-        refused = (self._known.get(model) or STANDARD).refused
-        other = LENGTHS[name == LENGTHS[0]] if name in LENGTHS else None
-        may_drop = name == "temperature" and not asked
-        if (may_drop or other is not None) and other not in refused:
-            self._refuse(model, refused | {name})
-            raise UnsupportedParameterError(f"the model refused {name!r}", status=response.status)
-        raise _of_the_user(name, error_from_response(response.status, body, response.headers, secret=secret))
+        model = str(sent_body["model"])
+        known = self._known.get(model) or STANDARD
+        if name == "response_format":
+            learned = _lower(known, sent_body[name], body) if asked is not None and _may_change(asked) else None
+        else:
+            learned = self._without(name, known, asked)
+        if learned is None:
+            raise _of_the_user(name, error_from_response(response.status, body, response.headers, secret=secret))
+        self._know(model, learned)
+        raise UnsupportedParameterError(f"the model refused {name!r}", status=response.status)
 
-    def _refuse(self, model: str, refused: frozenset[str]) -> None:
-        new = sorted(refused - (self._known.get(model) or STANDARD).refused)
-        if new:
-            self._known[model] = Dialect(refused)
-            logger.info("model %s refuses %s; it is no longer sent", model, ", ".join(new))
+    def _without(self, name: str, known: Dialect, asked: Request | None) -> Dialect | None:
+        """The dialect without a field, if it is not one that the user asked for."""
+        other = LENGTHS[name == LENGTHS[0]] if name in LENGTHS else None
+        may_drop = name == "temperature" and (asked is None or not asked.asked)
+        return (
+            known._replace(refused=known.refused | {name}) if may_drop or other not in (None, *known.refused) else None
+        )
+
+    def schema_ignored(self, model: str) -> bool:
+        """Put the schema into the prompt from now on; whether it was not there already."""
+        known = self._known.get(model) or STANDARD
+        self._know(model, known._replace(rung=len(RUNGS) - 1))
+        return known.rung < len(RUNGS) - 1
+
+    def _know(self, model: str, learned: Dialect) -> None:
+        known = self._known.get(model) or STANDARD
+        if learned != known:
+            self._known[model] = learned
+            new = ", ".join(sorted(learned.refused - known.refused)) or "the way in which the schema is sent"
+            logger.info("model %s refuses %s; it is no longer sent so", model, new)
+
+
+def _refused(body: object, sent: dict[str, object], asked: Request | None) -> str | None:
+    """The field that is refused; one that carries the schema may be named in many ways."""
+    if asked is not None and asked.output is not None and "response_format" in sent and refuses_schema(body):
+        return "response_format"
+    return refused_field(body, [name for name in sent if name not in _ALWAYS_SENT])
+
+
+def _may_change(asked: Request) -> bool:
+    """Whether the way in which the schema is sent was left to us."""
+    return asked.output is not None and asked.output.mode == "auto"
+
+
+def _lower(known: Dialect, sent: object, body: object) -> Dialect:
+    """The dialect with the rung after the one on which a schema was sent, by what the refusal says."""
+    schema = sent.get("json_schema") if isinstance(sent, dict) else None
+    if not isinstance(schema, dict):
+        rung = "prompt"
+    else:
+        rung = "schema" if schema.get("strict") and says_schema_is_wrong(body) else "json_object"
+    return known._replace(rung=max(known.rung, RUNGS.index(rung)))
 
 
 def _of_the_user(name: str, error: ProviderError) -> BadRequestError:
@@ -60,6 +100,8 @@ def _of_the_user(name: str, error: ProviderError) -> BadRequestError:
     fix = "set temperature=None" if name == "temperature" else "leave it out of parameters"
     if name in LENGTHS:
         fix = "set max_tokens=None"
+    if name == "response_format":
+        fix = 'set structured="auto"'
     return BadRequestError(
         f"{error.message}; the model refuses {name!r}, which was asked for: {fix}", code=_CODE, status=error.status
     )

@@ -158,7 +158,8 @@ class OpenAIProvider(Provider, HasBatches):
             body = body_of(request) if dialect is None else body_in(dialect, request)
         except UnicodeEncodeError as error:
             raise BadRequestError(f"the prompt is not valid Unicode: {error.reason}", code="invalid_text") from None
-        return client.transport.post(body, partial(self._read, request) if request.asked else self._read_plain)
+        plain = request.output is None and not request.asked
+        return client.transport.post(body, self._read_plain if plain else partial(self._read, request))
 
     async def _complete_once(self, request: Request) -> Completion:
         async with self.session():
@@ -169,7 +170,7 @@ class OpenAIProvider(Provider, HasBatches):
 
     def _read(self, request: Request | None, response: HttpResponse, sent: bytes) -> Completion:
         if response.status in (400, 422):
-            self._dialects.learn(response, sent, asked=request is not None, secret=self._secret)
+            self._dialects.learn(response, sent, request, self._secret)
         return read_response(response, self._secret)
 
     @property
@@ -207,6 +208,10 @@ class OpenAIProvider(Provider, HasBatches):
     def price(self, model: str) -> Price | None:
         """The model's list price."""
         return price_of(model, self._base_url)
+
+    def schema_ignored(self, model: str) -> bool:
+        """Put the schema into the prompt, if it is not there already."""
+        return self._dialects.schema_ignored(model)
 
     def price_in(self, model: str, mode: str) -> Price | None:
         """The model's list price at a service tier, or in a batch."""

@@ -39,6 +39,28 @@ def refused_field(body: object, names: Collection[str]) -> str | None:
     return next((name for name in sorted(names, key=len, reverse=True) if says_no(text, name)), None)
 
 
+_SCHEMA = re.compile(
+    r"response[ _]?format|json[ _]?schema|response[ _]?schema|structured[ _]outputs?|output[ _](?:config|schema|format)"
+    r"|guided[ _]|grammar",
+    re.IGNORECASE,
+)
+_WRONG_SCHEMA = re.compile(
+    r"invalid (?:json )?schema|strict|permitted|additionalproperties|required|keyword|\$ref|too (?:deep|many|complex)",
+    re.IGNORECASE,
+)
+
+
+def refuses_schema(body: object) -> bool:
+    """Whether an error body refuses the schema of the answer, or the way in which it was sent."""
+    param = str(_error_of(body).get("param") or "")
+    return _SCHEMA.search(f"{param} {read_server_message(body).text[:1000]}") is not None
+
+
+def says_schema_is_wrong(body: object) -> bool:
+    """Whether a refusal is about the schema itself, so that it may be taken in another mode."""
+    return _WRONG_SCHEMA.search(read_server_message(body).text[:1000]) is not None
+
+
 def says_no(text: str, name: str) -> bool:
     """Whether a text says of a field that it is not taken."""
     return _pattern(name).search(text[:1000]) is not None

@@ -22,6 +22,7 @@ from kaizen_batch.simulator.batch_endpoint import BatchEndpoint, as_response
 from kaizen_batch.simulator.faults import FaultInjector, slowdown
 from kaizen_batch.simulator.ledger import Entry, Ledger
 from kaizen_batch.simulator.settings import TORN, Reply, Settings, error_reply
+from kaizen_batch.simulator.structured import format_refusal
 from kaizen_batch.simulator.windows import RateLimits, milliseconds
 
 _REFUSING = re.compile(r"(?:.*/)?(?:ft:)?(o1|o3|o4|gpt-5|strict-)")
@@ -114,7 +115,7 @@ class Endpoint:
         self.ledger.enter()
         at = self._loop.time()
         try:
-            call = read_call(request.body, at)
+            call = read_call(request.body, at, self._settings)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             call = Call({}, at, _UNREAD_SHA256, "", "", 0, 0)
             reply: Reply | None = error_reply(400, "invalid_request", f"not a chat request: {error!r}")
@@ -134,13 +135,16 @@ class Endpoint:
             return TORN if self.down_mode == "torn" else error_reply(500, "server_error", "The server is down")
         return (
             self._wrong_key(request)
-            or _unsupported(call.body)
-            or self._no_flex(call)
+            or self._not_taken(call)
             or self._exhausted()
             or self._overloaded()
             or self._fault(call)
             or self._throttled(call)
         )
+
+    def _not_taken(self, call: Call) -> Reply | None:
+        """The refusal of a field of the request."""
+        return _unsupported(call.body) or format_refusal(call.body, self._settings.structured) or self._no_flex(call)
 
     def _wrong_key(self, request: Request) -> Reply | None:
         wanted = self._settings.api_key

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+_WORDS = {"structured": ("all", "json_object", "none", "ignored"), "think": ("", "inline", "field")}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -60,6 +62,9 @@ class Settings:
     - `batch_rate_lost_create`: share of creations whose response is lost.
 
     Other:
+    - `structured`: what `response_format` may be: "all" (with the rules of strict mode), "json_object", "none", or
+      "ignored".
+    - `think`: answers come with reasoning, as "<think>" in the text ("inline") or in "reasoning_content" ("field").
     - `flex`: requests with the service tier flex are accepted.
     - `retry_after_s`: seconds that a throttled client is asked to wait.
     - `torn_before_billing`: a torn call is not billed.
@@ -111,6 +116,8 @@ class Settings:
     batch_rate_null_output: float = 0.0
     batch_rate_lost_upload: float = 0.0
     batch_rate_lost_create: float = 0.0
+    structured: str = "all"
+    think: str = ""
     flex: bool = True
     retry_after_s: float = 0.05
     torn_before_billing: bool = True
@@ -127,6 +134,12 @@ class Settings:
             raise ValueError(f"the rates must not add up to more than 1; given: {self.rates()}")
         if 0 in (self.window_s, self.batch_s, self.knee):
             raise ValueError("window_s, batch_s and knee must be above 0")
+        if self.structured not in ("all", "json_object", "none", "ignored"):
+            raise ValueError(
+                f'structured must be "all", "json_object", "none" or "ignored"; given: {self.structured!r}'
+            )
+        if self.think not in ("", "inline", "field"):
+            raise ValueError(f'think must be "", "inline" or "field"; given: {self.think!r}')
         self._check_batches()
         self._check_times()
 

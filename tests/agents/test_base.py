@@ -8,7 +8,7 @@ import pytest
 
 from kaizen_batch.agents import Agent, AgentWrapper, create_agent
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import InputError
+from kaizen_batch.errors import InputError, InvalidOutputError
 from kaizen_batch.providers import Completion
 
 
@@ -70,6 +70,8 @@ async def test_a_wrapper_has_every_member_of_the_agent_it_wraps() -> None:
         "max_output": (request,),
         "keeps_timeout": (1.0,),
         "parse": (request, Completion(text="x")),
+        "parse_stored": (request, Completion(text="x")),
+        "reask": (request, Completion(text="x"), InvalidOutputError("no")),
     }
     for name in public_members():
         ours, theirs = getattr(wrapper, name), getattr(agent, name)

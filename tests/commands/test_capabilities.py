@@ -9,9 +9,10 @@ from kaizen_batch.commands.capabilities import warnings_of
 @pytest.mark.parametrize(
     ("options", "schema", "warning"),
     [
-        ({"model": "gpt-3.5-turbo"}, True, "does not support JSON schemas"),
-        ({"model": "gpt-4"}, True, "does not support JSON schemas"),
-        ({"model": "gpt-4-turbo"}, True, "does not support JSON schemas"),
+        ({"model": "gpt-3.5-turbo"}, True, None),
+        ({"model": "gpt-3.5-turbo", "structured": "strict"}, True, "does not support JSON schemas"),
+        ({"model": "gpt-4", "structured": "strict"}, True, "does not support JSON schemas"),
+        ({"model": "gpt-4-turbo", "structured": "strict"}, True, "does not support JSON schemas"),
         ({"model": "gpt-3.5-turbo"}, False, None),
         ({"model": "gpt-4o-mini"}, True, None),
         ({"model": "gpt-4.1-mini"}, True, None),

@@ -21,6 +21,7 @@ def option(command: click.Command, name: str) -> click.Option:
         ("timeout", "timeout_s"),
         ("grace", "grace_s"),
         ("on_error", "on_error"),
+        ("structured", "structured"),
         ("on_truncated", "on_truncated"),
         ("on_empty", "on_empty"),
         ("provider", "llm_provider"),

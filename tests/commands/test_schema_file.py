@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaizen_batch import ConfigError, InvalidOutputError
-from kaizen_batch.commands.schema_file import model_of, read_schema
+from kaizen_batch import ConfigError, InvalidOutputError, SignatureError
+from kaizen_batch.commands.schema_file import model_of, read_schema, signature_of
 from kaizen_batch.signature import as_signature
 
 LABELS = {
@@ -110,23 +110,15 @@ def test_any_flat_schema_takes_its_own_answers(kinds: dict[str, str]) -> None:
         ({"properties": {"a": {"type": "strng"}}}, "at 'a': unknown type 'strng': did you mean 'string'?"),
         ({"properties": {"a": {}}}, "at 'a': unknown type None"),
         ({"properties": {"a": "string"}}, "at 'a': a schema is an object such as"),
-        ({"properties": {"a": {"type": "string", "format": "date"}}}, "at 'a': 'format' is not supported"),
         ({"properties": {"a": {"type": "string", "maxlength": 3}}}, "did you mean 'maxLength'?"),
         ({"properties": {"a": {"type": "object"}}}, "at 'a': an object needs properties"),
         ({"properties": {"a": {"type": "array"}}}, "at 'a[]': a schema is an object such as"),
-        ({"properties": {"a": {"enum": [1.5]}}}, "at 'a': enum is a list of texts"),
         ({"properties": {"a": {"enum": []}}}, "at 'a': enum is a list of texts"),
         ({"properties": {"a": {"anyOf": []}}}, "at 'a': a choice of types needs at least one"),
         ({"properties": {"a": {"$ref": "#/$defs/B"}}}, "at 'a': $ref '#/$defs/B' does not exist"),
         ({"properties": {"_a": {"type": "string"}}}, "at '_a': a name cannot begin with an underscore"),
         ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "required names 'b', which is not a property"),
-        (
-            {
-                "properties": {"a": {"$ref": "#/$defs/B"}},
-                "$defs": {"B": {"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}}},
-            },
-            "at 'a.b': $ref '#/$defs/B' refers to itself",
-        ),
+        ({"properties": {"a": {"type": "string", "pattern": "("}}}, "'(' is not a regular expression"),
     ],
 )
 def test_what_is_not_supported_is_named_with_its_place(schema: Any, message: str) -> None:
@@ -152,3 +144,72 @@ def test_the_name_that_goes_to_the_endpoint_is_that_of_the_file(tmp_path: Path) 
     path = tmp_path / "ticket-labels.v2.json"
     path.write_text(json.dumps(LABELS), encoding="utf-8")
     assert read_schema(path).__name__ == "ticket_labels"
+
+
+RARE: dict[str, Any] = {
+    "type": "object",
+    "description": "Describe it.",
+    "properties": {
+        "day": {"type": "string", "format": "date"},
+        "pet": {"oneOf": [{"type": "string", "maxLength": 3}, {"type": "integer"}]},
+        "tree": {"$ref": "#/$defs/Tree"},
+        "size": {"enum": [0.5, 1.5]},
+        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["day", "tree"],
+    "$defs": {
+        "Tree": {
+            "type": "object",
+            "properties": {"label": {"type": "string"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
+            "required": ["label"],
+        }
+    },
+}
+TREE = {"label": "a", "kids": [{"label": "b", "kids": []}]}
+
+
+def test_any_valid_schema_is_taken_as_it_is() -> None:
+    signature = signature_of(RARE)
+    assert signature.instructions == "Describe it." and list(signature.inputs) == ["prompt"]
+    answer = {"day": "2026-01-31", "tree": TREE, "size": 0.5, "tags": {"x": "y"}}
+    assert signature.parse(json.dumps(answer)) == {"pet": None, **answer}
+    strict = {**answer, "pet": None, "tags": [{"key": "x", "value": "y"}]}
+    assert signature.parse(json.dumps(strict)) == {"pet": None, **answer}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"day": "soon"}, {"pet": True}, {"pet": "long word"}, {"tree": {"kids": []}}, {"size": 0.7}, {"tags": {"x": 1}}],
+)
+def test_its_conditions_hold(change: dict[str, Any]) -> None:
+    answer = {"day": "2026-01-31", "tree": TREE, **change}
+    with pytest.raises(InvalidOutputError):
+        signature_of(RARE).parse(json.dumps(answer))
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"properties": {"a": {"format": "date", "maxlength": 3}}}, "at 'a': 'maxlength' is no word of JSON schema"),
+        ({"properties": {"a": {"oneOf": [{"properties": {}, "required": ["b"]}]}}}, "required names 'b'"),
+        ({"properties": {"a": {"oneOf": [{"type": "strng"}]}}}, "no valid JSON schema"),
+        ({"properties": {"_a": {"oneOf": [{"type": "string"}]}}}, "cannot begin with an underscore"),
+        ({"properties": {"status": {"oneOf": [{"type": "string"}]}}}, "reserved"),
+    ],
+)
+def test_mistakes_in_such_a_schema_are_named(schema: Any, said: str) -> None:
+    with pytest.raises((ConfigError, SignatureError)) as raised:
+        signature_of(schema)
+    assert said in str(raised.value)
+
+
+def test_look_around_is_allowed_in_a_pattern() -> None:
+    signature = signature_of({"properties": {"a": {"type": "string", "pattern": "^(?!x).*$"}, "b": {"type": "null"}}})
+    assert signature.parse('{"a": "y", "b": null}') == {"a": "y", "b": None}
+    with pytest.raises(InvalidOutputError):
+        signature.parse('{"a": "xy", "b": null}')
+
+
+def test_one_text_in_a_file_is_json_like_any_other() -> None:
+    signature = signature_of({"properties": {"a": {"type": "string"}}})
+    assert not signature.is_text() and signature.parse('{"a": "x"}') == {"a": "x"}

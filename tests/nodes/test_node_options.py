@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "headers": {"X-Tenant": "${TENANT}"},
     "fallbacks": ("larger", {"model": "largest", "max_tokens": 300}),
     "provider_options": {"latency_s": 0.0, "own": (1, Path("x"))},
+    "structured": "prompt",
     "on_truncated": "fail",
     "on_empty": "keep",
     "max_concurrent": 3,

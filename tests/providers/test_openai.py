@@ -381,11 +381,19 @@ async def test_a_prompt_that_is_no_unicode_fails_alone(simulator: Simulator) -> 
 # Re-asks, time-outs.
 
 
-async def test_an_unfit_answer_is_asked_again_with_the_same_body(simulator: Simulator) -> None:
-    simulator.reply_with(chat('{"team": "nobody", "confidence": 3}'))
-    done = await run(simulator, [{"text": "tech"}], Triage, max_reasks=1)
-    assert (done.results[0]["status"], done.results[0]["attempts"]) == ("ok", 2)
-    assert simulator.bodies[0] == simulator.bodies[1]
+async def test_a_reask_has_the_last_answer_and_one_line_and_does_not_grow(simulator: Simulator) -> None:
+    unfit = ['{"team": "nobody", "confidence": 3}', '{"team": "tech"}', "no idea"]
+    simulator.reply_with(*map(chat, unfit))
+    done = await run(simulator, [{"text": "tech"}], Triage, max_reasks=3)
+    assert (done.results[0]["status"], done.results[0]["attempts"]) == ("ok", 4)
+    asked = [body["messages"] for body in simulator.bodies]
+    for answer, messages in zip(unfit, asked[1:], strict=True):
+        assert messages[:-2] == asked[0]
+        assert messages[-2] == {"role": "assistant", "content": answer}
+        assert messages[-1]["role"] == "user" and "\n" not in messages[-1]["content"]
+    assert "team: the value is not one of" in asked[1][-1]["content"]
+    assert "confidence: it is missing" in asked[2][-1]["content"]
+    assert "it is not JSON" in asked[3][-1]["content"]
 
 
 async def test_an_answer_that_stays_unfit_fails_and_keeps_its_text(simulator: Simulator) -> None:
