@@ -1,6 +1,5 @@
 """ModelAgent: a language model behind a signature."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from kaizen_batch.agents.base import Agent
 from kaizen_batch.agents.function import AgentLike, as_agent
+from kaizen_batch.agents.structured import IgnoredSchema, output_of
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
 from kaizen_batch.errors import (
     ConfigError,
@@ -17,7 +17,6 @@ from kaizen_batch.errors import (
     InvalidOutputError,
     OutputError,
     RefusedOutputError,
-    SignatureError,
     TruncatedOutputError,
 )
 from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
@@ -35,10 +34,6 @@ from kaizen_batch.providers.batch import BatchApi, HasBatches
 from kaizen_batch.schemas import has_json
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 from kaizen_batch.texts.terminal import printable
-
-logger: logging.Logger = logging.getLogger(__name__)
-
-_NOT_BY_CHANCE = 10  # answers in a row
 
 
 class ModelAgent(Agent):
@@ -61,8 +56,8 @@ class ModelAgent(Agent):
         self.price: Price | None = config.price or _list_price(provider, config)
         self.replicas: list[ModelAgent] = []
         self.fallbacks: list[ModelAgent] = []
-        self._output = _output_of(signature, config)
-        self._unread = _IgnoredSchema(self)
+        self._output = output_of(signature, config)
+        self._unread = IgnoredSchema(provider, config)
         parameters = Parameters.of(config.parameters) if config.parameters else None
         asked = "temperature" in config.model_fields_set
         self._before = config.model, config.temperature, config.max_tokens
@@ -191,43 +186,6 @@ class ModelAgent(Agent):
             raise error if request.output is None else self._unread.judged(error, text)
 
 
-class _IgnoredSchema:
-    """Notices a model whose answers are never JSON although a schema was sent: it ignores the schema.
-
-    After ten such answers in a row this is logged, the errors say it, and in the mode "auto" the schema goes into the
-    prompt; then it is counted again.
-    """
-
-    def __init__(self, agent: "ModelAgent") -> None:
-        self._agent = agent
-        self._in_a_row = 0
-        self._finding = ""
-
-    def obeyed(self) -> None:
-        """An answer fits."""
-        self._in_a_row, self._finding = 0, ""
-
-    def judged(self, error: OutputError, text: str) -> OutputError:
-        """The error of an answer that does not fit, with what is known of the endpoint."""
-        if not text.strip() or has_json(text):
-            self._in_a_row = 0
-            return error
-        self._in_a_row += 1
-        if self._in_a_row == _NOT_BY_CHANCE:
-            self._notice()
-        return type(error)(f"{error.message}: {self._finding}", code=error.code) if self._finding else error
-
-    def _notice(self) -> None:
-        agent, self._in_a_row = self._agent, 0
-        auto = agent.config.structured == "auto"
-        changed = auto and agent.provider.schema_ignored(agent.config.model)
-        what = "the schema is in the prompt from now on" if changed else "choose a model that supports JSON schemas"
-        self._finding = (
-            f"{_NOT_BY_CHANCE} answers in a row were no JSON, so {agent.name} seems to ignore the schema; {what}"
-        )
-        logger.warning("%s: %s", agent.endpoint, self._finding)
-
-
 def _why_truncated(request: Request, text: str) -> str:
     limit = f"max_tokens={request.max_tokens}" if request.max_tokens else "the model's limit"
     if request.output is not None and text and not has_json(text):
@@ -242,19 +200,6 @@ def _why_empty(completion: Completion) -> str:
     if completion.finish_reason == "tool_calls":
         return "the answer has no text, only tool calls"
     return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"
-
-
-def _output_of(signature: type[Signature], config: BatchConfig) -> OutputSchema | None:
-    """The schema that is sent. Raises: SignatureError for one that cannot be sent as the config says."""
-    schema = signature.answer_schema()
-    if schema is None:
-        return None
-    if config.structured == "strict" and schema.why_not_strict is not None:
-        raise SignatureError(
-            f'{signature.__name__}: structured="strict" is not possible for this schema, because '
-            f'{schema.why_not_strict}; use structured="auto"'
-        )
-    return OutputSchema(signature.__name__, schema.own, config.structured)
 
 
 @lru_cache(maxsize=256)

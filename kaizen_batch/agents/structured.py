@@ -1,0 +1,61 @@
+"""The schema of a model's answers: how it is sent, and whether the model follows it."""
+
+import logging
+
+from kaizen_batch.config import BatchConfig
+from kaizen_batch.errors import OutputError, SignatureError
+from kaizen_batch.providers import OutputSchema, Provider
+from kaizen_batch.schemas import has_json
+from kaizen_batch.signature import Signature
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_NOT_BY_CHANCE = 10  # answers in a row
+
+
+def output_of(signature: type[Signature], config: BatchConfig) -> OutputSchema | None:
+    """The schema that is sent. Raises: SignatureError for one that cannot be sent as the config says."""
+    schema = signature.answer_schema()
+    if schema is None:
+        return None
+    if config.structured == "strict" and schema.why_not_strict is not None:
+        raise SignatureError(
+            f'{signature.__name__}: structured="strict" is not possible for this schema, because '
+            f'{schema.why_not_strict}; use structured="auto"'
+        )
+    return OutputSchema(signature.__name__, schema.own, config.structured)
+
+
+class IgnoredSchema:
+    """Notices a model whose answers are never JSON although a schema was sent: it ignores the schema.
+
+    After ten such answers in a row this is logged, the errors say it, and in the mode "auto" the schema goes into the
+    prompt; then it is counted again.
+    """
+
+    def __init__(self, provider: Provider, config: BatchConfig) -> None:
+        self._provider = provider
+        self._config = config
+        self._in_a_row = 0
+        self._finding = ""
+
+    def obeyed(self) -> None:
+        """An answer fits."""
+        self._in_a_row, self._finding = 0, ""
+
+    def judged(self, error: OutputError, text: str) -> OutputError:
+        """The error of an answer that does not fit, with what is known of the endpoint."""
+        if not text.strip() or has_json(text):
+            self._in_a_row = 0
+            return error
+        self._in_a_row += 1
+        if self._in_a_row == _NOT_BY_CHANCE:
+            self._notice()
+        return type(error)(f"{error.message}: {self._finding}", code=error.code) if self._finding else error
+
+    def _notice(self) -> None:
+        self._in_a_row, model = 0, self._config.model
+        changed = self._config.structured == "auto" and self._provider.schema_ignored(model)
+        fix = "the schema is in the prompt from now on" if changed else "choose a model that supports JSON schemas"
+        self._finding = f"{_NOT_BY_CHANCE} answers in a row were no JSON: {model} seems to ignore the schema; {fix}"
+        logger.warning("%s: %s", self._provider.endpoint, self._finding)
