@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kaizen_batch.agents import Agent, AgentWrapper, create_agent
-from kaizen_batch.config import BatchConfig
+from kaizen_batch.config import BatchConfig, BatchSettings
 from kaizen_batch.errors import InputError, InvalidOutputError
 from kaizen_batch.providers import Completion
 
@@ -71,13 +71,15 @@ async def test_a_wrapper_has_every_member_of_the_agent_it_wraps() -> None:
         "keeps_timeout": (1.0,),
         "parse": (request, Completion(text="x")),
         "parse_stored": (request, Completion(text="x")),
+        "batch_body": (request,),
+        "batches": (BatchSettings(),),
         "reask": (request, Completion(text="x"), InvalidOutputError("no")),
     }
     for name in public_members():
         ours, theirs = getattr(wrapper, name), getattr(agent, name)
         if name in arguments:
             assert ours(*arguments[name]) == theirs(*arguments[name]), name
-        elif name not in ("complete", "session", "release_idle"):
+        elif name not in ("complete", "session", "release_idle", "in_mode"):
             assert ours == theirs, name
 
 
