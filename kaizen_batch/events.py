@@ -78,7 +78,8 @@ class BatchProgress:
     `from_journal` counts those that needed no call. `in_flight` of at most `limit` calls are under way; `calls` were
     sent, and `throttles` refused for being too fast. `cost_usd` is None where the price is unknown. `waiting_for` says
     what holds the next call back, such as "the token window, 12 s", and is None if nothing does. `oldest_call_s` is the
-    age of the call that has been in flight longest, in seconds, and `oldest_item` the index of its item.
+    age of the call that has been in flight longest, in seconds, `oldest_item` the index of its item, and `oldest_row`
+    the name of its row, where rows of a file have names.
     """
 
     done: int
@@ -97,6 +98,7 @@ class BatchProgress:
     waiting_for: str | None = None
     oldest_call_s: float | None = None
     oldest_item: int | None = None
+    oldest_row: str | None = None
 
     @property
     def items_per_s(self) -> float:

@@ -90,8 +90,8 @@ class LatencyHistogram:
         return 0.0
 
 
-CallInFlight = tuple[int, float, asyncio.Task[Any] | None]
-"""The index of the item, when the time of the call is over, on the loop's clock, and the task that carries the item."""
+CallInFlight = tuple[int, float, asyncio.Task[Any] | None, Any]
+"""The item's index, when the time of the call is over on the loop's clock, the item's task, and its inputs."""
 
 
 class RunMetrics:

@@ -175,9 +175,7 @@ class _Run:
 
 
 def _named(error: KaizenBatchError) -> str:
-    """The message, with the row as people count it."""
-    if isinstance(error, BatchError):
-        return in_flags(error.message.replace(f"item {error.index} failed", f"row {error.index + 1} failed", 1))
+    """The message, with the flags of the command line."""
     return in_flags(error.message)
 
 

@@ -141,7 +141,7 @@ class Calls:
         if ends_at < self._alarm.at:
             self._alarm.set(ends_at)
         metrics.calls += 1
-        metrics.calls_in_flight[reservation] = item.index, ends_at, item.task
+        metrics.calls_in_flight[reservation] = item.index, ends_at, item.task, item.inputs
         try:
             completion = await upstream.agent.complete(item.request)
             ended_at = clock()
@@ -165,7 +165,7 @@ class Calls:
     def _look(self, now: float) -> float:
         """Cancel the calls whose time is over; the moment at which the next one's is."""
         next_at = math.inf
-        for reservation, (_, ends_at, task) in tuple(self._metrics.calls_in_flight.items()):
+        for reservation, (_, ends_at, task, _) in tuple(self._metrics.calls_in_flight.items()):
             if now < min(ends_at, self._cut_at):
                 next_at = min(next_at, ends_at)
             elif reservation not in self._late and (task := self._hedges.get(reservation, task)) is not None:

@@ -12,6 +12,9 @@ from kaizen_batch.errors import AgentError, BatchError, JournalError, KaizenBatc
 from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry, JournalWriter
 from kaizen_batch.results import NOT_ATTEMPTED, ItemError, ItemResult, Outputs
+from kaizen_batch.texts.terminal import one_line
+
+_LONGEST_NAME = 80
 
 
 class Outcomes:
@@ -97,8 +100,17 @@ class Outcomes:
         outputs = {**self._no_outputs, **outputs}
         result = self.result_of(item, outputs, error)
         if self._run.raises:
-            raise BatchError(f"item {item.index} failed: {error.message}", index=item.index, code=error.code) from cause
+            what = f"{self._called(item)} failed: {error.message}"
+            raise BatchError(what, index=item.index, code=error.code) from cause
         return result
+
+    def _called(self, item: Item) -> str:
+        """How people call an item: a row by its name, else counted from 1; an item of a program by its index."""
+        agent = self._run.agent
+        if not agent.lists_rows:
+            return f"item {item.index}"
+        name = agent.row_name(item.inputs)
+        return f"row {item.index + 1}" if name is None else f"row {one_line(name, _LONGEST_NAME)}"
 
     def _emit_item(self, item: Item, result: ItemResult) -> None:
         if self._journal is not None:

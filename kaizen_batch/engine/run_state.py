@@ -128,7 +128,12 @@ class RunState:
         waiting = (text for upstream in self.upstreams if (text := upstream.queue.waiting_for))
         now = asyncio.get_running_loop().time()
         progress = self.metrics.progress(elapsed_s, now, self.limits.limit, waiting_for or next(waiting, None))
-        return replace(progress, total=self.source.size)
+        return replace(progress, total=self.source.size, oldest_row=self._oldest_row())
+
+    def _oldest_row(self) -> str | None:
+        """The name of the row whose call has been in flight longest, if rows have names."""
+        calls = tuple(self.metrics.calls_in_flight.values())
+        return self.agent.row_name(calls[0][-1]) if calls else None
 
     def sample(self, progress: BatchProgress, *, last: bool = False) -> None:
         """Have the journal keep this progress; the `last` of a run must come before the journal closes."""

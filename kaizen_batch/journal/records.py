@@ -104,6 +104,11 @@ class InputRow(NamedTuple):
     key: bytes | None
     status: str
 
+    @property
+    def name(self) -> str:
+        """How the user calls it: by its id, else by its number, counted from 1."""
+        return self.id if self.id is not None else f"{self.number + 1:,}"
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -1,7 +1,7 @@
 """What a journal knows, gathered for the page."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kaizen_batch.journal import Entry, Journal, Run, State, Totals
@@ -88,7 +88,8 @@ class Details:
     """What needs a pass over all requests.
 
     `values` is the number of answers behind the `columns`, of `answered` in all. These, `answers` and `slowest` are of
-    the last run's rows if `of_last_run`, else of all runs, which happens where no job has listed its rows.
+    the last run's rows if `of_last_run`, else of all runs, which happens where no job has listed its rows. `names` are
+    those of the rows behind the entries that are shown, by their keys.
     """
 
     latency: LatencyHistogram
@@ -100,6 +101,7 @@ class Details:
     as_of: float
     answered: int = 0
     of_last_run: bool = False
+    names: dict[bytes, str] = field(default_factory=dict)
 
 
 NO_DETAILS = Details(LatencyHistogram(), [], [], [], [], 0, as_of=0.0)
@@ -122,6 +124,13 @@ class Facts:
     def last(self) -> RunFacts | None:
         """The run that the page is about: the last one."""
         return self.runs[-1] if self.runs else None
+
+    def name_of(self, entry: Entry) -> str:
+        """How people call the item that asked this: a row of the last run by its name."""
+        if self.last is None:
+            return ""
+        name = self.details.names.get(entry.key)
+        return f"{self.last.noun} {name}" if name is not None else self.last.name_of(entry.item)
 
     @property
     def sentences(self) -> list[Line]:
@@ -151,7 +160,17 @@ def read_details(journal: Journal, now: float) -> Details:
     columns = distributions(values)
     slowest, answers = journal.find(scan.slowest), journal.find(scan.sample)
     found = Details(scan.latency, slowest, answers, failures, columns, len(values), now)
-    return replace(found, answered=scan.answered, of_last_run=bool(rows))
+    shown = {entry.key for entry in (*slowest, *answers, *(each for kind in failures for each in kind.examples))}
+    return replace(found, answered=scan.answered, of_last_run=bool(rows), names=_names(journal, shown))
+
+
+def _names(journal: Journal, keys: set[bytes]) -> dict[bytes, str]:
+    """The names of the first rows of the last run with these keys."""
+    runs, names = journal.runs(), dict[bytes, str]()
+    for row in journal.rows(runs[-1]) if runs else ():
+        if row.key is not None and row.key in keys:
+            names.setdefault(row.key, row.name)
+    return names
 
 
 def _rows_of_last_run(journal: Journal) -> Counter[bytes]:

@@ -319,7 +319,7 @@ async def test_rows_that_were_not_attempted_are_failed_rows_with_the_reason(sour
 
 async def test_with_on_error_raise_the_answered_rows_are_in_the_partial_output(source: Any, tmp_path: Path) -> None:
     config = MOCK.with_options(on_error="raise")
-    with pytest.raises(BatchError, match="item 3 failed: no"):
+    with pytest.raises(BatchError, match="row 4 failed: no"):
         await run_job(
             FileJob(source(), tmp_path / "out.csv", template=TEMPLATE),
             agent(Picky({"text 3": BadRequestError("no")})),

@@ -112,8 +112,10 @@ def totals_of(summary: BatchSummary, ending: Ending | None = None) -> tuple[str,
     return tuple(f"{line.label}: {line.text}" if line.label else line.text for line in lines)
 
 
-def item_name(index: int, noun: str = "item") -> str:
-    """How people call an item: rows are counted from 1; an item of a program has the index of its result."""
+def item_name(index: int, noun: str = "item", name: str | None = None) -> str:
+    """How people call an item: a row by its name, else counted from 1; an item of a program by its result's index."""
+    if name is not None:
+        return f"{noun} {one_line(name, 80)}"
     return f"{noun} {count(index + 1)}" if noun == "row" else f"{noun} {count(index)}"
 
 
@@ -137,7 +139,8 @@ def _waiting(progress: BatchProgress, pace: Pace, noun: str) -> str:
     oldest_s, slow = progress.oldest_call_s, ""
     threshold_s = _STALLED_S if stalled_s else _SLOW_CALL_S
     if oldest_s is not None and oldest_s >= threshold_s and progress.oldest_item is not None:
-        slow = f"the slowest call, {item_name(progress.oldest_item, noun)}, has taken {duration(oldest_s)}"
+        item = item_name(progress.oldest_item, noun, progress.oldest_row)
+        slow = f"the slowest call, {item}, has taken {duration(oldest_s)}"
     return "; ".join(filter(None, (still, waiting, slow)))
 
 

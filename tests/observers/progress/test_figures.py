@@ -100,6 +100,10 @@ def test_a_view_shows_everything_the_most_important_first() -> None:
         ({"waiting_for": "the reader of the results"}, "waiting for the reader of the results"),
         ({"oldest_call_s": 2.0, "oldest_item": 7}, None),
         ({"oldest_call_s": 74.0, "oldest_item": 1592}, "the slowest call, row 1,593, has taken 1 min 14 s"),
+        (
+            {"oldest_call_s": 74.0, "oldest_item": 1592, "oldest_row": "T-17\x1b[2J"},
+            r"the slowest call, row T-17\u001b[2J, has taken 1 min 14 s",
+        ),
     ],
 )
 def test_what_a_run_waits_for(figures: dict[str, Any], text: str | None) -> None:
