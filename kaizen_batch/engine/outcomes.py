@@ -12,9 +12,7 @@ from kaizen_batch.errors import AgentError, BatchError, JournalError, KaizenBatc
 from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry, JournalWriter
 from kaizen_batch.results import NOT_ATTEMPTED, ItemError, ItemResult, Outputs
-from kaizen_batch.texts.terminal import one_line
-
-_LONGEST_NAME = 80
+from kaizen_batch.texts.names import item_name
 
 
 class Outcomes:
@@ -107,10 +105,7 @@ class Outcomes:
     def _called(self, item: Item) -> str:
         """How people call an item: a row by its name, else counted from 1; an item of a program by its index."""
         agent = self._run.agent
-        if not agent.lists_rows:
-            return f"item {item.index}"
-        name = agent.row_name(item.inputs)
-        return f"row {item.index + 1}" if name is None else f"row {one_line(name, _LONGEST_NAME)}"
+        return item_name(item.index, "row" if agent.lists_rows else "item", agent.row_name(item.inputs))
 
     def _emit_item(self, item: Item, result: ItemResult) -> None:
         if self._journal is not None:

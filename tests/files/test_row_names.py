@@ -14,9 +14,9 @@ from kaizen_batch.errors import BadRequestError
 from kaizen_batch.events import BatchProgress, Event
 from kaizen_batch.journal import Journal
 from kaizen_batch.observers.logs import logging_sink
-from kaizen_batch.observers.progress.figures import item_name
 from kaizen_batch.report.facts import read_facts
 from kaizen_batch.report.page import render
+from kaizen_batch.texts.names import item_name
 
 IDS = ["T-1", "T-22", "T\x1b[31m-3", "T-4"]
 

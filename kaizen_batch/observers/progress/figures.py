@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary
+from kaizen_batch.texts.names import item_name
 from kaizen_batch.texts.numbers import count, counted, duration, short, usd
 from kaizen_batch.texts.summary import Ending, failures_text, sentences
 from kaizen_batch.texts.terminal import one_line
@@ -110,13 +111,6 @@ def totals_of(summary: BatchSummary, ending: Ending | None = None) -> tuple[str,
     """The sentences at the end of a run, most important first."""
     lines = sentences(summary.to_dict(), ending)
     return tuple(f"{line.label}: {line.text}" if line.label else line.text for line in lines)
-
-
-def item_name(index: int, noun: str = "item", name: str | None = None) -> str:
-    """How people call an item: a row by its name, else counted from 1; an item of a program by its result's index."""
-    if name is not None:
-        return f"{noun} {one_line(name, 80)}"
-    return f"{noun} {count(index + 1)}" if noun == "row" else f"{noun} {count(index)}"
 
 
 def _speed(progress: BatchProgress, pace: Pace, noun: str) -> tuple[str, ...]:
