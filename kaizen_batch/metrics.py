@@ -213,6 +213,11 @@ class RunMetrics:
         """Calls under way now."""
         return len(self.calls_in_flight)
 
+    def sent_at(self, index: int, now: float) -> float:
+        """When the call in flight for an item was sent, on the loop's clock; now if there is none."""
+        sent = (call.sent_at for call, item in tuple(self.calls_in_flight.items()) if item == index)
+        return min(sent, default=now)
+
     def ends(self) -> None:
         """A call is about to leave `calls_in_flight`: the most there ever are must have been before some call's end."""
         in_flight = len(self.calls_in_flight)

@@ -8,6 +8,7 @@ OPTION_TEXTS = {
     "base_url": "Address up to and including /v1, without user, password or query; None: OpenAI. A list: several endpoints that serve the same model. Allowed: an http or https URL, a list of several, or None.",
     "batches": "How batches are cut, paid and polled. Allowed: BatchSettings, a dict.",
     "budget_usd": "Hard cap in USD; with a journal, over all runs on it. Allowed: above 0, or None.",
+    "buffer_bytes": "Memory for results, and rows of a file, that wait for an earlier item or a slow consumer; beyond it, with a journal, the former go to the disk, else the run pauses. Allowed: from 1.",
     "deadline_s": "Seconds for the whole batch; items that are not done by then are not_attempted. Allowed: above 0, or None.",
     "detach": "Return while batches are under way; the same run collects them later. Allowed: True, False.",
     "endpoint_name": "What a journal calls the endpoint; None: the base URL. Replicas, a moved server or a proxy share answers under one name; a list of endpoints needs one. Allowed: a string, or None.",
@@ -41,5 +42,5 @@ OPTION_TEXTS = {
     "temperature": "None leaves it to the endpoint; the default is not sent to models that reject it. Allowed: 0 to 2, or None.",
     "timeout_s": "Seconds until one call times out. Allowed: above 0, or None.",
     "tokens_per_minute": "The same for tokens; prompt and answer both count. Allowed: from 1, or None.",
-    "window": "Results buffered for ordering, or while the consumer is slow; None: 16 × max_concurrent, at least 256. Allowed: from 1, or None.",
+    "window": "Items begun and not read, at most, in addition; None: no such bound for an earlier item, for a slow consumer 16 × max_concurrent, at least 256. Allowed: from 1, or None.",
 }

@@ -47,6 +47,7 @@ class Agent(ABC):
     - `signature`, `config`: the Signature and the BatchConfig it was made from, if there are such.
     - `lists_rows`: whether a journal keeps a list of the items, as rows of an input, with the outcome of each.
     - `replicas`: agents that serve the same requests at other endpoints, each with its `weight`: calls go to them.
+    - `keeps_inputs`: whether a run keeps the inputs of an item until its result is read, for `BatchRun.inputs`.
     - `fallbacks`: agents for the items that this one cannot serve.
     - `replays`: whether a run only reads its journal: nothing is sent, and what failed before stays failed.
     - `watcher`: called when a run of this agent begins, with the figures that the run will keep; returns the sinks that
@@ -66,6 +67,7 @@ class Agent(ABC):
     fallbacks: "Sequence[Agent]" = ()
     lists_rows: bool = False
     replays: bool = False
+    keeps_inputs: bool = False
     watcher: Watcher | None = None
     _upstream_limits: UpstreamLimits | None = None
 

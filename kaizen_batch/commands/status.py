@@ -14,7 +14,7 @@ from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
 from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, usd
 from kaizen_batch.texts.summary import Ending, Line, billing_text, sentences
-from kaizen_batch.texts.waits import Waits
+from kaizen_batch.texts.waits import Waits, with_noun
 
 _SUFFIX = ".journal.db"
 _COMPANIONS = (".failed", ".partial")
@@ -138,7 +138,7 @@ def _run(runs: list[Run], samples: list[dict[str, Any]], totals: Totals) -> Iter
     yield Line("run", f"{len(runs)}: started {moment(last.begun_at)}, {_state(last)}")
     if last.summary is None:
         if samples:
-            yield Line(" ", _progress(samples[-1]))
+            yield Line(" ", _progress(samples[-1], _noun(last)))
         return
     waits = Waits()
     for sample in samples:
@@ -165,9 +165,10 @@ def _state(run: Run) -> str:
     return f"{'ended early' if stopped else 'ended'} after {duration(run.ended_at - run.begun_at)}"
 
 
-def _progress(sample: dict[str, Any]) -> str:
+def _progress(sample: dict[str, Any], noun: str) -> str:
     total = f" of {count(sample['total'])}" if sample.get("total") is not None else ""
-    waiting = f", waiting for {sample['waiting_for']}" if sample.get("waiting_for") else ""
+    reason = sample.get("waiting_for")
+    waiting = f", waiting for {with_noun(reason, noun)}" if reason else ""
     return (
         f"{count(sample['done'])}{total} done after {duration(sample['elapsed_s'])}: {count(sample['failed'])} failed,"
         f" {count(sample['from_journal'])} from the journal, {counted(sample['calls'], 'call')}{waiting}"

@@ -74,8 +74,10 @@ class RunConfig(_Options):
     - `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how many times to re-ask when an answer does not
       fit the signature.
     - `on_error`: `"collect"` turns a failed item into a result with an error, `"raise"` ends the run with BatchError.
-    - `window`: results buffered for ordering, or while the consumer is slow (default: 16 times `max_concurrent`, at
-      least 256).
+    - `buffer_bytes`: memory for results, and input rows of a file, that wait for an earlier item or for a slow
+      consumer. Beyond it, with a journal, what waits for an earlier item goes to the disk, else the run pauses.
+    - `window`: a bound on the number of items that are begun and not read, in addition (default: none while results
+      wait for an earlier item; for a slow consumer 16 times `max_concurrent`, at least 256).
     - `mode`: `"live"`, `"flex"`, `"batch"` or `"auto"`, the cheapest that is done by `finish_by`, a span such as `"6h"`
       or a time. `detach`: return while batches are under way. `batches`: BatchSettings. See docs/batch.md.
     - `labels`: your own notes, which the journal keeps with the run.
@@ -101,6 +103,7 @@ class RunConfig(_Options):
     retry: RetryPolicy = Field(default_factory=RetryPolicy)
     max_reasks: int = Field(default=1, ge=0, le=20)
     on_error: Literal["collect", "raise"] = "collect"
+    buffer_bytes: int = Field(default=64 * 2**20, ge=1)
     window: int | None = Field(default=None, ge=1)
     labels: dict[str, str] = Field(default_factory=dict)
     mode: Mode = "live"

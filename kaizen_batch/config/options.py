@@ -40,6 +40,7 @@ class StrategyOptions(EndpointLimits, total=False):
     retry: RetryPolicy | RetryOptions
     max_reasks: int
     on_error: Literal["collect", "raise"]
+    buffer_bytes: int
     window: int | None
     labels: Mapping[str, str]
     mode: Mode

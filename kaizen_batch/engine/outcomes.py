@@ -13,6 +13,9 @@ from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry, JournalWriter
 from kaizen_batch.results import NOT_ATTEMPTED, ItemError, ItemResult, Outputs
 from kaizen_batch.texts.names import item_name
+from kaizen_batch.texts.terminal import one_line
+
+_LONGEST_NAME = 100
 
 
 class Outcomes:
@@ -111,7 +114,8 @@ class Outcomes:
         if self._journal is not None:
             self._list(self._journal, item, result)
         if self._wants_items or (self._wants_failures and result.error is not None):
-            self._emit(ItemFinished(result))
+            name = self._run.agent.row_name(item.inputs)
+            self._emit(ItemFinished(result, None if name is None else one_line(name, _LONGEST_NAME)))
 
 
 def _status(result: ItemResult) -> str:

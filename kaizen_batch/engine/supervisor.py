@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
@@ -17,8 +17,10 @@ from kaizen_batch.errors import DeadlineError, JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
 from kaizen_batch.journal import Journal, JournalWriter
 from kaizen_batch.results import BatchSummary, Result
+from kaizen_batch.texts.numbers import count, duration
 
 PROGRESS_INTERVAL_S = 0.5
+_ONE_TURN = range(1_000)  # after so many results at once the loop gets its turn
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Supervisor:
         self._ended_at: float | None = None
         self._end_with: BaseException | None = None
         self._closing = False
+        self._missing: tuple[int, float] | None = None
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -50,9 +53,19 @@ class Supervisor:
         """Calls under way now."""
         return self._run.metrics.in_flight
 
-    def unread(self) -> list[Result]:
-        """Results that were never read: they came after the reader had left, or behind one that is missing."""
-        return [result.to_dict() for result in self._buffer.rest()]
+    @property
+    def inputs(self) -> object:
+        """The inputs of the result that was read last, if the agent wants them kept."""
+        return self._buffer.inputs
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the next result is there."""
+        return self._buffer.has_next
+
+    def unread(self) -> Iterator[tuple[Result, object]]:
+        """Results that were never read, with their inputs: they came after the reader had left, or behind a gap."""
+        return ((result.to_dict(), inputs) for result, inputs in self._buffer.rest())
 
     def summary(self) -> BatchSummary:
         """The totals so far."""
@@ -69,8 +82,13 @@ class Supervisor:
         task.add_done_callback(lambda _: buffer.wake())
         try:
             while True:
-                while self._end_with is None and (result := buffer.take()) is not None:
+                for _ in _ONE_TURN:
+                    if self._end_with is not None or (result := buffer.take()) is None:
+                        break
                     yield result.to_dict()
+                else:
+                    await self._let_others()
+                    continue
                 if task.done() or self._end_with is not None:
                     break
                 self.reading = True
@@ -91,6 +109,14 @@ class Supervisor:
                 await self.end()
             finally:
                 self._close()
+
+    async def _let_others(self) -> None:
+        """Many results may be there at once, and a reader that never waits would keep calls from ending."""
+        self.reading = True
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.reading = False
 
     async def end(self) -> None:
         """End the workers and wait until they are gone, even if this is cancelled meanwhile.
@@ -192,7 +218,7 @@ class Supervisor:
                 rate.seed([(at + offset_s, tokens) for at, tokens in sent])
 
     def _end_run(self, writer: JournalWriter) -> None:
-        self._run.sample(self._run.progress(self._elapsed_s(), self._buffer.waiting_for), last=True)
+        self._run.sample(self._run.progress(self._elapsed_s(), self._waiting_for()), last=True)
         with suppress(JournalError):
             writer.end_run(self.summary().to_dict())
 
@@ -223,10 +249,19 @@ class Supervisor:
     def _report(self) -> None:
         run = self._run
         if run.sinks or run.journal is not None:
-            waiting_for = self._buffer.waiting_for if self._ended_at is None else None
-            progress = run.progress(self._elapsed_s(), waiting_for)
+            progress = run.progress(self._elapsed_s(), self._waiting_for() if self._ended_at is None else None)
             run.sample(progress)
             run.sinks(progress)
+
+    def _waiting_for(self) -> str | None:
+        """What holds up the workers while the buffer is full: a result that is not there yet, or its reader."""
+        missing, now = self._buffer.missing, asyncio.get_running_loop().time()
+        if missing is None:
+            self._missing = None
+            return "the reader of the results" if self._buffer.waits_for_reader else None
+        if self._missing is None or self._missing[0] != missing:
+            self._missing = (missing, self._run.metrics.sent_at(missing, now))
+        return f"item {count(missing)}, {duration(now - self._missing[1])}"
 
     def _close(self) -> None:
         self._ended_at = asyncio.get_running_loop().time()

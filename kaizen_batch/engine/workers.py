@@ -44,6 +44,7 @@ class Workers:
         run, buffer, release_slot, process = self._run, self._buffer, self._release_slot, self._pipeline.process
         source, metrics, upstream, task = run.source, run.metrics, run.upstreams[0], asyncio.current_task()
         pull_ready = None if source.is_async else source.pull_ready
+        keeps_inputs = run.agent.keeps_inputs
         try:
             while self._active <= self._wanted and not source.exhausted:
                 if not buffer.try_acquire():
@@ -54,7 +55,8 @@ class Workers:
                     return
                 index, inputs = pulled
                 metrics.total += 1
-                buffer.put(await process(Item(index, inputs, release_slot, upstream, task)))
+                result = await process(Item(index, inputs, release_slot, upstream, task))
+                buffer.put(result, inputs if keeps_inputs else None)
                 if run.ending and not metrics.under_way:
                     run.idle.set()
         except BaseException:

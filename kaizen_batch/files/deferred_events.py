@@ -1,12 +1,10 @@
 """The events of a job that wait until its output is in place."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from kaizen_batch.agents.base import Watcher
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, ItemFinished, Sinks
+from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink, Sinks
 from kaizen_batch.metrics import RunMetrics
 
 
@@ -16,7 +14,6 @@ class DeferredEvents:
     def __init__(self, sink: EventSink | None) -> None:
         self._emit = Sinks() if sink is None else Sinks(sink)
         self.complete: bool = False
-        self.name_of: Callable[[int], str | None] | None = None
         self._progress: BatchProgress | None = None
         self._finished: BatchFinished | None = None
 
@@ -56,8 +53,6 @@ class DeferredEvents:
                 self._emit(event)
 
     def __call__(self, event: Event) -> None:
-        if self.name_of is not None and isinstance(event, ItemFinished):
-            event = replace(event, row=self.name_of(event.result.index))
         if isinstance(event, BatchFinished):
             self._finished = event
         elif isinstance(event, BatchProgress) and event.done == event.total:

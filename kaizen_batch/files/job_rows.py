@@ -1,8 +1,7 @@
 """The rows of a job on their way in."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -109,26 +108,17 @@ def skips_of(job: FileJob) -> "_Skips | None":
 _Skips = Any
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A row that waits for its result, its number in the input from 1, and rows before it that are not asked."""
-
-    row: Row
-    number: int
-    skipped: Sequence[Row] = ()
-
-
 class JobRows:
-    """The rows of a job; those that wait for their result are kept in `in_flight`, in the order of their items.
+    """The rows of a job; `in_flight` counts those that wait for their result, which the run keeps.
 
-    Rows that are not asked wait there with the next that is; `write_skipped` takes them at once if none is in flight.
+    Rows that are not asked wait with the next that is; `write_skipped` takes them at once if none is in flight.
     """
 
     def __init__(self, job: FileJob, agent: Agent, records: Records, survey: Survey) -> None:
         self.records = records
         records.place = survey.place
         self.output_fields: tuple[str, ...] = agent.output_fields
-        self.in_flight: deque[Waiting] = deque()
+        self.in_flight: int = 0
         self.skipped: int = 0
         self.write_skipped: Callable[[Row], None] = lambda row: None
         self._job = job
@@ -200,10 +190,10 @@ class JobRows:
             if not self.in_flight:
                 self.flush_skipped()
             return False
-        waiting = Waiting(row, self.records.rows_read)
+        row.number, row.skipped = self.records.rows_read, self._held
         if self._held:
-            waiting.skipped, self._held = self._held, []
-        self.in_flight.append(waiting)
+            self._held = []
+        self.in_flight += 1
         return True
 
 

@@ -87,7 +87,6 @@ async def run_job(
                 logger.warning("%s: %s", rows.records.inputs.name, note)
             run = strategy.stream_resolved(resolved, rows.items())
             target = files.enter_context(Target(job, rows, run, on_end))
-            events.name_of = None if job.id is None else target.name_of
             target.written = await remembering(config.journal, stack)
             async with run:
                 if on_start is not None:

@@ -5,9 +5,10 @@ output. The output gets them from where they are stored, so that no cell is chan
 of JSON keeps the text of its numbers, an Arrow batch its types.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from sys import getsizeof
 from typing import Any, Self
 
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
@@ -40,9 +41,15 @@ class Selection:
 
 
 class Row(dict[str, Any]):
-    """A row as the agent sees it; what most readers give."""
+    """A row as the agent sees it; what most readers give.
 
-    __slots__ = ()
+    A job adds `number`, its place in the input from 1, and `skipped`, the rows before it that are not asked.
+    """
+
+    __slots__ = ("number", "skipped")
+
+    number: int
+    skipped: "Sequence[Row]"
 
     def cells(self) -> dict[str, object]:
         """All columns, as Python values."""
@@ -78,6 +85,18 @@ class ArrowRow(Row):
         self.batch: ArrowBatch = batch
         self.index: int = index
 
+    @property
+    def footprint(self) -> int:
+        """Bytes of memory: of its own values, and its part of the batch."""
+        data = self.batch.data
+        share: int = data.nbytes // max(1, data.num_rows)
+        return sum(map(getsizeof, self.values())) + share
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For pickle: the row with its own cells, and not with those of the whole batch."""
+        place = {"number": self.number, "skipped": self.skipped}
+        return _arrow_row, (list(self.items()), self.batch.row(self.index), place)
+
     def cells(self) -> dict[str, object]:
         """All columns, as Python values; the first row of a batch that is asked converts the batch."""
         return {name: values[self.index] for name, values in self.batch.values.items()}
@@ -112,6 +131,10 @@ class ArrowBatch:
 
         return {name: to_python(column, shortest=self._shortest) for name, column in self.columns()}
 
+    def row(self, index: int) -> Self:
+        """One row, as a batch of its own."""
+        return type(self)(self.data.take([index]), shortest=self._shortest)  # a slice would refer to all
+
     def columns(self) -> Iterator[tuple[str, object]]:
         """The names and arrays."""
         return zip(self.data.schema.names, self.data.columns, strict=True)
@@ -123,3 +146,9 @@ class ArrowBatch:
             data = self.data.select(list(selection.of(self.data.schema.names)))
             found = self._narrowed[selection] = type(self)(data, shortest=self._shortest)
         return found
+
+
+def _arrow_row(values: list[tuple[str, object]], batch: ArrowBatch, place: dict[str, Any]) -> ArrowRow:
+    row = ArrowRow(values, batch, 0)
+    row.number, row.skipped = place["number"], place["skipped"]
+    return row

@@ -9,13 +9,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from kaizen_batch.errors import KaizenBatchError, RecordError
 from kaizen_batch.files.columns import ERROR_COLUMNS, failure_cells, result_cells, result_columns, safe_cells
 from kaizen_batch.files.inputs import Paths
 from kaizen_batch.files.job import FileJob, JobResult
-from kaizen_batch.files.job_rows import JobRows, Waiting
+from kaizen_batch.files.job_rows import JobRows
 from kaizen_batch.files.layout import Layout
 from kaizen_batch.files.names import path_text, written_kind_of
 from kaizen_batch.files.rows import Row, Selection
@@ -23,9 +23,6 @@ from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.files.written_files import WrittenFiles
 from kaizen_batch.results import NOT_ATTEMPTED, Result, outputs_of
 from kaizen_batch.strategies import BatchRun
-from kaizen_batch.texts.terminal import one_line
-
-_LONGEST_NAME = 100
 
 
 class OutputNames:
@@ -84,7 +81,6 @@ class Target:
         self._run = run
         self._on_end = on_end
         self.written: WrittenFiles | None = None
-        self._taken = 0
         self._files = ExitStack()
         self._failed: RecordWriter | None = None
         self._outputs = OutputNames(rows.columns)
@@ -101,16 +97,9 @@ class Target:
         return self
 
     def write(self, result: Result) -> None:
-        """Write the next row with its result."""
-        self._taken += 1
-        self._write(self._rows.in_flight.popleft(), result)
-
-    def name_of(self, index: int) -> str | None:
-        """The name of the row of an item whose result has not been written."""
-        place = index - self._taken
-        if self._job.id is None or not 0 <= place < len(self._rows.in_flight):
-            return None
-        return one_line(str(self._rows.in_flight[place].row.get(self._job.id)), _LONGEST_NAME)
+        """Write the row of the result that the run has yielded last."""
+        self._rows.in_flight -= 1
+        self._write(cast(Row, self._run.inputs), result)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -136,11 +125,10 @@ class Target:
 
     def _save_answered(self) -> None:
         """After an exception: the results that nobody has read are answers all the same."""
-        first = self._taken
-        for result in self._run.unread():
+        for result, row in self._run.unread():
             error = result["error"]
             if error is None or error["code"] not in NOT_ATTEMPTED:
-                self._write(self._rows.in_flight[result["index"] - first], result)
+                self._write(cast(Row, row), result)
         self._close(complete=False)
 
     def _close(self, *, complete: bool) -> None:
@@ -168,11 +156,9 @@ class Target:
                 notes,
             )
 
-    def _write(self, waiting: Waiting, result: Result) -> None:
-        for row in waiting.skipped:
-            self._write_skipped(row)
-        waiting.skipped = ()
-        row = waiting.row
+    def _write(self, row: Row, result: Result) -> None:
+        for skipped in row.skipped:
+            self._write_skipped(skipped)
         if result["status"] == "ok":
             cells = self._outputs.renamed(outputs_of(result))
             if self._job.columns:
@@ -181,7 +167,7 @@ class Target:
             return
         if self._failed is None:
             self._failed = self._open(self._job.failed or "", self._errors.all_of(ERROR_COLUMNS), self._all)
-        name = waiting.number if self._job.id is None else row.get(self._job.id)
+        name = row.number if self._job.id is None else row.get(self._job.id)
         facts = failure_cells(name, result)
         kept = row.only(self._all) if self._all.drop else row
         self._failed.add(kept, self._errors.renamed(safe_cells(facts) if self._job.safe_cells else facts))

@@ -188,6 +188,7 @@ class RowAgent(AgentWrapper):
     ) -> None:
         super().__init__(agent)
         self.lists_rows: bool = True
+        self.keeps_inputs: bool = True
         self._id = id
         self._template = template
         self._fails_empty = on_missing != "ask"

@@ -9,9 +9,10 @@ from typing import Self, Unpack, cast
 from kaizen_batch.agents import Agent, AgentLike, as_agent
 from kaizen_batch.agents.kaizen import execute_once, is_kaizen_agent
 from kaizen_batch.config import Mode, RunConfig, StrategyOptions
-from kaizen_batch.engine.reorder_buffer import ReorderBuffer
+from kaizen_batch.engine.reorder_buffer import Bounds, ReorderBuffer
 from kaizen_batch.engine.run_state import RunPlan, RunState
 from kaizen_batch.engine.source import Source
+from kaizen_batch.engine.spill import Spill
 from kaizen_batch.engine.supervisor import Supervisor
 from kaizen_batch.errors import BadRequestError, ConfigError
 from kaizen_batch.events import BatchesWaiting, EventSink, Sinks, for_run
@@ -25,8 +26,8 @@ from kaizen_batch.texts.renamed import renamed
 
 Items = Iterable[object] | AsyncIterable[object]
 
-_WINDOW_FACTOR = 16
-_WINDOW_LEAST = 256
+_ITEMS_PER_SLOT = 16
+_ITEMS_LEAST = 256
 
 
 class ParallelBatchStrategy:
@@ -122,8 +123,10 @@ class ParallelBatchStrategy:
         emitted = tuple(for_run(sink) for sink in sinks if sink is not None)
         plan = RunPlan(agent, config, source, emitted, self.limits, resolved.since, resolved.waiting > 0)
         run = RunState(plan)
-        window = config.window or max(_WINDOW_FACTOR * run.limits.max_concurrent, _WINDOW_LEAST)
-        return BatchRun(Supervisor(run, ReorderBuffer(window, ordered=ordered)))
+        count = max(_ITEMS_PER_SLOT * run.limits.max_concurrent, _ITEMS_LEAST)
+        bounds = Bounds(count, config.window or count, config.buffer_bytes, config.window)
+        spill = None if config.journal is None else Spill(config.journal.parent)
+        return BatchRun(Supervisor(run, ReorderBuffer(bounds, ordered=ordered, spill=spill)))
 
     def _in_mode(self, agent: Agent) -> Agent:
         """The agent that asks in the configured mode. Raises: ConfigError for one without results as they come."""

@@ -1,6 +1,6 @@
 """One batch under way, as its reader sees it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -54,6 +54,19 @@ class BatchRun:
         """The totals so far; final when the iteration has ended."""
         return self._supervisor.summary()
 
-    def unread(self) -> list[Result]:
-        """Once the run has ended early: results that the iteration has not yielded, in the order of their items."""
+    @property
+    def inputs(self) -> object:
+        """The inputs of the result that was yielded last, if the agent has `keeps_inputs`; else None."""
+        return self._supervisor.inputs
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the next result is there, so that the iteration goes on without waiting."""
+        return self._supervisor.has_next
+
+    def unread(self) -> Iterator[tuple[Result, object]]:
+        """Once the run has ended early: results that were not yielded, with their inputs, in the order of their items.
+
+        Each is given once.
+        """
         return self._supervisor.unread()

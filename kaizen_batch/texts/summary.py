@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from kaizen_batch.texts.advice import advice_on, why_stopped
 from kaizen_batch.texts.numbers import at_least, count, counted, duration, rate, short, usd
 from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.texts.waits import with_noun
 
 _CODES_SHOWN = 6
 
@@ -85,7 +86,7 @@ def sentences(figures: Mapping[str, object], ending: Ending | None = None) -> li
         *_failures(figures),
         *_doubtful_answers(figures),
         *_journal(figures, ending.noun),
-        *_waits(figures, ending.waits),
+        *_waits(figures, ending),
         *_money(figures, ending),
         *_billing(figures, ending),
         *_stop(figures, ending),
@@ -132,8 +133,9 @@ def _journal(figures: Figures, noun: str) -> Iterator[Line]:
         yield Line("journal", text, "note")
 
 
-def _waits(figures: Figures, waits: Sequence[tuple[str, float]]) -> Iterator[Line]:
-    parts = [f"{duration(seconds)} for {one_line(reason, 120)}" for reason, seconds in waits]
+def _waits(figures: Figures, ending: Ending) -> Iterator[Line]:
+    waits = [(with_noun(one_line(reason, 120), ending.noun), seconds) for reason, seconds in ending.waits]
+    parts = [f"{duration(seconds)} for {reason}" for reason, seconds in waits]
     if figures["throttles"]:
         parts.append(f"the endpoint throttled {counted(figures['throttles'], 'call')}")
     if parts:

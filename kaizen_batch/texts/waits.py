@@ -3,7 +3,10 @@
 import re
 from collections import defaultdict
 
+from kaizen_batch.texts.numbers import count
+
 _SECONDS = re.compile(r", (about )?[\d.,]+ (ms|s|min|h)\b.*$")
+_ITEM = re.compile(r"^item (\d{1,3}(?:,\d{3})*)")
 _OWN_SLOTS = "a free "
 _LEAST_S = 1.0
 
@@ -26,10 +29,10 @@ class Waits:
         if reason:
             self._seconds[reason] += max(0.0, since_s)
 
-    def longest(self, count: int = 3) -> list[tuple[str, float]]:
+    def longest(self, most: int = 3) -> list[tuple[str, float]]:
         """The reasons that took a second or more, the longest first."""
         by_seconds = sorted(self._seconds.items(), key=lambda wait: -wait[1])
-        return [(reason, seconds) for reason, seconds in by_seconds[:count] if seconds >= _LEAST_S]
+        return [(reason, seconds) for reason, seconds in by_seconds[:most] if seconds >= _LEAST_S]
 
 
 def reason_of(waiting_for: str | None) -> str:
@@ -37,3 +40,15 @@ def reason_of(waiting_for: str | None) -> str:
     if not waiting_for or waiting_for.startswith(_OWN_SLOTS):
         return ""
     return _SECONDS.sub("", waiting_for)
+
+
+def with_noun(waiting_for: str, noun: str) -> str:
+    """What a run waits for, where items are called so; rows count from 1, items are indices.
+
+    >>> with_noun("item 1,593, 74 s", "row")
+    'row 1,594, 74 s'
+    """
+    found = _ITEM.match(waiting_for)
+    if found is None or noun != "row":
+        return waiting_for
+    return f"row {count(int(found[1].replace(',', '')) + 1)}{waiting_for[found.end() :]}"

@@ -89,6 +89,7 @@ OTHER_SENSES = (
     OtherSense("_leave", "kaizen_batch/limits/windows.py", "a call leaves a rate window"),
     OtherSense("lengths", "kaizen_batch/limits/token_estimate.py", "the lengths of answers"),
     OtherSense("place _place", "kaizen_batch/limits", "a position in a list"),
+    OtherSense("one_line", "kaizen_batch/engine", "a text in one line"),
 )
 
 PHRASES = (

@@ -60,10 +60,8 @@ async def test_rows_that_are_not_asked_wait_for_the_one_behind_them(tmp_path: Pa
         rows.write_skipped = written.append
         items = rows.items()
         assert len(items) == 2
-        assert [row["t"] for row in items] == ["1", "2"]
-        assert [(waiting.row["t"], waiting.number, len(waiting.skipped)) for waiting in rows.in_flight] == [
-            ("1", 1, 0), ("2", 3, 1),
-        ]  # fmt: skip
+        assert [(row["t"], row.number, len(row.skipped)) for row in items] == [("1", 1, 0), ("2", 3, 1)]
+        assert rows.in_flight == 2
         assert written == [] and rows.skipped == 3
         rows.flush_skipped()
         assert written == [{"t": ""}, {"t": ""}]

@@ -9,7 +9,7 @@ from kaizen_batch.texts.names import item_name
 from kaizen_batch.texts.numbers import count, counted, duration, short, usd
 from kaizen_batch.texts.summary import Ending, failures_text, sentences
 from kaizen_batch.texts.terminal import one_line
-from kaizen_batch.texts.waits import reason_of
+from kaizen_batch.texts.waits import reason_of, with_noun
 
 _RECENT_S = 15.0
 _LONG_S = 120.0
@@ -129,7 +129,8 @@ def _waiting(progress: BatchProgress, pace: Pace, noun: str) -> str:
     """What holds the run up: a limit, a pause, the reader; while nothing else does, the slowest call."""
     stalled_s = pace.stalled_s(progress)
     still = f"no {noun} finished for {duration(stalled_s)}" if stalled_s else ""
-    waiting = f"waiting for {one_line(progress.waiting_for or '', 200)}" if reason_of(progress.waiting_for) else ""
+    reason = with_noun(one_line(progress.waiting_for or "", 200), noun)
+    waiting = f"waiting for {reason}" if reason_of(progress.waiting_for) else ""
     oldest_s, slow = progress.oldest_call_s, ""
     threshold_s = _STALLED_S if stalled_s else _SLOW_CALL_S
     if oldest_s is not None and oldest_s >= threshold_s and progress.oldest_item is not None:

@@ -98,6 +98,7 @@ def test_a_view_shows_everything_the_most_important_first() -> None:
     [
         ({"waiting_for": "a free place"}, None),
         ({"waiting_for": "the reader of the results"}, "waiting for the reader of the results"),
+        ({"waiting_for": "item 1,593, 74 s"}, "waiting for row 1,594, 74 s"),
         ({"oldest_call_s": 2.0, "oldest_item": 7}, None),
         ({"oldest_call_s": 74.0, "oldest_item": 1592}, "the slowest call, row 1,593, has taken 1 min 14 s"),
         (
