@@ -96,10 +96,7 @@ class Supervisor:
                     await buffer.ready()
                 finally:
                     self.reading = False
-            if self._end_with is not None:
-                raise self._end_with
-            if not task.cancelled():
-                await task
+            await self._outcome(task)
         except asyncio.CancelledError as error:
             if saved := self._run.saved():  # a traceback of Ctrl-C shows it
                 error.add_note(saved)
@@ -109,6 +106,13 @@ class Supervisor:
                 await self.end()
             finally:
                 self._close()
+
+    async def _outcome(self, task: "asyncio.Task[None]") -> None:
+        """Raise what has ended the run, if anything has."""
+        if self._end_with is not None:
+            raise self._end_with
+        if not task.cancelled():
+            await task
 
     async def _let_others(self) -> None:
         """Many results may be there at once, and a reader that never waits would keep calls from ending."""
