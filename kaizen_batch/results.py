@@ -182,6 +182,9 @@ class BatchSummary:
     seconds, latencies those of single calls. `failures` counts failed items by error code. `truncated` counts text
     answers that `max_tokens` cut off, `other_models` answers by models that were not asked for. `stopped` says why a
     run ended before its last item, or is None. `waiting` counts those of the `not_attempted` that wait for a batch.
+    `input_unread` says that the rest of the input was not read
+    then, because it is a generator, an asynchronous input or a stream: items that were not read have no result and are
+    not counted.
 
     `cost_usd` is what this run's answers cost, None if a price is unknown. `unanswered` counts this run's calls
     whose answer nobody saw. `maybe_paid_twice` bounds the calls that may have been billed besides the one that
@@ -217,6 +220,7 @@ class BatchSummary:
     other_models: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
     waiting: int = 0
+    input_unread: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a JSON-able dict."""

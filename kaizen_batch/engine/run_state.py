@@ -89,21 +89,27 @@ class RunState:
                 upstream.queue.activate(ledger)
 
     def stop(self, reason: KaizenBatchError) -> None:
-        """End the run: no further call is started; those in flight may finish."""
+        """End the run: no further call is started; those in flight may finish.
+
+        The items of a list or a file still get their results; an input that may wait or be endless is not read on.
+        """
         if self.reason is None:
             self.reason = reason
+            if not self.source.reads_on:
+                self.source.end()
             self._close()
 
     def drain(self, reason: KaizenBatchError) -> None:
         """End the run from outside: answers that still come are saved, and failures no longer raise."""
-        self.source.exhausted = self.ending = True
+        self.source.end()
+        self.ending = True
         self.raises = False
         self.stop(reason)
 
     def halt(self) -> None:
         """Tear the run down: no further item and no further call is started, and nobody reads why."""
         # An agent may keep its cancellation to itself: then its worker goes on, and must find nothing to do.
-        self.source.exhausted = True
+        self.source.end()
         self._close()
 
     def _close(self) -> None:
@@ -144,12 +150,13 @@ class RunState:
     def summary(self, elapsed_s: float) -> BatchSummary:
         """The totals so far."""
         reason, totals = self.reason, self.totals
-        return self.metrics.summary(
+        summary = self.metrics.summary(
             elapsed_s,
             stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
             priced=self.priced,
             twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
         )
+        return replace(summary, input_unread=reason is not None and self.source.is_cut)
 
     def saved(self) -> str:
         """What an interrupted program says: what is saved, and how to resume; empty without a journal."""

@@ -4,20 +4,26 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from itertools import count
+from time import monotonic
 from typing import Any, Final
 
 from kaizen_batch.errors import AgentError, ConfigError
 from kaizen_batch.tables.frames import frame_items, is_frame
 
 EXHAUSTED: Final[Any] = object()
+_SLOW_S = 0.01  # of one item of a generator; there the loop gets its turn
 
 
 class Source:
     """Numbers the items of an iterable and hands them to many workers, one at a time.
 
     `size` is None unless the input knows its length. An input that raises ends the pulling; `error` keeps what
-    it raised, so that items pulled before still get their results. `aclose` closes a generator that was not
-    read to its end.
+    it raised, so that items pulled before still get their results. `end` ends it from outside, also while an item is
+    waited for; `is_cut` says that there may have been more. `aclose` closes a generator that was not read to its end.
+
+    Where items have to be waited for, workers must `pull` them; `waits` says so. That is so of an asynchronous input,
+    and of a generator that turns out to be slow: it blocks the event loop while it works, so the loop gets its turn,
+    with all timers, between any two of its items.
 
     A DataFrame gives its rows as dicts, a Series its values.
 
@@ -35,48 +41,76 @@ class Source:
         self.size: int | None = len(items) if isinstance(items, Sized) else None
         self.is_batch: bool = is_batch
         self.exhausted: bool = False
+        self.is_cut: bool = False
         self.error: Exception | None = None
         self._lock = asyncio.Lock()
         self._async: AsyncIterator[Any] | None = aiter(items) if isinstance(items, AsyncIterable) else None
+        # After a stop the items of an input that ends by itself, soon, still get their results.
+        self.reads_on: bool = self.size is not None and (self._async is None or getattr(items, "reads_on", False))
+        self.waits: bool = self._async is not None
+        self._timed = self.size is None
+        self._pulling: asyncio.Task[Any] | None = None
         self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
         self._numbered = enumerate(() if self._ready is None else self._ready)
         self._indices = count()
 
-    @property
-    def is_async(self) -> bool:
-        """Whether items have to be waited for: `pull` does, `pull_ready` is for all others."""
-        return self._async is not None
+    def end(self) -> None:
+        """Pull no more; an item that is waited for is not."""
+        self.is_cut = self.is_cut or not self.exhausted
+        self.exhausted = True
+        task, self._pulling = self._pulling, None
+        if task is not None:
+            task.cancel()
 
     def pull_ready(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""
         if self.exhausted:
             return EXHAUSTED
+        began = monotonic() if self._timed else 0.0
         try:
             pulled = next(self._numbered, EXHAUSTED)
         except (Exception, asyncio.CancelledError) as error:
             pulled = self._broken(error)
         if pulled is EXHAUSTED:
             self.exhausted = True
+        if self._timed and monotonic() - began > _SLOW_S:
+            self.waits = True
         return pulled
 
     async def pull(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""
-        if self._async is None:
-            return self.pull_ready()
-        try:
-            # An async generator refuses a second `anext` while the first is under way.
-            async with self._lock:
-                item = EXHAUSTED if self.exhausted else await anext(self._async, EXHAUSTED)
-        except asyncio.CancelledError as error:
-            if being_cancelled():
-                raise
-            item = self._broken(error)
-        except Exception as error:
-            item = self._broken(error)
+        async with self._lock:  # an async generator refuses a second `anext` while the first is under way
+            if self._async is None:
+                await asyncio.sleep(0)
+                return self.pull_ready()
+            try:
+                item = EXHAUSTED if self.exhausted else await self._next(self._async)
+            except asyncio.CancelledError as error:
+                if being_cancelled():
+                    raise
+                item = self._broken(error)
+            except Exception as error:
+                item = self._broken(error)
         if item is EXHAUSTED:
             self.exhausted = True
             return EXHAUSTED
         return next(self._indices), item
+
+    async def _next(self, items: AsyncIterator[Any]) -> Any:
+        self._pulling = task = asyncio.current_task()
+        assert task is not None
+        try:
+            item = await anext(items, EXHAUSTED)
+        except asyncio.CancelledError:
+            if self._pulling is None and task.uncancel() == 0:  # by `end`, and by nobody else
+                return EXHAUSTED
+            raise
+        else:
+            if self._pulling is None:  # the input has kept the cancellation to itself
+                task.uncancel()
+            return item
+        finally:
+            self._pulling = None
 
     def _broken(self, error: BaseException) -> Any:
         """The input has raised, and that is its end."""

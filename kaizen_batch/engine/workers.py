@@ -43,13 +43,13 @@ class Workers:
     async def _work(self) -> None:
         run, buffer, release_slot, process = self._run, self._buffer, self._release_slot, self._pipeline.process
         source, metrics, upstream, task = run.source, run.metrics, run.upstreams[0], asyncio.current_task()
-        pull_ready = None if source.is_async else source.pull_ready
+        pull_ready = source.pull_ready
         keeps_inputs = run.agent.keeps_inputs
         try:
             while self._active <= self._wanted and not source.exhausted:
                 if not buffer.try_acquire():
                     await buffer.acquire()
-                pulled = pull_ready() if pull_ready is not None else await source.pull()
+                pulled = await source.pull() if source.waits else pull_ready()
                 if pulled is EXHAUSTED:
                     buffer.release()
                     return

@@ -123,7 +123,9 @@ class SizedRows:
 
 
 class AsyncSizedRows:
-    """The same for an asynchronous one."""
+    """The same for an asynchronous one; after a stop it is read on, as it never waits for anything."""
+
+    reads_on = True
 
     def __init__(self, rows: AsyncIterator[Row], size: int) -> None:
         self._rows = rows

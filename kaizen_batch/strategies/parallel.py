@@ -104,9 +104,11 @@ class ParallelBatchStrategy:
 
         Takes lists, generators and async generators of any length in constant memory: when the reader is slow,
         the workers wait. An input that raises ends the stream with its error, after the results of the items
-        read before. When a fatal error stops the run, the input is read on, so that every item has its result:
-        `not_attempted`; leave an endless input by `break`. `on_event` receives the events of this run only,
-        `progress` shows them in the terminal or notebook; `batch` is the value of that field in each result.
+        read before. When the run is stopped (a fatal error, the deadline, the budget), each further item of an input of
+        known length is `not_attempted`; a generator or an asynchronous input is not read on, also while it waits for
+        an item. A generator runs on the event loop: make it an asynchronous one where it waits.
+        `on_event` receives the events of this run only, `progress` shows them in the terminal or notebook; `batch` is
+        the value of that field in each result.
         """
         resolved = Resolved(self._in_mode(as_agent(agent)))
         shown = progress_sink() if progress else None

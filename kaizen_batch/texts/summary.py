@@ -187,3 +187,5 @@ def _stop(figures: Figures, ending: Ending) -> Iterator[Line]:
         advice, message = why_stopped(figures["stopped"])
         because = f": {one_line(message, 400)}" if ending.messages and message else ""
         yield Line("stopped", f"{advice.cause}{because}", "bad")
+        if figures.get("input_unread"):
+            yield Line("input", f"the rest of it was not read: its {ending.noun}s are not counted", "note")
