@@ -19,7 +19,7 @@ from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agen
 from kaizen_batch.commands.shard_options import asked_shard, open_shard_of, output_of_parts, shard_options
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.errors import BatchError, KaizenBatchError
+from kaizen_batch.errors import BatchError, KaizenBatchError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink
 from kaizen_batch.files.jobs import JobResult, run_job
 from kaizen_batch.files.names import STANDARD
@@ -133,6 +133,9 @@ class _Run:
             self._end_early(error.code if isinstance(error.code, int) else Exit.FAILED, "signal")
         except KaizenBatchError as error:
             if self._summary is None or not self._summary.total:  # nothing was begun
+                if isinstance(error, StoppedError):
+                    say(f"Error: {_named(error)}")
+                    self._ctx.exit(Exit.STOPPED)
                 raise
             say(f"Error: {_named(error)}")
             self._end_early(Exit.SOME_FAILED if isinstance(error, BatchError) else Exit.FAILED, "error")

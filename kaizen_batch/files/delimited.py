@@ -11,6 +11,7 @@ from kaizen_batch.files.dialect import SAMPLE_CHARACTERS, Dialect, declared_deli
 from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.rows import Row
+from kaizen_batch.files.stream_reader import is_silent
 from kaizen_batch.files.streams import undecodable
 
 _LONGEST_CELL = 2**28
@@ -154,7 +155,7 @@ class _Lines:
         for line in self._text:
             self._first.append(line)
             size += len(line)
-            if size >= SAMPLE_CHARACTERS:
+            if size >= SAMPLE_CHARACTERS or (len(self._first) > 1 and is_silent(self._text)):
                 break
         return [line for line in self._first if not self._is_comment(line)]
 

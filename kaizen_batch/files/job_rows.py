@@ -14,6 +14,7 @@ from kaizen_batch.files.names import is_stream, stem_of
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row, Selection
+from kaizen_batch.files.stream_reader import StreamReader
 from kaizen_batch.files.survey import MOST_COLUMNS, AsyncSizedRows, SizedRows, Survey, count_skipped, sampled, surveyed
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.strategies.batches import numbered
@@ -136,15 +137,15 @@ class JobRows:
         self.selection: Selection = Selection(job.selection.select, (*job.selection.drop, *self.ignored))
         records.use(used_columns(job, agent, self.columns) if records.schema is not None else None)
 
-    def items(self) -> Any:
-        """The rows for the strategy, with their number if that is known."""
+    def items(self, reader: StreamReader | None = None) -> Any:
+        """The rows for the strategy, with their number if that is known; of a stream, read in the reader's thread."""
         survey, wanted = self._survey, self._job.sample
         rows = in_range(self._job, self.records)
         if wanted is not None and survey.total is not None:
             drawn = sampled(rows, wanted, survey.total, self._job.seed)
             return AsyncSizedRows(self._asked_of_sample(drawn), min(wanted, survey.total))
         if survey.total is None:
-            return self._asked(rows)
+            return self._asked(rows) if reader is None else self._asked_of_stream(reader.rows(self._numbered(rows)))
         asked, size = self._asked(self._counted(rows, survey.total)), survey.total - survey.skipped
         return SizedRows(asked, size) if size else asked  # the engine does not read what says it is empty
 
@@ -173,15 +174,24 @@ class JobRows:
 
     def _asked(self, rows: Iterator[Row]) -> Iterator[Row]:
         for row in rows:
-            if self._is_asked(row):
+            if self._is_asked(row, self.records.rows_read):
+                yield row
+
+    def _numbered(self, rows: Iterator[Row]) -> Iterator[tuple[Row, int]]:
+        for row in rows:
+            yield row, self.records.rows_read
+
+    async def _asked_of_stream(self, rows: AsyncIterator[tuple[Row, int]]) -> AsyncIterator[Row]:
+        async for row, number in rows:
+            if self._is_asked(row, number):
                 yield row
 
     async def _asked_of_sample(self, rows: AsyncIterator[Row]) -> AsyncIterator[Row]:
         async for row in rows:
-            if self._is_asked(row):
+            if self._is_asked(row, self.records.rows_read):
                 yield row
 
-    def _is_asked(self, row: Row) -> bool:
+    def _is_asked(self, row: Row, number: int) -> bool:
         for name in self.ignored:
             row.pop(name, None)
         if self._skips is not None and self._skips(row):
@@ -190,7 +200,7 @@ class JobRows:
             if not self.in_flight:
                 self.flush_skipped()
             return False
-        row.number, row.skipped = self.records.rows_read, self._held
+        row.number, row.skipped = number, self._held
         if self._held:
             self._held = []
         self.in_flight += 1

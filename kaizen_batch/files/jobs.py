@@ -1,5 +1,6 @@
 """A batch from file to file: rows in, prompts, answers beside the rows, failed rows into a file of their own."""
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
@@ -7,14 +8,15 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 
 from kaizen_batch.agents import Agent, AgentLike, as_agent
 from kaizen_batch.config import Mode, RunConfig
-from kaizen_batch.errors import ConfigError
+from kaizen_batch.errors import ConfigError, DeadlineError
 from kaizen_batch.events import EventSink, Sinks
 from kaizen_batch.files.deferred_events import DeferredEvents
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.job import FileJob, JobResult
-from kaizen_batch.files.job_rows import JobRows, check_agent, open_input, survey_of
+from kaizen_batch.files.job_rows import JobRows, check_agent, is_read_once, open_input, survey_of
 from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kind_of
 from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.stream_reader import StreamReader
 from kaizen_batch.files.survey import Survey
 from kaizen_batch.files.target import Target
 from kaizen_batch.files.templates import RowAgent
@@ -82,17 +84,19 @@ async def run_job(
         events = stack.enter_context(DeferredEvents(sink))
         resolved.agent.watcher = events.watching(resolved.agent.watcher)
         with ExitStack() as files:
-            rows = JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
+            rows, reader = await _opened(
+                job, config, files, lambda: JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
+            )
             for note in rows.records.notes:
                 logger.warning("%s: %s", rows.records.inputs.name, note)
-            run = strategy.stream_resolved(resolved, rows.items())
+            run = strategy.stream_resolved(resolved, rows.items(reader))
             target = files.enter_context(Target(job, rows, run, on_end))
             target.written = await remembering(config.journal, stack)
             async with run:
                 if on_start is not None:
                     on_start(run)
                 async for result in run:
-                    target.write(result)
+                    target.write(result, more_follow=run.has_next)
         events.complete = True
     return target.result
 
@@ -133,6 +137,22 @@ async def _known_or_surveyed(known: Survey | None, job: FileJob, agent: Agent, r
 def output_format_of(job: FileJob) -> str:
     """The format of the output."""
     return written_kind_of(path_text(job.output), job.output_format).format
+
+
+async def _opened(
+    job: FileJob, config: RunConfig, files: ExitStack, rows: Callable[[], JobRows]
+) -> tuple[JobRows, StreamReader | None]:
+    """The rows, and the reader of a stream, which may keep us waiting. Raises: DeadlineError."""
+    if not is_read_once(job):
+        return rows(), None
+    reader, seconds = StreamReader(), config.deadline_s
+    try:
+        async with asyncio.timeout(seconds):
+            opened = await reader.call(rows)
+    except TimeoutError:
+        raise DeadlineError(f"the {seconds:g} s of the batch are over, and no row has come from the input") from None
+    files.callback(reader.close)  # before what it reads
+    return opened, reader
 
 
 def _check_paths(job: FileJob, config: RunConfig) -> None:

@@ -37,6 +37,7 @@ class Output:
         self._parts = 0
         self._open = ExitStack()
         self._stack = ExitStack()
+        self._text: TextIOWrapper | None = None
 
     def begin(self) -> None:
         """Make room beside the target."""
@@ -73,7 +74,7 @@ class Output:
 
     def open_text(self) -> TextIOWrapper:
         """The same for text."""
-        text = text_into(self.open_bytes())
+        self._text = text = text_into(self.open_bytes())
         self._open.callback(text.detach)  # flushes, and leaves the stream to its owner
         return text
 
@@ -92,6 +93,11 @@ class Output:
         """Have all of the open part in its file, which is closed."""
         stack, self._open = self._open, ExitStack()
         stack.close()
+
+    def push(self) -> None:
+        """Have a stream get the text so far; what is compressed is complete at its end only."""
+        if self._text is not None and self._kind.compression is None:
+            self._text.flush()
 
     def rename(self, target: str) -> None:
         """Become another file of the same folder."""

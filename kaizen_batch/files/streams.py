@@ -12,7 +12,8 @@ from typing import IO, Any, BinaryIO, TextIO, cast
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import faults
-from kaizen_batch.files.names import STANDARD, members_of, shown
+from kaizen_batch.files.names import STANDARD, is_stream, members_of, shown
+from kaizen_batch.files.stream_reader import StreamInput
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -74,7 +75,8 @@ undecodable: Undecodable = Undecodable()
 def open_bytes(path: str, compression: str | None = None) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, or of standard input. Raises: RecordError."""
     if path == STANDARD:
-        yield _peekable(sys.stdin.buffer)  # the process closes it
+        with _standard_input() as stream:
+            yield stream
         return
     name = shown(path, reading=True)
     if Path(path).is_dir():
@@ -84,13 +86,31 @@ def open_bytes(path: str, compression: str | None = None) -> Iterator[BinaryIO]:
             yield stream
         return
     try:
-        raw = open(path, "rb", buffering=_BUFFER)  # noqa: SIM115, PTH123 - closed below
+        raw = _opened(path)
     except FileNotFoundError:
         raise faults.missing(name) from None
     except (OSError, ValueError) as error:
         raise faults.unreadable(name, getattr(error, "strerror", None) or str(error)) from error
     with raw, _decompressed(raw, compression) as stream:
         yield stream
+
+
+@contextmanager
+def _standard_input() -> Iterator[BinaryIO]:
+    try:
+        descriptor = os.dup(sys.stdin.fileno())
+    except (OSError, ValueError):  # not a file of the system
+        yield _peekable(sys.stdin.buffer)  # the process closes it
+        return
+    with io.BufferedReader(StreamInput(descriptor), _BUFFER) as stream:
+        yield cast(BinaryIO, stream)
+
+
+def _opened(path: str) -> BinaryIO:
+    """An open file; a pipe is open at once, and its reader can be ended while it waits for the writer."""
+    if not is_stream(path) or not hasattr(os, "O_NONBLOCK"):
+        return open(path, "rb", buffering=_BUFFER)  # noqa: PTH123 - closed by the caller
+    return cast(BinaryIO, io.BufferedReader(StreamInput(os.open(path, os.O_RDONLY | os.O_NONBLOCK)), _BUFFER))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from kaizen_batch.files.inputs import Paths
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows
 from kaizen_batch.files.layout import Layout
-from kaizen_batch.files.names import path_text, written_kind_of
+from kaizen_batch.files.names import is_stream, path_text, written_kind_of
 from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.files.written_files import WrittenFiles
@@ -88,6 +88,7 @@ class Target:
         self._facts = OutputNames((*rows.columns, *self._fields))
         self._errors = OutputNames(rows.columns)
         self._all = Selection(drop=rows.ignored)
+        self._is_stream = is_stream(path_text(job.output))
         self._narrows = rows.selection != Selection()
         added = (*self._fields, *self._facts.all_of(result_columns(job.columns)))
         self._writer = self._open(job.output, added, rows.selection, job.output_format)
@@ -96,10 +97,12 @@ class Target:
     def __enter__(self) -> Self:
         return self
 
-    def write(self, result: Result) -> None:
-        """Write the row of the result that the run has yielded last."""
+    def write(self, result: Result, *, more_follow: bool = False) -> None:
+        """Write the row of the result that the run has yielded last; if no more is there, a stream gets it now."""
         self._rows.in_flight -= 1
         self._write(cast(Row, self._run.inputs), result)
+        if self._is_stream and not more_follow:
+            self._writer.push()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -76,6 +76,13 @@ class RecordWriter:
             raise faults.while_writing(self._output.name, error) from error
         self.rows_written += 1
 
+    def push(self) -> None:
+        """Have a stream get what was written so far, as far as the format allows."""
+        try:
+            self._output.push()
+        except OSError as error:
+            raise faults.while_writing(self._output.name, error) from error
+
     def abandon(self) -> None:
         """Write nothing after all: an older file stays."""
         self._abandoned = True
