@@ -215,7 +215,8 @@ class RunMetrics:
 
     def sent_at(self, index: int, now: float) -> float:
         """When the call in flight for an item was sent, on the loop's clock; now if there is none."""
-        sent = (call.sent_at for call, item in tuple(self.calls_in_flight.items()) if item == index)
+        calls = tuple(self.calls_in_flight.items())
+        sent = (reservation.sent_at for reservation, call in calls if call[0] == index)
         return min(sent, default=now)
 
     def ends(self) -> None:

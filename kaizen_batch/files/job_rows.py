@@ -152,7 +152,7 @@ class JobRows:
     async def unanswered(self) -> AsyncIterator[object]:
         """The rows that are asked, without keeping them: nobody waits for their results here."""
         async for _, row in numbered(self.items()):
-            self.in_flight.clear()
+            self.in_flight = 0
             yield row
 
     def flush_skipped(self) -> None:

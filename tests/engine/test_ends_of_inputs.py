@@ -17,7 +17,7 @@ def now() -> float:
 
 
 class Waiting:
-    """An asynchronous input with a few items that then waits, and says what became of its wait."""
+    """An asynchronous input with a few items that then waits, and says whether it was closed."""
 
     def __init__(self, items: int = 3) -> None:
         self.items, self.closed = items, False
