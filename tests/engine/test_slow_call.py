@@ -81,7 +81,11 @@ async def test_a_reader_of_a_large_backlog_lets_others_have_their_turn() -> None
             turns += 1
             await asyncio.sleep(0)
 
-    run = ParallelBatchStrategy(10).stream(one_is_slow, range(5_000))
+    async def agent(item: int) -> dict[str, Any]:
+        await asyncio.sleep(1_000 if item == 300 else 1)
+        return {}
+
+    run = ParallelBatchStrategy(10).stream(agent, range(4_000))  # all but one are done when that one is
     task = None
     async for result in run:
         if result["index"] == 300:
