@@ -55,11 +55,11 @@ class Calls:
         assert self._hedge is not None
         reservation = item.upstream.reservation(item.request, item.body, item.reservation)
         await self._acquire(item, reservation)
-        delay_s = self._hedge.seconds
-        if delay_s is None:
-            return await self.send(item, reservation)
         first = self._first(item, reservation)
-        return await hedged(first, lambda: asyncio.create_task(self._second(item)), delay_s)
+        try:
+            return await hedged(first, lambda: asyncio.create_task(self._second(item)), self._hedge)
+        finally:
+            self._hedge.look()
 
     def _first(self, item: Item, reservation: Reservation) -> "asyncio.Task[Completion]":
         sent, queue = item.attempt, item.upstream.queue

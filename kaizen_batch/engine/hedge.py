@@ -17,7 +17,7 @@ _MARGIN = 1.05  # the width of the histogram's buckets: what lasts as long as al
 class HedgeDelay:
     """After how many seconds a call counts as slow: the quantile of the latencies so far.
 
-    `seconds` is None until 20 calls were answered.
+    `seconds` is None until 20 calls were answered; calls that began before are judged from then on.
     """
 
     def __init__(self, quantile: float, latency: LatencyHistogram) -> None:
@@ -25,6 +25,7 @@ class HedgeDelay:
         self._latency = latency
         self._at = 0
         self._seconds: float | None = None
+        self._known: asyncio.Future[None] | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -35,9 +36,26 @@ class HedgeDelay:
             self._seconds = self._latency.quantile(self._quantile) * _MARGIN
         return self._seconds
 
+    def look(self) -> None:
+        """A call was answered: the delay may be known now, for those that wait for it."""
+        if self._known is not None and self.seconds is not None:
+            if not self._known.done():
+                self._known.set_result(None)
+            self._known = None
 
-async def hedged(first: "Task[T]", second: Callable[[], "Task[T] | None"], delay_s: float) -> T:
-    """The result of `first`, or of what `second` gives when `first` lasts longer than `delay_s`.
+    async def passed(self, call: "Task[Any]") -> None:
+        """Wait until the call, which begins now, is done or counts as slow."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if self.seconds is None:
+            self._known = self._known or loop.create_future()
+            await asyncio.wait({call, self._known}, return_when=asyncio.FIRST_COMPLETED)
+        if self.seconds is not None and not call.done():
+            await asyncio.wait({call}, timeout=max(0.0, began + self.seconds - loop.time()))
+
+
+async def hedged(first: "Task[T]", second: Callable[[], "Task[T] | None"], delay: HedgeDelay | float) -> T:
+    """The result of `first`, or of what `second` gives when `first` lasts longer than the delay (in seconds).
 
     The first to succeed wins, the other is cancelled and gone when this returns; if both fail, the first error is
     raised. `second` may return None: no room for another call.
@@ -45,7 +63,7 @@ async def hedged(first: "Task[T]", second: Callable[[], "Task[T] | None"], delay
     """
     tasks = [first]
     try:
-        await asyncio.wait(tasks, timeout=delay_s)
+        await (delay.passed(first) if isinstance(delay, HedgeDelay) else asyncio.wait(tasks, timeout=delay))
         if not tasks[0].done() and (other := second()) is not None:
             tasks.append(other)
         pending = set(tasks)

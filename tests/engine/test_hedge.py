@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kaizen_batch import ParallelBatchStrategy
 from kaizen_batch.engine.hedge import HedgeDelay, hedged
 from kaizen_batch.metrics import LatencyHistogram
 
@@ -274,3 +275,29 @@ def test_the_delay_is_not_updated_in_between() -> None:
         latency.add(0.0)
         assert delay.seconds is None or delay.seconds >= 0.0
     assert latency.looks == 20
+
+
+@pytest.mark.parametrize("hanging", [0, 5, 200, 999])
+async def test_whichever_call_hangs_it_is_made_a_second_time(hanging: int) -> None:
+    calls: list[int] = []
+
+    async def agent(item: int) -> dict[str, Any]:
+        calls.append(item)
+        await asyncio.sleep(1_000 if item == hanging and calls.count(item) == 1 else 1)
+        return {"item": item}
+
+    result = await ParallelBatchStrategy(10, hedge_after=0.95).run_batch(agent, range(1_000))
+    assert clock() < 120 and len(result.results) == 1_000
+    assert result.summary.hedges == 1 and calls.count(hanging) == 2
+
+
+async def test_the_calls_of_a_small_run_are_judged_by_the_last_answer_that_makes_the_quantile_known() -> None:
+    calls: list[int] = []
+
+    async def agent(item: int) -> dict[str, Any]:
+        calls.append(item)
+        await asyncio.sleep(1_000 if item == 0 and calls.count(0) == 1 else 1)
+        return {}
+
+    await ParallelBatchStrategy(21, hedge_after=0.95).run_batch(agent, range(21))
+    assert clock() < 5 and calls.count(0) == 2
