@@ -8,23 +8,26 @@ import click
 
 from kaizen_batch.commands.command import Command, in_flags, put_json, show_lines, without_log_line
 from kaizen_batch.commands.exit_codes import Exit
-from kaizen_batch.commands.forecast import Call, Forecast, Pace, Sizes, from_canary, offline
+from kaizen_batch.commands.forecast import Call, Forecast, Sizes, Terms, from_canary, offline
 from kaizen_batch.commands.forecast_text import lines_of
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.row_limits import RowLimits
 from kaizen_batch.commands.rows import records_of
 from kaizen_batch.commands.settings import WITHOUT_CALLS, Options, agent_of, config_of, template_of
+from kaizen_batch.commands.simulated_run import Pace
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.files.templates import RowAgent
-from kaizen_batch.results import BatchResult
+from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.strategies import ParallelBatchStrategy
 from kaizen_batch.texts.advice import why_stopped
 from kaizen_batch.texts.numbers import usd
 from kaizen_batch.texts.summary import Line
 
 _SEED = 0  # the same rows each time: with a journal they are answered already
+_LONGEST_S = 120.0  # an endpoint that refuses everything must not hold the estimate up
+_ENDS = ("DeadlineError", "ThrottledError")  # after which what is known is reported
 _MOST_OUTPUT = 16_384  # tokens of an answer where nothing bounds it: the limit of gpt-4o-mini
 
 
@@ -78,6 +81,7 @@ class _Estimate:
         self.sizes = Sizes()
         self._chosen: list[dict[str, object]] = []
         self._batch: BatchResult | None = None
+        self._answered = 0
 
     def read(self, canary: int) -> None:
         """Measure every row, and choose some at random in the same pass."""
@@ -115,18 +119,25 @@ class _Estimate:
         """The forecast from the chosen rows, asked for real."""
         if not self._chosen:
             return self.offline()
-        strategy = ParallelBatchStrategy.from_config(self._config.with_options(on_error="collect"))
+        config = self._config
+        deadline_s = min(config.deadline_s or _LONGEST_S, _LONGEST_S)
+        strategy = ParallelBatchStrategy.from_config(config.with_options(on_error="collect", deadline_s=deadline_s))
         with without_log_line():
-            self._batch = await strategy.run_batch(self._agent, self._chosen)
-        answered = zip(self._chosen, self._batch.results, strict=True)
+            self._batch = batch = await strategy.run_batch(self._agent, self._chosen)
+        answered = zip(self._chosen, batch.results, strict=True)
         calls = [self._call(row, result) for row, result in answered if result["usage"]]
-        if self._batch.summary.stopped:
-            advice, message = why_stopped(self._batch.summary.stopped)
+        stopped = batch.summary.stopped
+        if stopped and not stopped.startswith(_ENDS):
+            advice, message = why_stopped(stopped)
             raise click.ClickException(in_flags(f"{advice.cause}: {message}"))
+        if not calls and (stopped or batch.summary.throttles):
+            self._answered = 0
+            return self.offline()
         if not calls:
-            raise click.ClickException(in_flags(_why_no_calls(self._batch)))
-        pace = Pace(self._config.max_concurrent, self._config.requests_per_minute, self._config.tokens_per_minute)
-        return from_canary(self.sizes, calls, self._most_output(), self._agent.price, pace)
+            raise click.ClickException(in_flags(_why_no_calls(batch)))
+        self._answered = len(calls)
+        pace = Pace(config.max_concurrent, config.rate_limits, config.pacing, config.rate_counts_from)
+        return from_canary(self.sizes, calls, Terms(self._most_output(), self._agent.price, pace))
 
     def _most_output(self) -> int:
         return self._config.max_tokens or _MOST_OUTPUT
@@ -144,15 +155,16 @@ class _Estimate:
 
     def notes(self) -> list[str]:
         """Which parts of the forecast are guesses, and where the rest comes from."""
-        if self._batch is None:
+        if not self._answered:
             notes = [
                 f"a guess: 0.15 to 0.5 tokens per byte sent, and answers of 1 to {self._most_output():,} tokens",
-                "the time cannot be estimated without a call: leave out --offline",
+                "the time cannot be estimated without an answer"
+                + (": leave out --offline" if self._batch is None else ""),
             ]
         else:
             notes = [
                 f"from {self._canary()}: 95% intervals, if these rows are like the rest",
-                "retries, throttling and a busier endpoint are not included",
+                "your limits are included; retries, limits of the endpoint and a busier endpoint are not",
             ]
         where = "--price" if self._config.price else "the price list of genai-prices, for the standard tier"
         return [*notes, f"the price is from {where}"] if self._agent.price else notes
@@ -177,9 +189,21 @@ class _Estimate:
         if budget is not None and forecast.cost_usd is not None and forecast.cost_usd.high > budget:
             rows = int(budget / forecast.cost_usd.high * forecast.rows)
             found.append(f"the budget of {usd(budget)} may end the run after some {rows:,} rows")
-        if self._batch is not None and self._batch.summary.failed:
-            failures = ", ".join(f"{code} {count}" for code, count in self._batch.summary.failures.items())
-            found.append(f"{self._batch.summary.failed} of the {self._batch.summary.total} rows failed: {failures}")
+        if self._batch is not None:
+            found += self._troubles(self._batch.summary)
+        return found
+
+    def _troubles(self, summary: BatchSummary) -> list[str]:
+        """What went wrong with the rows that were asked."""
+        found = []
+        if summary.throttles:
+            found.append(
+                f"{self._answered} of the {summary.total} rows were answered within {summary.elapsed_s:.0f} s; "
+                f"the endpoint refused {summary.throttles:,} calls as too fast (HTTP 429)"
+            )
+        if summary.failed:
+            failures = ", ".join(f"{code} {count}" for code, count in summary.failures.items())
+            found.append(f"{summary.failed} of the {summary.total} rows failed: {failures}")
         return found
 
 

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean, stdev
 
+from kaizen_batch.commands.simulated_run import Calls, Pace, run_seconds
 from kaizen_batch.prices import Price, Usage
 
 # Tokens per byte of a request's JSON. English text has 0.25; source code, numbers and other scripts have more.
 _TOKENS_PER_BYTE = (0.15, 0.25, 0.5)
-# Student's t, two-sided 95%, by degrees of freedom; beyond the last, the normal distribution.
-_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09)
-_NORMAL = 1.96
+# Student's t, two-sided 98%, by degrees of freedom; beyond the last, the normal distribution. More than the promised
+# 95%, since a sample is never quite like the rest.
+_T = (31.8, 6.96, 4.54, 3.75, 3.36, 3.14, 3.00, 2.90, 2.82, 2.76, 2.72, 2.68, 2.65, 2.62, 2.60, 2.58, 2.57, 2.55, 2.54)
+_NORMAL = 2.33
+_LEAST = 0.02  # of the mean: calls that are alike do not prove that all are
+_WIDER = 1.25  # the sigma of a sample, for the bounds
+_OVERHEAD = 0.05  # of the time: connections, reservations, an event loop that is late
+_MOST_LOG = 100.0
 _LIKELY_OUTPUT = 250  # tokens of an answer where nothing is known: a paragraph
 
 
@@ -64,15 +70,6 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """What bounds the speed: concurrent calls, and the limits per minute."""
-
-    max_concurrent: int
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """Tokens, USD and seconds of a whole run; None where unknown."""
 
@@ -87,6 +84,15 @@ class Forecast:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all calls have in common: the longest answer, the price if it is known, and what bounds the speed."""
+
+    max_tokens: int
+    price: Price | None
+    pace: Pace
+
+
 def offline(sizes: Sizes, max_tokens: int, price: Price | None) -> Forecast:
     """The forecast from sizes and price list alone: tokens are a guess, time is unknown."""
     asked = Range(*(sizes.total_bytes * ratio for ratio in _TOKENS_PER_BYTE))
@@ -94,37 +100,61 @@ def offline(sizes: Sizes, max_tokens: int, price: Price | None) -> Forecast:
     return Forecast(sizes.rows, asked, answered, _cost(sizes.rows, asked, answered, price), None)
 
 
-def from_canary(sizes: Sizes, calls: Sequence[Call], max_tokens: int, price: Price | None, pace: Pace) -> Forecast:
-    """The forecast from the calls for a few rows: 95% intervals, if the few are like the rest."""
+def from_canary(sizes: Sizes, calls: Sequence[Call], terms: Terms) -> Forecast:
+    """The forecast from the calls for a few rows: 95% intervals, if the few are like the rest.
+
+    What was asked of all rows is known, and has no interval; the time of another run is not.
+    """
     rows, whole = sizes.rows, len(calls) >= sizes.rows
-    asked = _ratio(calls, sizes.total_bytes, whole=whole)
-    answered = _mean([call.output_tokens for call in calls], whole=whole).within(0, max_tokens).times(rows)
-    each = _mean([call.seconds for call in calls], whole=whole)
-    seconds = _time(rows, asked, answered, each, pace)
-    return Forecast(rows, asked, answered, _cost(rows, asked, answered, price), seconds)
+    outputs, seconds = [call.output_tokens for call in calls], [call.seconds for call in calls]
+    if whole:
+        asked, answered = (Range(*[float(sum(each))] * 3) for each in ([call.input_tokens for call in calls], outputs))
+    else:
+        asked = _ratio(calls, sizes.total_bytes)
+        answered = mean_range(outputs).within(0, terms.max_tokens).times(rows)
+    cost = _cost(rows, asked, answered, terms.price)
+    return Forecast(rows, asked, answered, cost, _time(rows, asked, answered, seconds, terms.pace))
 
 
-def _ratio(calls: Sequence[Call], total_bytes: int, *, whole: bool) -> Range:
+def _ratio(calls: Sequence[Call], total_bytes: int) -> Range:
     """Input tokens of all bytes: the ratio of the sample, with the error of a ratio estimate."""
     sent, tokens = sum(call.sent_bytes for call in calls), sum(call.input_tokens for call in calls)
     ratio = tokens / sent
     if len(calls) == 1:  # a single call has no deviation from its own ratio, which says nothing about the others
-        return _mean([ratio], whole=whole).within(0, 1).times(total_bytes)
-    off = _mean([call.input_tokens - ratio * call.sent_bytes for call in calls], whole=whole)
-    error = (off.high - off.low) / 2 / (sent / len(calls))
+        return mean_range([ratio]).within(0, 1).times(total_bytes)
+    off = [call.input_tokens - ratio * call.sent_bytes for call in calls]
+    error = max(_LEAST * ratio, _t(len(calls)) * stdev(off) / math.sqrt(len(calls)) / (sent / len(calls)))
     return Range(ratio - error, ratio, ratio + error).within(0, 1).times(total_bytes)
 
 
-def _mean(values: Sequence[float], *, whole: bool) -> Range:
-    """The mean with its 95% interval; exact if these are all that there are."""
-    mean = fmean(values)
-    if whole:
-        return Range(mean, mean, mean)
-    if len(values) < 2:
+def _t(size: int) -> float:
+    return _T[size - 2] if size - 2 < len(_T) else _NORMAL
+
+
+def mean_range(values: Sequence[float]) -> Range:
+    """The mean of a population from a sample, with an interval that holds for skewed populations too.
+
+    It spans the interval of Student for the mean and that of Cox for the mean of a lognormal distribution: a sample
+    without the few long answers looks symmetric. Source: U. Olsson, "Confidence Intervals for the Mean of a Log-Normal
+    Distribution", Journal of Statistics Education 13(1), 2005.
+    """
+    mean, size = fmean(values), len(values)
+    if size < 2:
         return Range(mean / 2, mean, mean * 2)  # one call says little
-    degrees = len(values) - 1
-    spread = (_T[degrees - 1] if degrees <= len(_T) else _NORMAL) * stdev(values) / math.sqrt(len(values))
-    return Range(mean - spread, mean, mean + spread)
+    half = max(_LEAST * mean, _t(size) * stdev(values) / math.sqrt(size))
+    low, high = mean - half, mean + half
+    if min(values) > 0:
+        center, squared = fmean(map(math.log, values)), sigma_of(values) ** 2
+        around = _t(size) * math.sqrt(squared / size + squared**2 / (2 * (size - 1)))
+        low = min(low, math.exp(center + squared / 2 - around))
+        high = max(high, math.exp(min(center + squared / 2 + around, _MOST_LOG)))
+    return Range(max(0.0, low), mean, high)
+
+
+def sigma_of(values: Sequence[float]) -> float:
+    """The standard deviation of the logarithms; those of 0 are left out."""
+    logs = [math.log(value) for value in values if value > 0]
+    return stdev(logs) if len(logs) > 1 else 0.0
 
 
 def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Range | None:
@@ -142,17 +172,14 @@ def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Rang
     return Range(of(asked.low, answered.low), of(asked.likely, answered.likely), of(asked.high, answered.high))
 
 
-def _time(rows: int, asked: Range, answered: Range, each: Range, pace: Pace) -> Range:
-    """Seconds: whichever is slowest of the calls themselves, the request limit and the token limit."""
+def _time(rows: int, asked: Range, answered: Range, seconds: Sequence[float], pace: Pace) -> Range:
+    """Seconds of a run whose calls are like those of the sample, under its limits."""
+    each, sigma = mean_range(seconds), sigma_of(seconds)
 
-    def of(seconds: float, tokens: float) -> float:
-        by_calls = rows * max(0.0, seconds) / min(pace.max_concurrent, max(1, rows))
-        by_requests = 60 * rows / pace.requests_per_minute if pace.requests_per_minute else 0.0
-        by_tokens = 60 * tokens / pace.tokens_per_minute if pace.tokens_per_minute else 0.0
-        return max(by_calls, by_requests, by_tokens)
+    def of(seconds: float, tokens: float, sigma: float) -> float:
+        return run_seconds(Calls(rows, max(0.0, seconds), sigma, round(tokens / rows) if rows else 0), pace)
 
-    return Range(
-        of(each.low, asked.low + answered.low),
-        of(each.likely, asked.likely + answered.likely),
-        of(each.high, asked.high + answered.high),
-    )
+    likely = of(each.likely, asked.likely + answered.likely, sigma)
+    low = of(each.low, asked.low + answered.low, sigma / _WIDER)
+    high = of(each.high, asked.high + answered.high, sigma * _WIDER)
+    return Range(min(low, likely) * (1 - _OVERHEAD), likely, max(high, likely) * (1 + 2 * _OVERHEAD))
