@@ -130,14 +130,17 @@ class _Estimate:
         if stopped and not stopped.startswith(_ENDS):
             advice, message = why_stopped(stopped)
             raise click.ClickException(in_flags(f"{advice.cause}: {message}"))
-        if not calls and (stopped or batch.summary.throttles):
-            self._answered = 0
-            return self.offline()
         if not calls:
-            raise click.ClickException(in_flags(_why_no_calls(batch)))
+            return self._unanswered(batch)
         self._answered = len(calls)
         pace = Pace(config.max_concurrent, config.rate_limits, config.pacing, config.rate_counts_from)
         return from_canary(self.sizes, calls, Terms(self._most_output(), self._agent.price, pace))
+
+    def _unanswered(self, batch: BatchResult) -> Forecast:
+        """What is known if the endpoint refused all rows as too fast. Raises: ClickException if they failed."""
+        if not batch.summary.throttles:
+            raise click.ClickException(in_flags(_why_no_calls(batch)))
+        return self.offline()
 
     def _most_output(self) -> int:
         return self._config.max_tokens or _MOST_OUTPUT
