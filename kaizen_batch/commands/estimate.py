@@ -129,7 +129,7 @@ class _Estimate:
         stopped = batch.summary.stopped
         if stopped and not stopped.startswith(_ENDS):
             advice, message = why_stopped(stopped)
-            raise click.ClickException(in_flags(f"{advice.cause}: {message}"))
+            raise click.ClickException(in_flags(": ".join(filter(None, (advice.cause, message)))))
         if not calls:
             return self._unanswered(batch)
         self._answered = len(calls)
@@ -137,8 +137,8 @@ class _Estimate:
         return from_canary(self.sizes, calls, Terms(self._most_output(), self._agent.price, pace))
 
     def _unanswered(self, batch: BatchResult) -> Forecast:
-        """What is known if the endpoint refused all rows as too fast. Raises: ClickException if they failed."""
-        if not batch.summary.throttles:
+        """What is known if no row was answered in time. Raises: ClickException if they failed."""
+        if not batch.summary.throttles and not batch.summary.stopped:
             raise click.ClickException(in_flags(_why_no_calls(batch)))
         return self.offline()
 
@@ -199,7 +199,7 @@ class _Estimate:
     def _troubles(self, summary: BatchSummary) -> list[str]:
         """What went wrong with the rows that were asked."""
         found = []
-        if summary.throttles:
+        if summary.throttles or summary.stopped:
             found.append(
                 f"{self._answered} of the {summary.total} rows were answered within {summary.elapsed_s:.0f} s; "
                 f"the endpoint refused {summary.throttles:,} calls as too fast (HTTP 429)"
