@@ -302,9 +302,13 @@ class OverloadedError(ServerError):
 
 
 class NoAnswerError(ProviderError):
-    """The request was sent, but no answer arrived (broken connection, timeout): it may have been billed."""
+    """The request was sent, but no answer arrived (broken connection, timeout): it may have been billed.
+
+    `connected` is False if no connection could be opened: then nothing was sent.
+    """
 
     default_code = "no_answer"
+    connected: bool = True
     retryable = True
     may_be_billed = True
 

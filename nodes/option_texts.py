@@ -42,5 +42,6 @@ OPTION_TEXTS = {
     "temperature": "None leaves it to the endpoint; the default is not sent to models that reject it. Allowed: 0 to 2, or None.",
     "timeout_s": "Seconds until one call times out. Allowed: above 0, or None.",
     "tokens_per_minute": "The same for tokens; prompt and answer both count. Allowed: from 1, or None.",
+    "wait_for_endpoint_s": "Seconds to wait for an endpoint that has never accepted a connection, before the run ends. Allowed: from 0.",
     "window": "Items begun and not read, at most, in addition; None: no such bound for an earlier item, for a slow consumer 16 × max_concurrent, at least 256. Allowed: from 1, or None.",
 }

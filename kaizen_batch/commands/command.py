@@ -47,6 +47,7 @@ _FLAGS = (
     (r"\btimeout_s\b", "--timeout"),
     (r"\bdeadline_s\b", "--deadline"),
     (r"\bgrace_s\b", "--grace"),
+    (r"\bwait_for_endpoint_s=300\b", "--wait-for-endpoint 300"),
     (r"\bbase_url\b", "--base-url"),
     (r"\bcorrect model or\b", "correct --model or"),
     (r"\badd a fallback model\b", "add a model with --fallback"),

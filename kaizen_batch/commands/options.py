@@ -151,6 +151,14 @@ _LIMITS = (
         help="Seconds for in-flight calls to finish after Ctrl-C or the deadline.",
     ),
     click.option(
+        "--wait-for-endpoint",
+        type=click.FloatRange(0),
+        default=8.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds to wait for an endpoint that has never accepted a connection.",
+    ),
+    click.option(
         "--hedge-after",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         metavar="SHARE",

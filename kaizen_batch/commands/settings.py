@@ -44,6 +44,7 @@ _OTHER_NAME = {
     "budget": "budget_usd",
     "timeout": "timeout_s",
     "deadline": "deadline_s",
+    "wait_for_endpoint": "wait_for_endpoint_s",
     "grace": "grace_s",
 }
 

@@ -69,6 +69,7 @@ class RunConfig(_Options):
       (`input`, `output`, `cached`: USD per million tokens), for models that are not in the price list.
     - `timeout_s`: seconds until one call times out. `deadline_s`: seconds for the whole batch; items that are not done
       by then are `not_attempted`. `grace_s`: seconds in-flight calls get to finish when a run ends early.
+    - `wait_for_endpoint_s`: seconds to wait for an endpoint that has never accepted a connection, before the run ends.
     - `hedge_after`: a quantile such as 0.95: send a second (hedged) request when a call is slower than this quantile,
       and use the first answer. Off by default, because both calls are billed.
     - `retry`: a RetryPolicy or a dict of its options. `max_reasks`: how many times to re-ask when an answer does not
@@ -99,6 +100,7 @@ class RunConfig(_Options):
     timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     grace_s: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    wait_for_endpoint_s: float = Field(default=8.0, ge=0, allow_inf_nan=False)
     hedge_after: float | None = Field(default=None, gt=0, lt=1)
     retry: RetryPolicy = Field(default_factory=RetryPolicy)
     max_reasks: int = Field(default=1, ge=0, le=20)

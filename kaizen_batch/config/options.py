@@ -36,6 +36,7 @@ class StrategyOptions(EndpointLimits, total=False):
     timeout_s: float | None
     deadline_s: float | None
     grace_s: float
+    wait_for_endpoint_s: float
     hedge_after: float | None
     retry: RetryPolicy | RetryOptions
     max_reasks: int

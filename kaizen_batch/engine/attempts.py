@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.run_state import RunState
+from kaizen_batch.engine.upstream import RECONNECT_S
 from kaizen_batch.errors import (
     ItemTooLargeError,
     JournalError,
@@ -81,6 +82,9 @@ class Attempts:
         """Seconds until the next attempt, or None if there is none."""
         run, upstream = self._run, item.upstream
         used = item.used = item.used or AttemptCounts()
+        if upstream.unreachable_since is not None and not error.fatal and run.reason is None:
+            run.sinks(RetryScheduled(item.index, item.attempt, RECONNECT_S, ItemError.of(error)))
+            return RECONNECT_S
         used.count(error)
         moves = upstream.moves(item.reservation, error)  # then another endpoint pays neither a wait nor a retry
         decision = run.config.retry(error, used, run.config.max_reasks)

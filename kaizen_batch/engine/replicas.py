@@ -89,6 +89,13 @@ class Replicas(Upstream):
             ) from error
         return pause_s
 
+    @property
+    def unreachable_since(self) -> float | None:
+        """Since when all endpoints, none of which was ever reached, have been tried; else None."""
+        since = [member.unreachable_since for member in self.members if member.error is None]
+        known = [each for each in since if each is not None]
+        return max(known) if known and len(known) == len(since) else None
+
     def moves(self, reservation: Reservation | None, error: KaizenBatchError) -> bool:
         """Whether the item can go to another endpoint at once, after a failure that is this endpoint's."""
         if reservation is None or not isinstance(error, _OF_THE_ENDPOINT):

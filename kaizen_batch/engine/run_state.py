@@ -124,6 +124,13 @@ class RunState:
             self.stop(error)
         upstream.close(error)
 
+    def give_up_unreachable(self, now: float) -> None:
+        """Give up the endpoints that have accepted no connection for too long."""
+        for upstream in self.upstreams:
+            down = upstream.unreachable(now, self.config.wait_for_endpoint_s) if upstream.error is None else None
+            if down is not None:
+                self.give_up(upstream, down)
+
     def not_attempted(self) -> NotAttemptedError:
         """The error of an item whose turn does not come."""
         why = self.reason.message if self.reason else "no endpoint is left"

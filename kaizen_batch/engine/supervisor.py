@@ -245,6 +245,7 @@ class Supervisor:
 
         def tick() -> None:
             timers[:] = [loop.call_later(PROGRESS_INTERVAL_S, tick)]
+            self._run.give_up_unreachable(loop.time())
             self._report()
 
         timers.append(loop.call_later(PROGRESS_INTERVAL_S, tick))

@@ -30,6 +30,7 @@ from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
 
 _FIRST_CALLS = 8
+RECONNECT_S = 1.0
 
 
 class Upstream:
@@ -150,7 +151,10 @@ class Upstream:
         if not error.may_be_billed:
             reservation.used_usd = 0.0
         self.setup.judge(error, index)
+        unreached = self.setup.connecting(error, reservation.sent_at)
         with self.limits.lock:
+            if unreached:
+                return self._wait_for_endpoint(reservation, error, now)
             pause_s = self._learn_failure(reservation, error, index, now)
         if pause_s is None:
             raise EndpointDownError(
@@ -158,6 +162,29 @@ class Upstream:
                 "batch again when it is back: with a journal, only the missing items are asked"
             ) from error
         return pause_s
+
+    def _wait_for_endpoint(self, reservation: Reservation, error: KaizenBatchError, now: float) -> float:
+        breaker = self.limits.breaker
+        self.limits.watch_out()
+        breaker.cause, breaker.unreached = _cause(error, self.endpoint), True
+        breaker.pause(RECONNECT_S, reservation.sent_at, now)
+        return 0.0
+
+    def unreachable(self, now: float, seconds: float) -> EndpointDownError | None:
+        """The error of an endpoint that has accepted no connection for so long, and never before; else None."""
+        since, last = self.unreachable_since, self.setup.last
+        if since is None or now - since < seconds:
+            return None
+        why = last.message if last is not None else "no connection"
+        return EndpointDownError(
+            f"{self.endpoint or 'the endpoint'} accepts no connection, for {seconds:g} s: {why}; check base_url, or "
+            "pass wait_for_endpoint_s=300 if it is about to start"
+        )
+
+    @property
+    def unreachable_since(self) -> float | None:
+        """Since when the endpoint, which was never reached, has been tried, on the loop's clock; else None."""
+        return None if self.setup.works else self.setup.unreachable_since
 
     def _learn_failure(self, reservation: Reservation, error: KaizenBatchError, index: int, now: float) -> float | None:
         limits = self.limits

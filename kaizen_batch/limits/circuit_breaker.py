@@ -27,6 +27,7 @@ class CircuitBreaker:
     def __init__(self, ceiling: int, *, pause_s: float = _PAUSE_INITIAL_S) -> None:
         self.in_flight: int = 0
         self.cause: str = ""
+        self.unreached: bool = False
         self.ceiling: int = ceiling
         self.gives_up: bool = True
         self._pause_s = pause_s
@@ -55,6 +56,8 @@ class CircuitBreaker:
     def name(self) -> str:
         """What a call waits for, with the error that caused it."""
         what = "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
+        if self.unreached:
+            what = "the endpoint to accept connections"
         return f"{what} ({self.cause})" if self.cause else what
 
     def join(self, in_flight: int, tokens: int) -> None:
@@ -94,7 +97,7 @@ class CircuitBreaker:
             self._until = 0.0
         if self._failing:
             self._failing.clear()
-        self._openings = 0
+        self._openings, self.unreached = 0, False
         if self._allowed is not None:
             self._allowed = self._allowed + 1 if self._allowed < self.ceiling else None
 

@@ -148,7 +148,7 @@ def _hung(stage: Stage) -> Iterator[tuple[str, list[str]]]:
 
 def _dead(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     with stage.terminal() as terminal:
-        terminal.until(r"waiting for the endpoint to recover")
+        terminal.until(r"waiting for the endpoint to accept connections")
         yield "while it waits", terminal.until(r"calls in flight")
         for _ in range(8):  # drawings, four a second: the wait is long enough to be named at the end
             terminal.until(r"calls in flight")

@@ -53,6 +53,7 @@ OPTIONS: dict[str, Any] = {
     "retry": RetryPolicy(attempts=2, wait_initial=0.1),
     "max_reasks": 2,
     "on_error": "raise",
+    "wait_for_endpoint_s": 5.0,
     "buffer_bytes": 2**20,
     "window": 300,
     "labels": {"run": "nightly"},

@@ -48,13 +48,15 @@ def connect_error(target: Target, error: BaseException) -> ProviderError:
     """The error for a connection that could not be opened: nothing was sent, so nothing can be billed."""
     failure = _proxy_error(error) or _tls_error(target, error) or _network_error(target, error)
     failure.may_be_billed = False
+    if isinstance(failure, NoAnswerError):
+        failure.connected = False
     return failure
 
 
 def connect_timeout(target: Target) -> NoAnswerError:
     """The error for a connection that took too long to open."""
     error = NoAnswerError(f"no connection to {target.host} within {target.connect_timeout_s:g} s", code="timeout")
-    error.may_be_billed = False
+    error.may_be_billed = error.connected = False
     return error
 
 
