@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kaizen_batch.journal import statements
+from kaizen_batch.journal.checksums import row_checksum
 from kaizen_batch.journal.writer import JournalWriter
 
 OPEN_STATES = ("cutting", "ready", "uploaded", "creating", "submitted", "ended")
@@ -75,7 +76,7 @@ def save_batch(journal: JournalWriter, batch: Batch) -> "asyncio.Future[None]":
     """Keep a batch as it is now; awaited, it is on the disk."""
     cells = [getattr(batch, name) for name in statements.BATCH]
     cells[statements.BATCH.index("counts")] = json.dumps(batch.counts)
-    return journal.operate((statements.BATCH_SAVED, _key(batch), tuple(cells)))
+    return journal.operate((statements.BATCH_SAVED, _key(batch), (*cells, row_checksum(cells))))
 
 
 def free_rows(journal: JournalWriter, batch: Batch) -> "asyncio.Future[None]":

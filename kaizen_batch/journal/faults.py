@@ -119,6 +119,11 @@ def closed(path: Path) -> JournalError:
     )
 
 
+def again(fault: JournalError) -> JournalError:
+    """The same for another who waits: an exception that is raised twice grows the traceback of both."""
+    return JournalError(fault.message, code=fault.code)
+
+
 def of_os_error(path: Path, error: OSError) -> JournalError:
     """An error of the operating system."""
     if error.errno in _NO_SPACE:

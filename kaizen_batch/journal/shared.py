@@ -4,6 +4,7 @@ The first run that opens a journal recovers it, and the last one that leaves clo
 and threads.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -124,3 +125,14 @@ def forget(journal: SharedJournal) -> None:
     with _guard:
         if _open.get(journal.path) is journal:
             del _open[journal.path]
+
+
+async def undisturbed(closed: "Future[JournalError | None]") -> tuple[JournalError | None, bool]:
+    """What the future gives, and whether waiting for it was cancelled; it is waited for all the same."""
+    waiting, interrupted = asyncio.wrap_future(closed), False
+    while not waiting.done():
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            interrupted = True
+    return waiting.result(), interrupted

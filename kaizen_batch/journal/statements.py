@@ -137,7 +137,9 @@ ON_RUN = {
     RUN_BEGUN: "INSERT INTO runs (id, begun_at, description, row_check) VALUES (?, ?, ?, ?)",
     RUN_SAMPLED: "INSERT INTO samples VALUES (?, ?, ?)",
     RUN_ENDED: "UPDATE runs SET ended_at = ?, summary = ?, row_check = ? WHERE id = ?",
-    RUN_LISTED: "DELETE FROM rows WHERE run <> ?",  # a complete run of a job has listed every row again
+    # A complete run of a job has listed every row again; lists of other runs that are under way are kept.
+    RUN_LISTED: "DELETE FROM rows WHERE run <> ? AND run NOT IN (SELECT id FROM runs WHERE ended_at IS NULL"
+    " AND begun_at >= (SELECT json_extract(value, '$.since') FROM meta WHERE name = 'owner'))",
 }
 SET_MEDIA = "INSERT OR IGNORE INTO media (sha256, size, type, name, bytes) VALUES (?, ?, ?, ?, ?)"
 
@@ -160,7 +162,9 @@ BATCH = (
 # before; they may have been billed.
 ON_BATCH: dict[int, tuple[str, ...]] = {
     REJECTED: ("UPDATE calls SET state = 'failed', ended_at = ?, error = ? WHERE id = ? AND state = 'done'",),
-    BATCH_SAVED: (f"INSERT OR REPLACE INTO batches ({', '.join(BATCH)}) VALUES ({', '.join('?' * len(BATCH))})",),
+    BATCH_SAVED: (
+        f"INSERT OR REPLACE INTO batches ({', '.join(BATCH)}, row_check) VALUES ({', '.join('?' * len(BATCH))}, ?)",
+    ),
     BATCH_FREED: (
         "DELETE FROM calls WHERE batch = ? AND state = 'submitted' AND before IS NULL",
         "UPDATE calls SET state = before, before = NULL, attempts = attempts - 1, at_risk_usd = 0, batch = NULL"
@@ -210,10 +214,10 @@ UPDATE calls SET state = 'failed', attempts = max(1, iif(typeof(attempts) = 'int
     spent_usd = iif(:keep AND typeof(spent_usd) = 'real', spent_usd, 0) WHERE id = :id
 """
 DISCARD_ANSWER = "DELETE FROM answers WHERE id = ?"
-BATCHES = "SELECT * FROM batches"
+BATCHES = f"SELECT {', '.join(BATCH)}, row_check FROM batches"
 # A batch whose row is damaged cannot be collected: its requests may have been billed.
 DISCARD_BATCH = (
-    "UPDATE batches SET state = 'dropped', error = :error, row_check = NULL WHERE id = :id",
+    "UPDATE batches SET state = 'dropped', counts = NULL, error = :error, row_check = NULL WHERE id = :id",
     "UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,"
     " at_risk_usd = 0, ended_at = :now, error = :error"
     " WHERE state = 'submitted' AND (batch = :id OR batch NOT IN (SELECT id FROM batches))",

@@ -1,11 +1,8 @@
 """The engine's face of the journal: awaitable operations, written in groups by one thread."""
 
 import asyncio
-import json
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,20 +11,17 @@ from typing import Any, Self
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, shared, statements
-from kaizen_batch.journal.canonical import Media
-from kaizen_batch.journal.checksums import input_row_checksum, row_checksum
 from kaizen_batch.journal.integrity import Findings
 from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
-from kaizen_batch.journal.shared import SharedJournal
+from kaizen_batch.journal.run_record import RunRecord
+from kaizen_batch.journal.shared import SharedJournal, undisturbed
 from kaizen_batch.journal.store import Operation
 from kaizen_batch.journal.worker import Queued
 from kaizen_batch.limits import Ledger
 from kaizen_batch.results import ItemError
 
-_SAMPLE_EACH = 0.001
 
-
-class JournalWriter:
+class JournalWriter(RunRecord):
     """A run's hold on the journal; made by `Journal.writing()`, used on one loop.
 
     >>> async with Journal("run.db").writing() as journal:
@@ -43,19 +37,15 @@ class JournalWriter:
 
     def __init__(self, path: Path, *, creator: str, clock: Callable[[], float] = time.time) -> None:  # noqa: TID251
         # The clock is the wall's: these times are read by people, and compared over runs.
+        super().__init__(clock)
         self.path = path
         self._creator = creator
-        self._clock = clock
         self._journal: SharedJournal | None = None
         self._pending: list[Queued] = []
         self._begun: dict[bytes, int] = {}  # the rows of what is under way: quicker to find than in the index of all
         self._unwritten = 0
         self._all_written: asyncio.Event | None = None
         self.opened_at: float = clock()
-        self.run: bytes = os.urandom(16)
-        self._sample_at_s = 0.0
-        self._lists_rows = False
-        self._description = ""
         self._fault: JournalError | None = None
         self._refusal: JournalError | None = faults.closed(path)
 
@@ -97,7 +87,7 @@ class JournalWriter:
         try:
             self._refusal = self._fault = await asyncio.shield(asyncio.wrap_future(journal.worker.opened))
             if self._fault is not None:
-                raise _again(self._fault)
+                raise faults.again(self._fault)
         except BaseException:
             await self.aclose()
             raise
@@ -108,7 +98,7 @@ class JournalWriter:
     ) -> None:
         await self.aclose()
         if error is None and self._fault is not None:  # something that nobody awaited was not written
-            raise _again(self._fault)
+            raise faults.again(self._fault)
 
     async def _join(self) -> SharedJournal:
         while True:
@@ -124,7 +114,7 @@ class JournalWriter:
     def look_up(self, key: bytes) -> "asyncio.Future[Entry | None]":
         """What is known of a request, the operations before this one included; None if nothing."""
         if self._refusal is not None:
-            raise _again(self._refusal)
+            raise faults.again(self._refusal)
         if row := self._keys.get(key):
             return self._waiting((statements.LOOK_UP, key, (row,)))
         unknown: asyncio.Future[Entry | None] = self._loop.create_future()
@@ -216,49 +206,11 @@ class JournalWriter:
         """The answer of a request that is done cannot be used after all: it has failed."""
         self._note(statements.REJECTED, key, (self._clock(), error_column(error), self._row_of(key)))
 
-    def row(self, number: int, status: str, *, id: str | None = None, key: bytes | None = None) -> None:
-        """The outcome of one row of the run's input: its number, the user's name for it, its request, its status."""
-        self._lists_rows = True
-        cells = (self.run, number, id, key, status)
-        operation = (*cells, input_row_checksum(cells))
-        self._note(statements.ROW, self.run + number.to_bytes(8, "big"), operation)
-
-    def media(self, media: Media, *, name: str | None = None, keep: bool = False) -> None:
-        """An image, sound or document that requests refer to; its content is kept only if asked for."""
-        content = media.content if keep else None
-        row = (media.sha256, len(media.content), media.media_type, name, content)
-        self._note(statements.MEDIA, media.sha256, row)
-
     def operate(self, operation: Operation) -> "asyncio.Future[None]":
         """Do something on a batch of a provider; see `kaizen_batch.journal.batches`."""
         if self._refusal is not None:
-            raise _again(self._refusal)
+            raise faults.again(self._refusal)
         return self._waiting(operation)
-
-    def now(self) -> float:
-        """The time of the journal's entries, a Unix time."""
-        return self._clock()
-
-    def begin_run(self, description: Mapping[str, object]) -> None:
-        """A run begins on this journal; `description` is JSON-able and holds no secret."""
-        self._description = text = json.dumps(description)
-        check = row_checksum((self.run, text, None))
-        self._note(statements.RUN_BEGUN, self.run, (self.run, self._clock(), text, check))
-
-    def sample(self, figures: Mapping[str, object], elapsed_s: float, *, last: bool = False) -> None:
-        """How far the run is; passed over where it comes too soon for a run of this length, unless it is the `last`."""
-        if last or elapsed_s >= self._sample_at_s:
-            # A thousandth of the time so far: an hour makes 3,000 samples, a day 6,200.
-            self._sample_at_s = elapsed_s * (1 + _SAMPLE_EACH)
-            self._note(statements.RUN_SAMPLED, self.run, (self.run, self._clock(), json.dumps(figures)))
-
-    def end_run(self, summary: Mapping[str, object]) -> None:
-        """The run is over; if it listed all rows of its input, those that earlier runs have listed are dropped."""
-        text = json.dumps(summary)
-        check = row_checksum((self.run, self._description, text))
-        self._note(statements.RUN_ENDED, self.run, (self._clock(), text, check, self.run))
-        if self._lists_rows and not summary.get("stopped"):
-            self._note(statements.RUN_LISTED, self.run, (self.run,))
 
     async def aclose(self) -> None:
         """Write what is waiting and leave the file, which the last run closes; a cancellation waits until then."""
@@ -270,7 +222,7 @@ class JournalWriter:
         self._refusal = self._refusal or faults.closed(self.path)
         interrupted = await self._wait_written()
         if shared.leave(journal):
-            closed, cancelled = await _undisturbed(journal.worker.closed)
+            closed, cancelled = await undisturbed(journal.worker.closed)
             interrupted = interrupted or cancelled
             journal.worker.join()
             shared.forget(journal)
@@ -292,12 +244,12 @@ class JournalWriter:
     def _row_of(self, key: bytes) -> int:
         """The row of a key, a new one if it has none. Raises: JournalError if the journal is not open."""
         if self._refusal is not None:
-            raise _again(self._refusal)
+            raise faults.again(self._refusal)
         return self._begun.get(key) or self._keys.add(key)
 
     def _note(self, kind: int, key: bytes, row: tuple[object, ...]) -> None:
         if self._refusal is not None:
-            raise _again(self._refusal)
+            raise faults.again(self._refusal)
         self._put((kind, key, row), None)
 
     def _waiting(self, operation: Operation) -> "asyncio.Future[Any]":
@@ -353,7 +305,7 @@ class JournalWriter:
             if future is None or future.done():
                 continue
             if fault is not None:
-                future.set_exception(_again(fault))
+                future.set_exception(faults.again(fault))
             else:
                 future.set_result(found.get(place))
         self._unwritten -= 1
@@ -361,22 +313,6 @@ class JournalWriter:
             self._all_written.set()
 
 
-async def _undisturbed(closed: "Future[JournalError | None]") -> tuple[JournalError | None, bool]:
-    """What the future gives, and whether waiting for it was cancelled; it is waited for all the same."""
-    waiting, interrupted = asyncio.wrap_future(closed), False
-    while not waiting.done():
-        try:
-            await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            interrupted = True
-    return waiting.result(), interrupted
-
-
 def _wake(turn: "asyncio.Future[None]") -> None:
     if not turn.done():
         turn.set_result(None)
-
-
-def _again(fault: JournalError) -> JournalError:
-    # A new one for each who waits: an exception raised twice grows the traceback of both.
-    return JournalError(fault.message, code=fault.code)

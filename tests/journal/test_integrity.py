@@ -19,7 +19,7 @@ import pytest
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import Journal, StoredAnswer, identity, integrity, schema
-from kaizen_batch.journal.checksums import row_checksum
+from kaizen_batch.journal.batches import Batch, save_batch
 from kaizen_batch.journal.wal import read_wal
 
 KEY = bytes(32)
@@ -221,10 +221,10 @@ async def with_every_table(path: Path) -> None:
         for number in range(3):
             journal.row(number, "ok", id=f"name \ud83d{number}", key=bytes(32))
         journal.end_run({"total": 3, "stopped": "early"})
-    cells = (7, "intent", "http://one", "model", "submitted", 1.0, None, "batch_17", 2, 0.5, None, None, "{}", None)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        marks = ", ".join("?" * (len(cells) + 1))
-        connection.execute(f"INSERT INTO batches VALUES ({marks})", (*cells, row_checksum(cells)))
+        batch = Batch(
+            7, "intent", "http://one", "model", "submitted", 1.0, remote_id="batch_17", rows=2, at_risk_usd=0.5
+        )
+        await save_batch(journal, batch)
 
 
 def change(path: Path, statement: str) -> None:
@@ -254,7 +254,9 @@ async def test_a_run_whose_record_is_damaged_names_no_command(path: Path, caplog
     assert "records of 1 runs are damaged" in caplog.text
 
 
-@pytest.mark.parametrize("cell", ["remote_id = 'batch_16'", "state = 'dropped'", "intent = 'x'", "id = 9", "rows = 3"])
+@pytest.mark.parametrize(
+    "cell", ["remote_id = 'batch_16'", "state = 'dropped'", "intent = 'x'", "id = 9", "rows = 3", "counts = '{'"]
+)
 async def test_the_requests_of_a_damaged_batch_are_doubts_and_asked_again(path: Path, caplog: Any, cell: str) -> None:
     await with_every_table(path)
     assert await opened(path) == 0 and Journal(path).totals().under_way == 2
@@ -264,6 +266,8 @@ async def test_the_requests_of_a_damaged_batch_are_doubts_and_asked_again(path: 
     totals = Journal(path).totals()
     assert (totals.under_way, totals.unanswered, totals.unanswered_usd, totals.at_risk_usd) == (0, 2, 0.5, 0.0)
     assert Journal(path).count()["unknown"] == 2
+    [batch] = Journal(path).batches()
+    assert (batch.state, batch.is_open) == ("dropped", False)
     assert await opened(path) == 0
 
 

@@ -242,3 +242,22 @@ async def test_submitted_requests_survive_are_not_pruned_and_stay_at_risk(path: 
         await journal.done(bytes(32), StoredAnswer("collected"), spent_usd=0.1, via="batch")
     totals = Journal(path).totals()
     assert (totals.committed_usd, totals.under_way) == (0.1, 0)
+
+
+async def test_a_complete_run_leaves_the_list_of_one_that_is_under_way(path: Path) -> None:
+    async with Journal(path).writing() as killed:
+        killed.begin_run({"killed": True})
+        killed.row(0, "ok")
+    async with Journal(path).writing() as first, Journal(path).writing() as second:
+        for journal in (first, second):
+            journal.begin_run({"rows": 1})
+            journal.row(0, "ok")
+        first.end_run({})
+        await first.done(bytes(32), StoredAnswer("after"))
+        assert {run.id: len(list(Journal(path).rows(run))) for run in Journal(path).runs()} == {
+            killed.run: 0,
+            first.run: 1,
+            second.run: 1,
+        }
+        second.end_run({})
+    assert [len(list(Journal(path).rows(run))) for run in Journal(path).runs() if run.id == second.run] == [1]
