@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaizen_batch.agents import Agent, AgentLike, FunctionAgent, ModelAgent, ProviderLike, SmallAgent
+    from kaizen_batch.agents import Agent, AgentLike, BatchItem, FunctionAgent, ModelAgent, ProviderLike, SmallAgent
     from kaizen_batch.config import (
         BatchConfig,
         BatchOptions,
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         MockProvider,
         OpenAIProvider,
         OutputSchema,
+        Parameters,
         Provider,
         Request,
         register_provider,
@@ -104,12 +105,13 @@ if TYPE_CHECKING:
         Result,
     )
     from kaizen_batch.signature import InputField, OutputField, ProcessingSignature, Signature, SignatureLike
+    from kaizen_batch.signature.media import Document, Image
     from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 
 __version__ = "0.2.0.dev0"
 
 _NAMES = {
-    "kaizen_batch.agents": "Agent AgentLike FunctionAgent ModelAgent ProviderLike SmallAgent",
+    "kaizen_batch.agents": "Agent AgentLike BatchItem FunctionAgent ModelAgent ProviderLike SmallAgent",
     "kaizen_batch.config": """
         BatchConfig BatchOptions BatchSettings BatchSettingsOptions FallbackOptions RunConfig RunOptions
     """,
@@ -132,7 +134,7 @@ _NAMES = {
     "kaizen_batch.prices": "Price PriceOptions Usage UsageDict",
     "kaizen_batch.observers.progress": "progress_sink",
     "kaizen_batch.providers": """
-        Completion MockProvider OpenAIProvider OutputSchema Provider Request register_provider
+        Completion MockProvider OpenAIProvider OutputSchema Parameters Provider Request register_provider
     """,
     "kaizen_batch.files": "RecordWriter Records open_records record_writer",
     "kaizen_batch.results": "BatchResult BatchSummary Envelope ErrorDict ItemError ItemResult ModelEnvelope Result",
@@ -140,6 +142,7 @@ _NAMES = {
     "kaizen_batch.limits.rate_limits": "RateLimits",
     "kaizen_batch.limits.retries": "RetryOptions RetryPolicy",
     "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature SignatureLike",
+    "kaizen_batch.signature.media": "Document Image",
     "kaizen_batch.strategies": "BatchRun ParallelBatchStrategy",
     "kaizen_batch.observers.telemetry": "TelemetrySink",
     "kaizen_batch.files.templates": "PromptTemplate",
@@ -183,6 +186,7 @@ __all__ = [
     "BatchConfig",
     "BatchError",
     "BatchFinished",
+    "BatchItem",
     "BatchOptions",
     "BatchProcessorAgent",
     "BatchProgress",
@@ -198,6 +202,7 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DeadlineError",
+    "Document",
     "EarlierFailureError",
     "EndpointDownError",
     "Entry",
@@ -209,6 +214,7 @@ __all__ = [
     "FatalError",
     "FileJob",
     "FunctionAgent",
+    "Image",
     "InBatchError",
     "IncompleteRunError",
     "InputError",
@@ -236,6 +242,7 @@ __all__ = [
     "OutputSchema",
     "OverloadedError",
     "ParallelBatchStrategy",
+    "Parameters",
     "Price",
     "PriceOptions",
     "ProcessingSignature",

@@ -9,7 +9,8 @@ from kaizen_batch.config import BatchConfig, Mode
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.files.frames import FrameJob, run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
-from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, Template
+from kaizen_batch.files.row_agent import RowAgent
+from kaizen_batch.files.templates import OnMissing, PromptTemplate, Template
 from kaizen_batch.journal import Journal
 from kaizen_batch.journal.batches import Batch
 from kaizen_batch.limits import RateLimits
@@ -26,7 +27,7 @@ from kaizen_batch.nodes.engine_view import (
     run_items,
     streaming,
 )
-from kaizen_batch.nodes.items import GraphAgent, check_template, kind_of_input
+from kaizen_batch.nodes.items import GraphAgent, GuardedAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
 from kaizen_batch.nodes.node_options import (
@@ -241,7 +242,8 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         template = PromptTemplate(given["template"]) if given["template"] is not None else None
         if kind == "input_path":
             job = FileJob(given["input_path"], given["output_path"], template=template)
-            return self._outputs(*of_job(await self._run_job(job, strategy, agent)))
+            guarded = GuardedAgent(agent, references=self._settings.allows_references)
+            return self._outputs(*of_job(await self._run_job(job, strategy, guarded)))
         if kind is None:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
             return self._outputs(BatchResult([], BatchSummary(max_concurrent=self._config.max_concurrent)), {})

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
@@ -23,6 +24,19 @@ from kaizen_batch.signature import Signature
 Watcher = Callable[[RunMetrics], Sequence[EventSink]]
 
 _creating = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A request whose files have yet to be read: `read` does that, takes time, and raises InputError."""
+
+    read: Callable[[], Any]
+
+
+def prepared(agent: "Agent", inputs: object) -> Any:
+    """The whole request of an item, for synchronous code. Raises: InputError."""
+    request = agent.prepare(inputs)
+    return request.read() if isinstance(request, Loading) else request
 
 
 class Agent(ABC):
@@ -85,7 +99,10 @@ class Agent(ABC):
 
     @abstractmethod
     def prepare(self, inputs: Any) -> Any:
-        """Turn one item into a request. Raises InputError for an item that does not fit; no call is made."""
+        """Turn one item into a request, or into a Loading that gives it.
+
+        Raises InputError for an item that does not fit; no call is made.
+        """
 
     @abstractmethod
     def complete(self, request: Any) -> Awaitable[Completion]:
@@ -136,6 +153,17 @@ class Agent(ABC):
     def row_name(self, inputs: Any) -> str | None:
         """The user's own name for an item, in the journal's list of rows; None if it has none."""
         return None
+
+    def size(self, request: Any, body: bytes) -> tuple[int, bool]:
+        """What bounds the tokens of the input, and whether it does; by default the bytes of the body."""
+        return len(body), True
+
+    varies: bool = False
+    """Whether requests may have prices of their own; `price_of` then knows them."""
+
+    def price_of(self, request: Any) -> Price | None:
+        """What a request costs; by default what all cost."""
+        return self.price
 
     def max_output(self, request: Any) -> int | None:
         """The most tokens an answer can have; None if nothing bounds them. `request` None asks for any request."""
@@ -232,6 +260,19 @@ class AgentWrapper(Agent):
         other.wrapped = self.wrapped.in_mode(mode)
         other.price = other.wrapped.price
         return other
+
+    def size(self, request: object, body: bytes) -> tuple[int, bool]:
+        """What bounds the tokens of the input."""
+        return self.wrapped.size(request, body)
+
+    @property
+    def varies(self) -> bool:  # type: ignore[override]
+        """Whether requests may have prices of their own."""
+        return self.wrapped.varies
+
+    def price_of(self, request: object) -> Price | None:
+        """What a request costs."""
+        return self.wrapped.price_of(request)
 
     def max_output(self, request: object) -> int | None:
         """The most tokens an answer can have."""

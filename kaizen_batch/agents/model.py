@@ -7,9 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kaizen_batch.agents.base import Agent
+from kaizen_batch.agents.base import Agent, Loading
+from kaizen_batch.agents.batch_item import BatchItem, merged, own_model
 from kaizen_batch.agents.function import AgentLike, as_agent
-from kaizen_batch.agents.structured import IgnoredSchema, output_of
+from kaizen_batch.agents.prices import input_size, list_price, tier_of
+from kaizen_batch.agents.structured import IgnoredSchema, output_of, why_empty, why_truncated
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
 from kaizen_batch.errors import (
     ConfigError,
@@ -31,8 +33,8 @@ from kaizen_batch.providers import (
     create_provider,
 )
 from kaizen_batch.providers.batch import BatchApi, HasBatches
-from kaizen_batch.schemas import has_json
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
+from kaizen_batch.signature.media import PendingMessages, loaded
 from kaizen_batch.texts.terminal import printable
 
 
@@ -53,9 +55,12 @@ class ModelAgent(Agent):
         self.name: str = config.model
         self.endpoint: str = provider.endpoint
         self.endpoint_name: str = config.endpoint_name or provider.endpoint
-        self.price: Price | None = config.price or _list_price(provider, config)
+        self.price: Price | None = config.price or list_price(provider, config.model, tier_of(config.parameters))
         self.replicas: list[ModelAgent] = []
         self.fallbacks: list[ModelAgent] = []
+        self.varies: bool = False
+        self.takes_model: bool = True
+        self.takes_parameters: bool = True
         self._output = output_of(signature, config)
         self._unread = IgnoredSchema(provider, config)
         parameters = Parameters.of(config.parameters) if config.parameters else None
@@ -96,6 +101,10 @@ class ModelAgent(Agent):
         """Whether the provider ends a call after this many seconds."""
         return self.provider.keeps_timeout(seconds)
 
+    def size(self, request: Request, body: bytes) -> tuple[int, bool]:
+        """The bytes of the texts and the tokens of the images; what nothing bounds, by the model's context window."""
+        return input_size(request, body, self.config.url)
+
     def max_output(self, request: Request | None) -> int | None:
         """`max_tokens` of the config."""
         return self.config.max_tokens
@@ -118,12 +127,36 @@ class ModelAgent(Agent):
                 await stack.enter_async_context(agent.provider.session())
             yield
 
-    def prepare(self, inputs: object) -> Request:
+    def prepare(self, inputs: object) -> Request | Loading:
         """Render one item. Raises: InputError if it does not fit the signature."""
+        if type(inputs) is BatchItem:
+            return self._overridden(inputs)
         messages = self.signature.messages(inputs, self.config.system_prompt)
         model, temperature, max_tokens = self._before
         output, parameters, asked = self._after
-        return Request(model, messages, temperature, max_tokens, output, parameters, asked)
+        request = Request(model, messages, temperature, max_tokens, output, parameters, asked)
+        if type(messages) is PendingMessages:
+            return Loading(lambda: replace(request, messages=loaded(messages)))
+        return request
+
+    def _overridden(self, item: BatchItem) -> Request | Loading:
+        """The request of an item with a model or parameters of its own."""
+        self.varies = True
+        model = own_model(item) if self.takes_model else None
+        request = self.prepare(item.inputs)
+        parameters = merged(item, self._after[1]) if self.takes_parameters else self._after[1]
+        if isinstance(request, Loading):
+            read = request.read
+            return Loading(lambda: replace(read(), model=model or self._before[0], parameters=parameters))
+        return replace(request, model=model or request.model, parameters=parameters)
+
+    def price_of(self, request: Request) -> Price | None:
+        """What the model of a request costs at its service tier."""
+        if request.model == self.config.model and request.parameters == self._after[1]:
+            return self.price
+        tier = tier_of(None if request.parameters is None else request.parameters.values)
+        own = request.model == self.config.model and tier == tier_of(self.config.parameters)
+        return self.price if own else list_price(self.provider, request.model, tier)
 
     def complete(self, request: Request) -> Awaitable[Completion]:
         """Send one call."""
@@ -139,7 +172,7 @@ class ModelAgent(Agent):
         if completion.finish_reason != "stop" or completion.refusal is not None or completion.error is not None:
             self._check_end(request, completion)
         if not text.strip() and self.config.on_empty == "fail":
-            raise EmptyOutputError(_why_empty(completion))
+            raise EmptyOutputError(why_empty(completion))
         if request.output is None:
             return self.signature.parse(text)
         try:
@@ -182,24 +215,8 @@ class ModelAgent(Agent):
 
     def _check_length(self, request: Request, text: str) -> None:
         if not text or request.output is not None or self.config.on_truncated == "fail":
-            error = TruncatedOutputError(_why_truncated(request, text))
+            error = TruncatedOutputError(why_truncated(request, text))
             raise error if request.output is None else self._unread.judged(error, text)
-
-
-def _why_truncated(request: Request, text: str) -> str:
-    limit = f"max_tokens={request.max_tokens}" if request.max_tokens else "the model's limit"
-    if request.output is not None and text and not has_json(text):
-        return (
-            f"the answer was cut off at {limit} and is not JSON: the endpoint seems to ignore the JSON schema; check "
-            "that it supports response_format"
-        )
-    return f"the answer was cut off at {limit}; raise max_tokens"
-
-
-def _why_empty(completion: Completion) -> str:
-    if completion.finish_reason == "tool_calls":
-        return "the answer has no text, only tool calls"
-    return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"
 
 
 @lru_cache(maxsize=256)
@@ -212,16 +229,6 @@ def _frame(
     if more is not None:
         parameters.update(more.values)
     return chat_frame(endpoint_name, model, parameters, None if output is None else (output.name, output.schema))
-
-
-def _list_price(provider: Provider, config: BatchConfig) -> Price | None:
-    """What the model costs at the service tier that the parameters ask for."""
-    tier = config.parameters.get("service_tier")
-    return (
-        provider.price(config.model)
-        if tier in (None, "auto", "default")
-        else provider.price_in(config.model, str(tier))
-    )
 
 
 ProviderLike = Provider | type[Provider] | AgentLike
@@ -254,7 +261,9 @@ def _model_agent(config: BatchConfig, signature: type[Signature], provider: Prov
     for other in config.fallback_configs():
         # Another model at the same endpoint shares the provider, and so its connections.
         same = _provider_options(other) == _provider_options(config)
-        agent.fallbacks.append(_fallback_of(other, signature, provider if same else None))
+        fallback = _fallback_of(other, signature, provider if same else None)
+        fallback.takes_model, fallback.takes_parameters = False, same
+        agent.fallbacks.append(fallback)
     return agent
 
 

@@ -1,12 +1,12 @@
-"""The schema of a model's answers: how it is sent, and whether the model follows it."""
+"""What concerns a model's answers: the schema that is sent, whether the model follows it, why an answer is none."""
 
 import logging
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import OutputError, SignatureError
-from kaizen_batch.providers import OutputSchema, Provider
-from kaizen_batch.schemas import has_json
+from kaizen_batch.providers import Completion, OutputSchema, Provider, Request
 from kaizen_batch.signature import Signature
+from kaizen_batch.signature.extraction import has_json
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -59,3 +59,21 @@ class IgnoredSchema:
         fix = "the schema is in the prompt from now on" if changed else "choose a model that supports JSON schemas"
         self._finding = f"{_NOT_BY_CHANCE} answers in a row were no JSON: {model} seems to ignore the schema; {fix}"
         logger.warning("%s: %s", self._provider.endpoint, self._finding)
+
+
+def why_truncated(request: Request, text: str) -> str:
+    """Why an answer was cut off, and what to do."""
+    limit = f"max_tokens={request.max_tokens}" if request.max_tokens else "the model's limit"
+    if request.output is not None and text and not has_json(text):
+        return (
+            f"the answer was cut off at {limit} and is not JSON: the endpoint seems to ignore the JSON schema; check "
+            "that it supports response_format"
+        )
+    return f"the answer was cut off at {limit}; raise max_tokens"
+
+
+def why_empty(completion: Completion) -> str:
+    """What an answer without text has instead."""
+    if completion.finish_reason == "tool_calls":
+        return "the answer has no text, only tool calls"
+    return f"the answer has no text{', only reasoning' if completion.reasoning else ''}"

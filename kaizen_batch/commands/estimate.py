@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kaizen_batch.agents import prepared
 from kaizen_batch.commands.command import Command, in_flags, put_json, show_lines, without_log_line
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.forecast import Call, Forecast, Sizes, Terms, from_canary, offline
@@ -18,13 +19,14 @@ from kaizen_batch.commands.simulated_run import Pace
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
-from kaizen_batch.files.templates import RowAgent
+from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.strategies import ParallelBatchStrategy
 from kaizen_batch.texts.advice import why_stopped
 from kaizen_batch.texts.numbers import usd
 from kaizen_batch.texts.summary import Line
 
+_UNBOUNDED = "{:,} rows have documents, or images behind URLs, whose tokens cannot be estimated"
 _SEED = 0  # the same rows each time: with a journal they are answered already
 _LONGEST_S = 120.0  # an endpoint that refuses everything must not hold the estimate up
 _ENDS = ("DeadlineError", "ThrottledError")  # after which what is known is reported
@@ -79,6 +81,7 @@ class _Estimate:
         self._agent = RowAgent(agent, self._template)
         self._limits = RowLimits(config, self._agent)
         self.sizes = Sizes()
+        self._unbounded = 0
         self._chosen: list[dict[str, object]] = []
         self._batch: BatchResult | None = None
         self._answered = 0
@@ -109,7 +112,10 @@ class _Estimate:
         return True
 
     def _bytes_of(self, row: dict[str, object]) -> int:
-        return len(self._agent.body(self._agent.prepare(row)))
+        request = prepared(self._agent, row)
+        size, is_bound = self._agent.size(request, self._agent.body(request))
+        self._unbounded += not is_bound
+        return size
 
     def offline(self) -> Forecast:
         """The forecast without a call."""
@@ -182,6 +188,7 @@ class _Estimate:
         """What cannot work, or may end the run early."""
         sizes, budget = self.sizes, self._config.budget_usd
         found = [f"{len(rows):,} rows {reason}: {_some(rows)}" for reason, rows in sizes.never_fit.items()]
+        found += [_UNBOUNDED.format(self._unbounded)] * bool(self._unbounded)
         if sizes.unusable:
             found.append(f"{sizes.unusable:,} rows cannot be asked: a value that the prompt needs is missing")
         if self._agent.price is None:

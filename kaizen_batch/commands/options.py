@@ -22,7 +22,11 @@ _ASKING = (
     INPUT,
     click.option("--prompt", metavar="TEXT", help='The prompt, with columns in braces: "Classify: {text}".'),
     click.option("--prompt-file", type=_PATH, metavar="FILE", help="Read the prompt from a file."),
-    click.option("--system", metavar="TEXT", help="System prompt, sent with every row."),
+    click.option("--system", metavar="TEXT", help="System prompt of every row, with columns in braces if you like."),
+    click.option("--image", multiple=True, metavar="COLUMN", help="Column of images: paths, URLs or data. Repeatable."),
+    click.option("--file", multiple=True, metavar="COLUMN", help="Column of PDFs, likewise. Repeatable."),
+    click.option("--model-column", metavar="COLUMN", help="Column that names the model of each row; blank: --model."),
+    click.option("--messages", metavar="COLUMN", help="Column of whole conversations, in place of --prompt."),
     click.option(
         "--schema",
         type=_PATH,

@@ -35,7 +35,7 @@ def check_input(options: Options, template: PromptTemplate | None) -> None:
 def _check_columns(columns: tuple[str, ...], template: PromptTemplate | None) -> None:
     if template is not None:
         template.check(columns)
-    elif "prompt" not in columns:
+    elif "prompt" not in columns and "messages" not in columns:
         raise ConfigError(
             f"there is no --prompt, and no column 'prompt' among {', '.join(repr(name) for name in columns)}:"
             f' give a prompt, such as --prompt "Classify: {{{columns[0] if columns else "text"}}}"'

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kaizen_batch.errors import ConfigError, SignatureError, did_you_mean
-from kaizen_batch.schemas import AnswerSchema
-from kaizen_batch.schemas.models import loose_model
 from kaizen_batch.signature import Signature, as_signature
+from kaizen_batch.signature.answers import AnswerSchema
+from kaizen_batch.signature.models import loose_model
 
 _SCALARS: dict[str, object] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 _TYPES = (*_SCALARS, "array", "object")

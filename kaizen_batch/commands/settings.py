@@ -17,7 +17,7 @@ from kaizen_batch.commands.parameters import headers_of, parameters_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import is_stream
-from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch.files.templates import PromptTemplate, is_template
 from kaizen_batch.journal import Journal
 
 Options = dict[str, Any]
@@ -35,7 +35,6 @@ _SAME_NAME = (
 )
 _OTHER_NAME = {
     "provider": "llm_provider",
-    "system": "system_prompt",
     "rpm": "requests_per_minute",
     "tpm": "tokens_per_minute",
     "rps": "requests_per_second",
@@ -53,6 +52,7 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     """The config of a run. Raises: ConfigError."""
     given = {name: options[name] for name in _SAME_NAME}
     given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
+    given["system_prompt"] = options["system"] if system_template(options) is None else None
     given["parameters"], given["headers"] = parameters_of(options["param"]), headers_of(options["header"])
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
     given["journal"] = journal = journal_of(options)
@@ -109,13 +109,29 @@ def journal_of(options: Options) -> Path | None:
 
 
 def template_of(options: Options) -> PromptTemplate | None:
-    """The prompt template, or None where the rows have a column `prompt` of their own."""
-    text, file = options["prompt"], options["prompt_file"]
+    """What to ask of each row, or None where the rows have a column `prompt` or `messages` of their own."""
+    text, system = _prompt_of(options), system_template(options)
+    columns = {"images": options["image"], "files": options["file"], "messages": options["messages"]}
+    columns["model"] = options["model_column"]
+    if options["messages"] is None and text is None:
+        if not (system or any(columns.values())):
+            return None
+        text = "{prompt}"
+    return PromptTemplate(text, system=system, **columns)
+
+
+def system_template(options: Options) -> str | None:
+    """The system prompt, if it names columns; any other is the same for every row."""
+    text: str | None = options["system"]
+    return text if text is not None and is_template(text) else None
+
+
+def _prompt_of(options: Options) -> str | None:
+    text: str | None = options["prompt"]
+    file = options["prompt_file"]
     if text is not None and file is not None:
         raise click.UsageError("--prompt and --prompt-file exclude each other: leave one out")
-    if file is not None:
-        text = _text_of(file)
-    return None if text is None else PromptTemplate(text)
+    return text if file is None else _text_of(file)
 
 
 def signature_of(options: Options) -> Any:

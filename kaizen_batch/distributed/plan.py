@@ -18,7 +18,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from kaizen_batch.agents import Agent
+from kaizen_batch.agents import Agent, prepared
 from kaizen_batch.errors import ConfigError, KaizenBatchError
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.job import FileJob
@@ -26,8 +26,8 @@ from kaizen_batch.files.job_rows import is_read_once, open_input, skipped_in, su
 from kaizen_batch.files.jobs import output_format_of
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.reader import Records
+from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.survey import Survey
-from kaizen_batch.files.templates import RowAgent
 
 VERSION = 1
 PLAN = "plan.json"
@@ -160,7 +160,7 @@ def _first_request(job: FileJob, agent: Agent) -> str | None:
     with open_input(job) as records:
         for row in islice(records, _LOOKED_AT):
             with suppress(KaizenBatchError):
-                return asked.canonical(asked.prepare(row)).hex()
+                return asked.canonical(prepared(asked, row)).hex()
     return None
 
 

@@ -48,6 +48,7 @@ class Attempts:
             try:
                 item.upstream, item.used, item.body = upstream, None, None
                 item.prepare()
+                await item.load()
                 return await self._repeat(item)
             except (NotAttemptedError, StoppedError, JournalError):
                 raise failure from None

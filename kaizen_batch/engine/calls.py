@@ -207,7 +207,7 @@ class Calls:
         upstream, usage, model = item.upstream, completion.usage, completion.model
         item.reservation, item.latency_s = reservation, now - reservation.sent_at
         if model is not None and model != upstream.name:
-            self._count_other(upstream.name, model)
+            self._count_other(getattr(item.request, "model", upstream.name), model)
         cost = upstream.answered(reservation, completion, now)
         self._metrics.answered(usage, item.latency_s, cost)
         if cost is not None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
+from kaizen_batch.agents import Loading
 from kaizen_batch.engine.journaling import Record
 from kaizen_batch.engine.upstream import Upstream
 from kaizen_batch.errors import AgentError, KaizenBatchError, as_batch_error
@@ -69,6 +70,11 @@ class Item(Struct, eq=False):
             self.request = self.upstream.agent.prepare(self.inputs)
         except asyncio.CancelledError:  # let through, it would end more than this item
             raise cancelled("prepare") from None
+
+    async def load(self) -> None:
+        """Read the files that the request needs, in a thread. Raises: InputError."""
+        if isinstance(self.request, Loading):
+            self.request = await asyncio.to_thread(self.request.read)
 
     def parse(self, completion: Completion) -> Outputs:
         """Read the outputs of a completion in a journal. Raises: what the agent raises, never a cancellation."""

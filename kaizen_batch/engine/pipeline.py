@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
+from kaizen_batch.agents import Loading
 from kaizen_batch.engine.attempts import Attempts
 from kaizen_batch.engine.calls import Calls
 from kaizen_batch.engine.item import Item, cancelled
@@ -19,7 +20,7 @@ from kaizen_batch.errors import (
     StoppedError,
     as_batch_error,
 )
-from kaizen_batch.journal import Entry, StoredAnswer
+from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
 from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.providers import Completion
 from kaizen_batch.results import ItemResult
@@ -46,16 +47,31 @@ class Pipeline:
         """One item, to its result."""
         try:
             item.request = self._prepare(item.inputs)  # as in `item.prepare`, without the cost of a call for each item
+            if type(item.request) is Loading:
+                return self._load(item)
             if self._journal is None:
                 return self._execute(item)
-            agent = item.upstream.agent
-            item.body = agent.body(item.request)
-            item.record = Record(self._journal, key_of(agent.canonical(item.request)), item.index, item.body)
+            record = self._recorded(item, self._journal)
         except asyncio.CancelledError:
             return self._fail(item, cancelled("prepare"))
         except Exception as error:
             return self._fail(item, as_batch_error(error))
-        return self._coalesce(item, item.record)
+        return self._coalesce(item, record)
+
+    async def _load(self, item: Item) -> ItemResult:
+        """One item whose request has files that must be read first."""
+        try:
+            await item.load()
+            record = None if self._journal is None else self._recorded(item, self._journal)
+        except Exception as error:
+            return await self._fail(item, as_batch_error(error))
+        return await (self._execute(item) if record is None else self._coalesce(item, record))
+
+    def _recorded(self, item: Item, journal: JournalWriter) -> Record:
+        agent = item.upstream.agent
+        item.body = body = agent.body(item.request)
+        item.record = record = Record(journal, key_of(agent.canonical(item.request)), item.index, body)
+        return record
 
     async def _coalesce(self, item: Item, record: Record) -> ItemResult:
         """Ask, unless the same request is in progress: then wait for its answer."""

@@ -11,6 +11,7 @@ from kaizen_batch.errors import (
     BadRequestError,
     ConfigError,
     EndpointDownError,
+    InputError,
     KaizenBatchError,
     NoAnswerError,
     OverloadedError,
@@ -54,6 +55,7 @@ class Upstream:
         self.limits: UpstreamLimits = agent.upstream_limits
         self.limits.breaker.ceiling = max(self.limits.breaker.ceiling, run_limits.max_concurrent)
         self._bounded = config.budget_usd is not None or (config.journal is not None and self.price is not None)
+        self._capped = config.budget_usd is not None
         self._slots = run_limits.slots
         self._adaptive = any(isinstance(slots, AdaptiveConcurrencyLimiter) for slots in self._slots)
         own_rate = () if is_fallback or run_limits.rate is None else (run_limits.rate,)
@@ -86,16 +88,39 @@ class Upstream:
 
         `last` is the reservation of the item's call before: of several endpoints, this one goes to another.
         """
+        if self.agent.varies:
+            return self._own_reservation(request, body)
         if not self.sized and not self.may_probe:
             return Reservation()
         probe, self.may_probe = self.may_probe, False
-        if not self.sized:
-            return Reservation(probe=probe)
+        return self._reservation(request, body, self.price, probe) if self.sized else Reservation(probe=probe)
+
+    def _own_reservation(self, request: object, body: bytes | None) -> Reservation:
+        """What a call can take whose request may have a price of its own."""
+        price = self.agent.price_of(request)
+        if self._capped and price is None:
+            raise InputError(
+                "a budget cannot bound what this item costs: the price of its model is not known; leave out the "
+                "budget, or the model of the item",
+                code="unbounded_cost",
+            )
+        probe, self.may_probe = self.may_probe, False
+        made = self._reservation(request, body, price, probe) if self.sized else Reservation(probe=probe)
+        made.price = price
+        return made
+
+    def _reservation(self, request: object, body: bytes | None, price: Price | None, probe: bool) -> Reservation:
         if body is None:
             body = self.agent.body(request)
-        size, max_output = len(body), self.agent.max_output(request)
+        (size, is_bound), max_output = self.agent.size(request, body), self.agent.max_output(request)
+        if self._capped and not is_bound:
+            raise InputError(
+                "a budget cannot bound what this item costs: nothing says how many tokens its document, or the image "
+                "behind its URL, can take; leave out budget_usd, or set a model whose context window is known",
+                code="unbounded_cost",
+            )
         # A byte-level tokenizer makes at most one token of each byte: a bound that no tokenizer has to be asked for.
-        usd = self.price.at_most(size, max_output or 0) if self._bounded and self.price else 0.0
+        usd = price.at_most(size, max_output or 0) if self._bounded and price else 0.0
         tokens, headroom = self._tokens(size, max_output)
         return Reservation(tokens, usd, None, None, size, None, probe, headroom=headroom)
 
@@ -126,7 +151,10 @@ class Upstream:
         if usage is None:
             return None
         reservation.used_tokens = usage.total_tokens
-        reservation.used_usd = usd = self.price.cost(usage) if self.price is not None else None
+        price, own = self.price, reservation.price
+        if own is not False:
+            price = own if isinstance(own, Price) else None
+        reservation.used_usd = usd = price.cost(usage) if price is not None else None
         return usd
 
     def _learn(self, reservation: Reservation, completion: Completion, now: float) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 from kaizen_batch.agents import Agent
 from kaizen_batch.files.job_rows import check_agent
 from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.target import OutputNames
-from kaizen_batch.files.templates import OnMissing, PromptTemplate, RowAgent, check_on_missing
+from kaizen_batch.files.templates import OnMissing, PromptTemplate, check_on_missing
 from kaizen_batch.results import Outputs, outputs_of
 from kaizen_batch.strategies import ParallelBatchStrategy
 from kaizen_batch.tables.frames import FrameRows, eager, with_columns

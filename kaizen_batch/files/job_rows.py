@@ -20,6 +20,7 @@ from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.strategies.batches import numbered
 
 _ARROW = ("parquet", "arrow")
+_MESSAGES = ("messages",)
 
 
 def open_input(job: FileJob, rendering: int = RENDERING) -> Records:
@@ -38,10 +39,11 @@ def used_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> tuple[
     if template is not None:
         found = template.used(columns)
     elif agent.signature is not None:
-        found = tuple(name for name in agent.signature.inputs if name in columns)
+        found = tuple(name for name in agent.signature.inputs if name in columns) or _MESSAGES
     else:
         return None
-    return tuple(dict.fromkeys((*found, *((job.id,) if job.id in columns else ()))))
+    own = () if job.id is None else (job.id,)
+    return tuple(name for name in dict.fromkeys((*found, *own)) if name in columns)
 
 
 def in_range(job: FileJob, records: Records) -> Iterator[Row]:
@@ -218,16 +220,25 @@ def check_columns(job: FileJob, agent: Agent, columns: tuple[str, ...]) -> None:
 def check_agent(template: PromptTemplate | None, agent: Agent, columns: tuple[str, ...]) -> None:
     """Raise ConfigError if template and signature cannot work together, or with these columns (none: not known)."""
     inputs: Mapping[str, Any] = {} if agent.signature is None else agent.signature.inputs
-    if template is not None and len(inputs) > 1:
+    if template is not None:
+        _check_template(template, inputs)
+        if columns:
+            template.check(columns)
+    elif columns and ("messages" not in columns or not inputs.keys().isdisjoint(columns)):
+        _check_inputs(inputs, columns)
+
+
+def _check_template(template: PromptTemplate, inputs: Mapping[str, Any]) -> None:
+    if len(inputs) > 1:
         raise ConfigError(
             f"a prompt template makes one text, and the signature takes {', '.join(map(repr, inputs))}: leave out the "
             "template, and the columns of these names are taken"
         )
-    if not columns:
-        return
-    if template is not None:
-        template.check(columns)
-        return
+    if template.is_rich and not inputs:
+        raise ConfigError("a system template, images, files and messages need a model: a function takes the row itself")
+
+
+def _check_inputs(inputs: Mapping[str, Any], columns: tuple[str, ...]) -> None:
     missing = [name for name, mark in inputs.items() if mark.default is ... and name not in columns]
     if missing:
         raise ConfigError(

@@ -16,10 +16,10 @@ from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows, check_agent, is_read_once, open_input, survey_of
 from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kind_of
 from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.stream_reader import StreamReader
 from kaizen_batch.files.survey import Survey
 from kaizen_batch.files.target import Target
-from kaizen_batch.files.templates import RowAgent
 from kaizen_batch.files.written_files import check_replacing, remembering
 from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.results import BatchSummary

@@ -5,15 +5,17 @@ A placeholder is a pair of braces around the name of a column; `{{` and `}}` are
 such column, a name with dots reaches into nested values: `{user.name}`. What a row holds is never interpreted.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from kaizen_batch.agents import Agent, AgentWrapper
+from kaizen_batch.agents import BatchItem
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
 from kaizen_batch.files.options import RENDERING
-from kaizen_batch.files.rows import BrokenRow
-from kaizen_batch.tables.values import as_text, is_blank, is_missing, plain_row
+from kaizen_batch.signature.media import Document, Image, Message, media_of, part_of
+from kaizen_batch.signature.messages import conversation, with_system
+from kaizen_batch.tables.values import as_text, is_blank, is_missing
 
 OnMissing = Literal["fail", "ask", "skip"]
 ON_MISSING = ("fail", "ask", "skip")
@@ -30,17 +32,48 @@ class PromptTemplate:
     >>> PromptTemplate('{user.name}: {"Dataset Name:"}').render({"user": {"name": "Ada"}, "Dataset Name:": "iris"})
     'Ada: iris'
 
+    `text` is all of it as one text.
+
+    `system` is a template too, for the system message. `images` and `files` are columns of images and PDFs, which
+    follow the prompt. `messages` is a column with whole conversations, in place of the template. `model` is a column
+    with the models to ask; where it is blank, the agent's is asked.
+
     Raises: ConfigError for a template that is empty, has no placeholder, or has a brace that belongs to none.
     """
 
-    def __init__(self, template: str) -> None:
-        if not isinstance(template, str) or not template.strip():
-            raise ConfigError(f"a prompt template is a text such as 'Classify: {{text}}'; given: {template!r}")
-        self.text: str = template
-        self._parts = tuple(_parse(template))
-        self.columns: tuple[str, ...] = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
+    def __init__(
+        self,
+        template: str | None = None,
+        *,
+        system: str | None = None,
+        images: Sequence[str] = (),
+        files: Sequence[str] = (),
+        messages: str | None = None,
+        model: str | None = None,
+    ) -> None:
+        self._parts = tuple(_placeholders(template)) if messages is None else _none_of(template, images, files)
+        self._system = () if system is None else tuple(_parse(system))
+        self._media: dict[str, type[Image | Document]] = {
+            **dict.fromkeys(_names(images, "images"), Image),
+            **dict.fromkeys(_names(files, "files"), Document),
+        }
+        self._messages = messages
+        self._asked = _columns_of(self._parts)
+        self._model = model
+        own = filter(None, (messages, model))
+        self.columns: tuple[str, ...] = tuple(
+            dict.fromkeys((*self._asked, *_columns_of(self._system), *self._media, *own))
+        )
+        self.text: str = template or ""
+        if self.is_rich:
+            self.text = json.dumps([template, system, list(images), list(files), messages, model])
         if not self.columns:
             raise ConfigError("the prompt template has no {column}: every row would ask the same question")
+
+    @property
+    def is_rich(self) -> bool:
+        """Whether a row becomes more than one text."""
+        return bool(self._system or self._media or self._messages or self._model)
 
     def check(self, columns: Iterable[str]) -> None:
         """Raise ConfigError if the template names a column that is not among these."""
@@ -65,37 +98,125 @@ class PromptTemplate:
         Text goes in as it is, None and NaN as nothing, a date as ISO 8601, anything else as JSON: as in a cell of CSV.
         """
         values = self.values(row)
-        return None if _ABSENT in values.values() else self._filled(values, rendering)
-
-    def _filled(self, values: Mapping[str, object], rendering: int) -> str:
-        found = []
-        for text, name in self._parts:
-            found.append(text)
-            if name is not None:
-                value = values[name]
-                found.append(value if type(value) is str else prompt_text(value, rendering))
-        return "".join(found)
+        return None if _ABSENT in values.values() else _filled(self._parts, values, rendering)
 
     def prompt(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
         """The prompt of one row. Raises: InputError for a row that cannot be asked."""
+        values = self._there(row, self._asked)
+        if fails_empty and _all_blank(values) and not self._media:
+            named = ", ".join(map(repr, self._asked))
+            raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
+        return _filled(self._parts, values, rendering)
+
+    def item(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> object:
+        """What a row asks: its prompt, content parts, a conversation, or one of them for a model of its own.
+
+        Raises: InputError.
+        """
+        if not self.is_rich:
+            return self.prompt(row, fails_empty=fails_empty, rendering=rendering)
+        asked = self._question(row, fails_empty, rendering)
+        if self._model is None:
+            return asked
+        name = self._there(row, (self._model,))[self._model]
+        return asked if is_blank(name) else BatchItem(asked, model=as_text(name))
+
+    def _question(self, row: Any, fails_empty: bool, rendering: int) -> object:
+        if self._messages is not None:
+            messages = _conversation(self._there(row, (self._messages,))[self._messages])
+        else:
+            messages = [{"role": "user", "content": self._content(row, fails_empty, rendering)}]
+            if not self._system:
+                return messages[0]["content"]
+        if not self._system:
+            return {"messages": messages}
+        values = self._there(row, _columns_of(self._system))
+        return {"messages": with_system(messages, _filled(self._system, values, rendering))}
+
+    def _content(self, row: Any, fails_empty: bool, rendering: int) -> str | list[Message]:
+        prompt = self.prompt(row, fails_empty=fails_empty, rendering=rendering)
+        if not self._media:
+            return prompt
+        parts: list[Message] = [{"type": "text", "text": prompt}]
+        for name, value in self._there(row, tuple(self._media)).items():
+            if not is_blank(value):
+                parts.append(part_of(media_of(self._media[name], value)))
+            elif fails_empty:
+                raise InputError(f"nothing to ask about: {name!r} of this row is empty", code="missing_values")
+        return parts
+
+    def _there(self, row: Any, names: tuple[str, ...]) -> dict[str, object]:
+        """The values of a row. Raises: InputError for a column that it does not have."""
         if not isinstance(row, Mapping):
             raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")
-        values = self.values(row)
+        values = _values(row, names)
         for name, value in values.items():
             if value is _ABSENT:
                 raise InputError(f"the row has no column {name!r}, which the prompt template names")
-        if fails_empty and _all_blank(values):
-            named = ", ".join(map(repr, self.columns))
-            raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
-        return self._filled(values, rendering)
+        return values
 
     def is_empty(self, row: Mapping[str, object]) -> bool:
-        """Whether every placeholder is missing or blank: None, NaN, a text without a visible character."""
-        return _all_blank(self.values(row))
+        """Whether everything to ask about is missing or blank: None, NaN, a text without a visible character."""
+        own = () if self._messages is None else (self._messages,)
+        return _all_blank(_values(row, (*self._asked, *self._media, *own)))
 
     def values(self, row: Mapping[str, object]) -> dict[str, object]:
         """The value of each placeholder."""
-        return {name: row[name] if name in row else _nested(row, name) for name in self.columns}
+        return _values(row, self._asked)
+
+
+def _values(row: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
+    return {name: row[name] if name in row else _nested(row, name) for name in names}
+
+
+def _conversation(value: object) -> list[Message]:
+    """The messages in a cell: a list, or the JSON of one. Raises: InputError."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise InputError("the column of messages holds a text that is not JSON") from None
+    return conversation(value)
+
+
+def _names(columns: Sequence[str], what: str) -> Sequence[str]:
+    if isinstance(columns, str):
+        raise ConfigError(f"{what} must be a list of column names; given: {columns!r}; write [{columns!r}]")
+    return columns
+
+
+def _columns_of(parts: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for _, name in parts if name is not None))
+
+
+def _none_of(*others: object) -> tuple[()]:
+    if any(others):
+        raise ConfigError("messages is the whole conversation of a row: leave out the template, images and files")
+    return ()
+
+
+def _placeholders(template: object) -> Iterable[tuple[str, str | None]]:
+    if not isinstance(template, str) or not template.strip():
+        raise ConfigError(f"a prompt template is a text such as 'Classify: {{text}}'; given: {template!r}")
+    return _parse(template)
+
+
+def is_template(text: str) -> bool:
+    """Whether a text is a template: it has a placeholder, and no stray brace."""
+    try:
+        return bool(_columns_of(_parse(text)))
+    except ConfigError:
+        return False
+
+
+def _filled(parts: Iterable[tuple[str, str | None]], values: Mapping[str, object], rendering: int) -> str:
+    found = []
+    for text, name in parts:
+        found.append(text)
+        if name is not None:
+            value = values[name]
+            found.append(value if type(value) is str else prompt_text(value, rendering))
+    return "".join(found)
 
 
 def _all_blank(values: Mapping[str, object]) -> bool:
@@ -168,49 +289,6 @@ def _misplaced(template: str, at: int) -> str:
 
 Template = PromptTemplate | str
 """A template, or its text."""
-
-
-class RowAgent(AgentWrapper):
-    """An agent whose items are rows: a template turns each into a prompt; without one, the row is the item.
-
-    A row that lacks a column fails without a call, and so does one whose placeholders are all empty, unless
-    `on_missing` is "ask".
-    """
-
-    def __init__(
-        self,
-        agent: Agent,
-        template: PromptTemplate | None,
-        *,
-        on_missing: OnMissing = "fail",
-        rendering: int = RENDERING,
-        id: str | None = None,
-    ) -> None:
-        super().__init__(agent)
-        self.lists_rows: bool = True
-        self.keeps_inputs: bool = True
-        self._id = id
-        self._template = template
-        self._fails_empty = on_missing != "ask"
-        self._rendering = rendering
-        self.fallbacks: list[RowAgent] = [
-            RowAgent(fallback, template, on_missing=on_missing, rendering=rendering) for fallback in agent.fallbacks
-        ]
-
-    def row_name(self, inputs: Any) -> str | None:
-        """The value of the column that names rows, if there is one."""
-        name = inputs.get(self._id) if self._id is not None and isinstance(inputs, dict) else None
-        return None if name is None else str(name)
-
-    def prepare(self, row: Any) -> object:
-        """The request of one row. Raises: InputError."""
-        if isinstance(row, BrokenRow):
-            raise row.error
-        if self._template is None:
-            return self.wrapped.prepare(plain_row(row))
-        return self.wrapped.prepare(
-            self._template.prompt(row, fails_empty=self._fails_empty, rendering=self._rendering)
-        )
 
 
 def check_on_missing(value: object) -> None:

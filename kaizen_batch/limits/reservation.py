@@ -13,7 +13,8 @@ class Reservation(Struct, eq=False, gc=False):
     what was reserved counts as used. `usd_pico` is the budget's own: `usd` in its unit. A `probe` is let through an
     open circuit. `sent_at` is when the call was sent, on the loop's clock. `headroom` are tokens that must be free
     beyond the reserved ones, since `tokens` is what calls usually take. `early` is the pacer's own. `endpoint`
-    is the number of the endpoint that the call goes to, of several; before it is placed, of the one to avoid.
+    is the number of the endpoint that the call goes to, of several; before it is placed, of the one to avoid. `price`
+    is that of the request, if it has one of its own; False: the endpoint's.
     """
 
     tokens: int = 0
@@ -27,6 +28,7 @@ class Reservation(Struct, eq=False, gc=False):
     headroom: int = 0
     early: bool = False
     endpoint: int = -1
+    price: object = False
 
 
 class InFlight:

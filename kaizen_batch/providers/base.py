@@ -14,8 +14,10 @@ from msgspec import Struct
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ProviderError
 from kaizen_batch.prices import Price, Usage
+from kaizen_batch.signature.messages import text_of
 
-Message = dict[str, str]
+Message = dict[str, Any]
+"""A message in OpenAI's form: `role`, `content` and perhaps more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class Request(Struct, _Encoded, frozen=True, gc=False):
 
     @property
     def prompt(self) -> str:
-        """The content of the last message."""
-        return self.messages[-1]["content"] if self.messages else ""
+        """The text of the last message."""
+        return text_of(self.messages[-1]["content"]) if self.messages else ""
 
 
 # A request is frozen, so the slot is set through its descriptor.

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from kaizen_batch.providers.base import Message
+from kaizen_batch.signature.messages import text_of
 
 _MAX_DEPTH = 6
 _FORMATS = {
@@ -34,7 +35,7 @@ def canned_answer(messages: Sequence[Message], schema: dict[str, object] | None 
     Only the last message counts. An enumeration gets the value whose words occur most often in the prompt, and a
     text field the rest of a line `field: ...` if there is one. This is a word count, not a model.
     """
-    prompt = messages[-1]["content"] if messages else ""
+    prompt = text_of(messages[-1]["content"]) if messages else ""
     if schema is None:
         return f"mock answer to: {prompt}"
     return json.dumps(_Making(prompt, schema).value(schema), ensure_ascii=False)

@@ -5,7 +5,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kaizen_batch.providers.base import Message, OutputSchema, Parameters, Request, keep_encoded, to_json
-from kaizen_batch.schemas import NotStrictError, schema_text, strict_form, with_system
+from kaizen_batch.signature.answers import schema_text
+from kaizen_batch.signature.messages import with_system
+from kaizen_batch.signature.strict import NotStrictError, strict_form
 
 # These models refuse `max_tokens`, and any temperature but their default, with a 400. Knowing this saves a first
 # wave of refused calls. Other models that refuse them are learned from their first refusal. Gateways put the name of a

@@ -10,6 +10,7 @@ from kaizen_batch.prices import Price, Usage
 from kaizen_batch.providers.base import Completion, Provider, Request
 from kaizen_batch.providers.canned import canned_answer, count_tokens
 from kaizen_batch.providers.error_responses import error_from_response
+from kaizen_batch.signature.messages import text_of
 
 _NO_ANSWER = "torn"
 
@@ -83,7 +84,7 @@ class MockProvider(Provider):
     def _completion(self, request: Request) -> Completion:
         schema = request.output.schema if request.output else None
         text = self._answer(request) if self._answer else canned_answer(request.messages, schema)
-        asked = sum(count_tokens(message["content"]) for message in request.messages)
+        asked = sum(count_tokens(text_of(message["content"])) for message in request.messages)
         return Completion(text=text, usage=Usage(asked, count_tokens(text)), model=request.model)
 
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
 from kaizen_batch.providers.canned import canned_answer, count_tokens
+from kaizen_batch.signature.messages import text_of
 from kaizen_batch.simulator.settings import Reply, Settings
 from kaizen_batch.simulator.structured import schema_asked
 
@@ -31,6 +32,8 @@ class Call:
     prompt_tokens: int
     output_tokens: int
     thinks: bool = False
+    images: int = 0
+    files: int = 0
     fault: str = ""
     charged: int = 0
 
@@ -61,21 +64,33 @@ def read_call(raw: bytes, at: float, settings: Settings = _PLAIN) -> Call:
     """Read a request's body. Raises: ValueError, TypeError, KeyError, ... for a body that is not a chat request."""
     body = json.loads(raw)
     messages = body["messages"]
+    prompt, images, files = messages[-1]["content"], 0, 0
     if not all(type(message["content"]) is str for message in messages):
-        messages = [{**message, "content": _text(message["content"])} for message in messages]
-    prompt = messages[-1]["content"]
+        kinds = [part["type"] for message in messages for part in _parts(message["content"])]
+        images, files = kinds.count("image_url"), kinds.count("file")
+        prompt = prompt if type(prompt) is str else json.dumps(prompt)
+        messages = [{**message, "content": text_of(message["content"])} for message in messages]
     text = canned_answer(messages, schema_asked(body, settings.structured))
     if settings.think == "inline":
         text = f"<think>\n{_THOUGHT}\n</think>\n\n{text}"
-    asked = sum(count_tokens(message["content"]) for message in messages)
+    asked = sum(count_tokens(message["content"]) for message in messages) + 85 * images + 258 * files
     digest = sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
-    return Call(body, at, digest, str(body.get("model")), text, asked, count_tokens(text), settings.think == "field")
+    return Call(
+        body,
+        at,
+        digest,
+        str(body.get("model")),
+        text,
+        asked,
+        count_tokens(text),
+        settings.think == "field",
+        images,
+        files,
+    )
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content or ())
+def _parts(content: Any) -> list[dict[str, Any]]:
+    return content if isinstance(content, list) else []
 
 
 def answer(call: Call, other_id: str, headers: bytes = b"") -> RawResponse:

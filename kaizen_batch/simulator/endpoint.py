@@ -231,7 +231,9 @@ class Endpoint:
         usd *= _TIERS.get(tier, 1.0) if mode == "live" else settings.batch_discount
         charged, fault, given = call.charged, call.fault, call.parameters
         at, digest = call.at, call.prompt_sha256
-        return Entry(status, True, digest, call.tokens, at, call.model, usd, charged, fault, mode, given)
+        return Entry(
+            status, True, digest, call.tokens, at, call.model, usd, charged, fault, mode, given, call.images, call.files
+        )
 
     def _bill_in_batch(self, call: Call) -> None:
         self.ledger.record(self._bill(call, 200, "batch"))

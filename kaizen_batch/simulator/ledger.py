@@ -17,7 +17,7 @@ class Entry:
     `status` is the HTTP status, 0 when the client got no response; `at` the time of arrival, in seconds of the
     server's monotonic clock; `tokens` the total used, `charged` the tokens charged to the window; `usd` the price;
     `fault` the injected fault; `mode` how it was asked: `live`, `flex` or `batch`; `parameters` the fields of the
-    request besides the model, the messages and the schema.
+    request besides the model, the messages and the schema; `images` and `files` how many of them its messages hold.
     """
 
     status: int
@@ -31,6 +31,8 @@ class Entry:
     fault: str = ""
     mode: str = "live"
     parameters: dict[str, Any] = field(default_factory=dict)
+    images: int = 0
+    files: int = 0
 
 
 class Ledger:

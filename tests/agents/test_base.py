@@ -72,6 +72,8 @@ async def test_a_wrapper_has_every_member_of_the_agent_it_wraps() -> None:
         "parse": (request, Completion(text="x")),
         "parse_stored": (request, Completion(text="x")),
         "batch_body": (request,),
+        "price_of": (request,),
+        "size": (request, b"body"),
         "batches": (BatchSettings(),),
         "reask": (request, Completion(text="x"), InvalidOutputError("no")),
     }

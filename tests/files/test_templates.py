@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.errors import ConfigError
-from kaizen_batch.files.templates import PromptTemplate
+from kaizen_batch import Document, Image
+from kaizen_batch.errors import ConfigError, InputError
+from kaizen_batch.files.templates import PromptTemplate, is_template
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,83 @@ def test_check_says_when_there_are_no_columns() -> None:
 
 def test_check_is_silent_when_all_are_there_and_takes_an_iterator() -> None:
     PromptTemplate("{a} {b}").check(iter(["b", "a", "c"]))
+
+
+# More than one text: a system message, images and documents, whole conversations.
+
+IMAGE = Image("a.png")
+
+
+def item_of(template: PromptTemplate, row: dict[str, Any], **how: Any) -> Any:
+    return template.item(row, **how)
+
+
+def test_a_plain_template_makes_the_prompt_alone() -> None:
+    assert item_of(PromptTemplate("Say {a}"), {"a": "x"}) == "Say x"
+
+
+def test_several_roles_are_filled_from_one_row() -> None:
+    template = PromptTemplate("Say {a}", system="You are {role}")
+    assert template.columns == ("a", "role") and template.is_rich
+    assert item_of(template, {"a": "x", "role": "a cook"}) == {
+        "messages": [{"role": "system", "content": "You are a cook"}, {"role": "user", "content": "Say x"}]
+    }
+    with pytest.raises(InputError, match="no column 'role'"):
+        item_of(template, {"a": "x"})
+
+
+def test_images_and_documents_follow_the_prompt() -> None:
+    template = PromptTemplate("Say {a}", images=["photo"], files=["bill"])
+    row = {"a": "x", "photo": "a.png", "bill": b"%PDF-"}
+    assert item_of(template, row) == [
+        {"type": "text", "text": "Say x"},
+        {"type": "image_url", "image_url": IMAGE},
+        {"type": "file", "file": Document(b"%PDF-")},
+    ]
+    with pytest.raises(InputError, match="'photo' of this row is empty"):
+        item_of(template, {**row, "photo": ""})
+    assert len(item_of(template, {**row, "photo": None}, fails_empty=False)) == 2
+
+
+@pytest.mark.parametrize("cell", [[{"role": "user", "content": "hi"}], '[{"role": "user", "content": "hi"}]'])
+def test_a_column_may_hold_whole_conversations(cell: Any) -> None:
+    assert item_of(PromptTemplate(messages="chat"), {"chat": cell}) == {"messages": [{"role": "user", "content": "hi"}]}
+    with_role = item_of(PromptTemplate(messages="chat", system="Be {how}."), {"chat": cell, "how": "kind"})
+    assert [message["role"] for message in with_role["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize("cell", ["hi", "[", None, [], '{"role": "user"}'])
+def test_a_cell_that_is_no_conversation_fails_its_row(cell: Any) -> None:
+    with pytest.raises(InputError):
+        item_of(PromptTemplate(messages="chat"), {"chat": cell})
+
+
+def test_a_template_and_messages_exclude_each_other() -> None:
+    for more in ({"template": "{a}"}, {"images": ["a"]}, {"files": ["a"]}):
+        with pytest.raises(ConfigError, match="the whole conversation"):
+            PromptTemplate(messages="chat", **more)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="images must be a list"):
+        PromptTemplate("{a}", images="photo")
+    with pytest.raises(ConfigError, match="such as"):
+        PromptTemplate(system="{a}")
+
+
+def test_a_row_is_empty_if_nothing_of_it_can_be_asked_about() -> None:
+    template = PromptTemplate("Say {a}", images=["photo"], system="You are {role}")
+    assert template.is_empty({"a": "", "photo": None, "role": "x"})
+    assert not template.is_empty({"a": "", "photo": "a.png", "role": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("You are {role}", True),
+        ("Be brief.", False),
+        ('As {"a": 1}', False),
+        ("{{x}}", False),
+        ("{", False),
+        ("", False),
+    ],
+)
+def test_which_texts_are_templates(text: str, is_one: bool) -> None:
+    assert is_template(text) is is_one

@@ -1,13 +1,17 @@
 """Items on their way to the agent: templates, failures of earlier nodes, references."""
 
+import json
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kailash.sdk_exceptions import NodeValidationError
 
-from kaizen_batch import BatchProcessorAgent, InputField, OutputField, Signature
+from kaizen_batch import BatchProcessorAgent, Document, Image, InputField, OutputField, Signature
 from kaizen_batch.nodes.items import failure_of
 from kaizen_batch.simulator import Simulator
+from tests.signature.pictures import png
 
 ERROR = {"type": "ThrottledError", "message": "busy", "code": "slow_down", "retryable": True}
 TEXT = {"type": "text", "text": "what is this?"}
@@ -88,3 +92,52 @@ def test_a_template_for_several_inputs_is_an_error(simulator: Simulator) -> None
     with pytest.raises(NodeValidationError, match="the signature takes 'subject', 'text'"):
         agent_for(simulator, signature=Two).execute(batch=[{"text": "x"}], template="{text}")
     assert simulator.ledger.calls == 0
+
+
+class Look(Signature):
+    """An image."""
+
+    photo: Image = InputField()
+    answer: str = OutputField()
+
+
+DATA = "data:image/png;base64," + b64encode(png()).decode()
+ELSEWHERE: list[Any] = [
+    {"photo": "/etc/passwd"},
+    {"photo": "https://example.invalid/x.png"},
+    {"photo": Image("/etc/passwd")},
+    {"photo": {"path": "/etc/passwd"}},
+    {"photo": [Image("/etc/passwd")]},
+    Image("/etc/passwd"),
+    "/etc/passwd",
+    {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.invalid/"}}]}]},
+    {"messages": [{"role": "user", "content": [Image("/etc/passwd")]}]},
+    {"messages": [{"role": "user", "content": [{"type": "file", "file": Document("/etc/passwd")}]}]},
+]
+
+
+@pytest.mark.parametrize("item", ELSEWHERE, ids=str)
+def test_no_item_of_a_graph_makes_this_process_read_a_file(item: Any, simulator: Simulator) -> None:
+    [result] = agent_for(simulator, signature=Look).execute(batch=[item])["results"]
+    assert result["error"]["code"] == "reference_refused" and simulator.ledger.calls == 0
+
+
+@pytest.mark.parametrize("item", [{"photo": DATA}, DATA, {"photo": Image(png())}, {"photo": png()}], ids=str)
+def test_an_image_inside_of_the_item_is_sent(item: Any, simulator: Simulator) -> None:
+    [result] = agent_for(simulator, signature=Look).execute(batch=[item])["results"]
+    assert result["status"] == "ok" and simulator.ledger.entries[0].images == 1
+
+
+def test_the_rows_of_a_file_that_a_graph_names_may_not_read_files_either(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"photo": "/etc/passwd"}))
+    agent = agent_for(
+        simulator, signature=Look, runtime_inputs=("input_path", "output_path"), runtime_folder=str(tmp_path)
+    )
+    out = agent.execute(input_path="in.jsonl", output_path="out.jsonl")
+    assert out["summary"]["failures"] == {"reference_refused": 1} and simulator.ledger.calls == 0
+
+
+def test_the_author_of_a_node_may_open_references(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    agent = agent_for(simulator, signature=Look, runtime_inputs=("item_references",))
+    assert agent.execute(batch=[{"photo": str(tmp_path / "a.png")}])["results"][0]["status"] == "ok"

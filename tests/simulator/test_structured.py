@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kaizen_batch.schemas import schema_text
+from kaizen_batch.signature.answers import schema_text
 from kaizen_batch.simulator.structured import format_refusal, schema_asked, strict_faults
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from kaizen_batch.events import CallFinished
 from kaizen_batch.providers import Request
+from kaizen_batch.signature.messages import text_of
 
 Attributes = dict[str, Any]
 
@@ -121,7 +122,7 @@ def _parameters(request: Request) -> Attributes:
 def _content(call: CallFinished) -> Attributes:
     content: Attributes = {}
     if isinstance(call.request, Request):
-        messages = [_message(message["role"], message["content"]) for message in call.request.messages]
+        messages = [_message(message["role"], text_of(message["content"])) for message in call.request.messages]
         content[INPUT_MESSAGES] = json.dumps(messages, ensure_ascii=False)
     if call.answer is not None:
         answer = {**_message("assistant", call.answer), "finish_reason": call.finish_reason}

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from kaizen_batch.agents import Agent
+from kaizen_batch.agents import Agent, prepared
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.journal.canonical import key_of, stored_request
 from kaizen_batch.prices import Price
@@ -36,11 +36,15 @@ class Renderer:
         """The request of an item; None for one that a live run must report as failed."""
         agent = self._agent
         try:
-            request = agent.prepare(inputs)
+            request = prepared(agent, inputs)
             body = agent.body(request)
             key = key_of(agent.canonical(request))
             encoded = self._api.encoded(key, agent.batch_body(request))
-            most = 0.0 if self._price is None else self._price.at_most(len(body), agent.max_output(request) or 0)
+            most = (
+                0.0
+                if self._price is None
+                else self._price.at_most(agent.size(request, body)[0], agent.max_output(request) or 0)
+            )
             return Wanted(index, key, encoded, stored_request(body)[0], len(body) // _BYTES_PER_TOKEN + 1, most)
         except (KaizenBatchError, UnicodeError):
             return None

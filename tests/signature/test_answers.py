@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen_batch.errors import InvalidOutputError, SignatureError
-from kaizen_batch.schemas import AnswerSchema, schema_text
+from kaizen_batch.signature.answers import AnswerSchema, schema_text
 from kaizen_batch.simulator.structured import strict_faults
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

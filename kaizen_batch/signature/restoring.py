@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from kaizen_batch.schemas.strict import Json, Schema, is_map, is_tuple, resolved
+from kaizen_batch.signature.strict import Json, Schema, is_map, is_tuple, resolved
 
 Fits = Callable[[object, Mapping[str, Json]], bool]
 """Whether a value fits a part of the schema."""

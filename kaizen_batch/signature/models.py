@@ -12,7 +12,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.fields import FieldInfo
 
 from kaizen_batch.errors import InvalidOutputError, SignatureError
-from kaizen_batch.schemas.answers import AnswerSchema
+from kaizen_batch.signature.answers import AnswerSchema
 
 _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _PLAIN_TYPES = (str, int, float, bool)

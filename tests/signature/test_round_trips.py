@@ -10,7 +10,7 @@ from kaizen_batch import BatchProcessorAgent, SignatureError
 from kaizen_batch.results import BatchResult
 from kaizen_batch.simulator import Simulator
 from kaizen_batch.simulator.settings import Reply, error_reply
-from tests.schemas.models_of_tests import MODELS, NOT_STRICT, Maps, One, Pet
+from tests.signature.models_of_tests import MODELS, NOT_STRICT, Maps, One, Pet
 
 pytestmark = pytest.mark.enable_socket
 MODES = ["auto", "strict", "json_object", "prompt"]

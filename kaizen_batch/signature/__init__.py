@@ -1,19 +1,21 @@
 """Signatures: what goes into a prompt, and what the answer must contain."""
 
 import inspect
-import json
 import types
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError, did_you_mean
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
-from kaizen_batch.schemas import AnswerSchema
-from kaizen_batch.schemas.models import output_model, outputs_as_before, outputs_of, schema_of, text_field
+from kaizen_batch.signature.answers import AnswerSchema
+from kaizen_batch.signature.media import Document, Image, Message, media_of
+from kaizen_batch.signature.messages import conversation, looks_like_parts, with_system
+from kaizen_batch.signature.models import output_model, outputs_as_before, outputs_of, schema_of, text_field
+from kaizen_batch.signature.prompts import asked, labelled, rendered
 
 _RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
 
@@ -24,6 +26,7 @@ class _InputField:
     def __init__(self, description: str, default: object) -> None:
         self.description = description
         self.default = default
+        self.media: type[Image | Document] | None = None
 
 
 class _OutputField:
@@ -104,26 +107,30 @@ class Signature:
 
         Raises: InputError that names the missing input and the keys of the item.
         """
-        if isinstance(item, str) and len(cls.inputs) == 1:
+        if len(cls.inputs) == 1 and _is_value(cls, item):
             return {next(iter(cls.inputs)): item}
         if not isinstance(item, Mapping):
             raise InputError(f"an item must be {_wanted(cls)}; given: {_described(item)}")
         return {name: _bound(cls, name, mark, item) for name, mark in cls.inputs.items()}
 
     @classmethod
-    def messages(cls, item: object, system_prompt: str | None = None) -> list[dict[str, str]]:
+    def messages(cls, item: object, system_prompt: str | None = None) -> list[Message]:
         """The chat messages of one item.
 
-        A single text input is sent unchanged; several inputs are sent as `name: value` blocks.
+        A single text input is sent unchanged; several inputs are sent as `name: value` blocks; images, documents and
+        lists of content parts are sent as parts. A dict with `messages`, and without the inputs, is a conversation: the
+        instructions lead it. Raises: InputError.
         """
-        if len(cls.inputs) == 1:
-            content = _only_text(cls, item)
-        else:
-            content = "\n\n".join(f"{name}: {_rendered(value)}" for name, value in cls.bind(item).items())
         # mypy considers a class unhashable if its instances do not define a hash.
         system = _system_text(cls, system_prompt)  # type: ignore[arg-type]
-        asked = {"role": "user", "content": content}
-        return [{"role": "system", "content": system}, asked] if system else [asked]
+        content = _only_text(cls, item)
+        if content is None:
+            if isinstance(item, Mapping) and "messages" in item and cls.inputs.keys().isdisjoint(item):
+                messages = conversation(item["messages"])
+                return with_system(messages, system) if system else messages
+            return asked(_content(cls, item), system)
+        user = {"role": "user", "content": content}
+        return [{"role": "system", "content": system}, user] if system else [user]
 
     @classmethod
     def answer_schema(cls) -> AnswerSchema | None:
@@ -225,7 +232,15 @@ def _output_model(cls: type[Signature], marked: Mapping[str, object]) -> type[Ba
             raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
         if isinstance(mark, _OutputField):
             fields[name] = (hints[name], mark.info)
+        elif isinstance(mark, _InputField):
+            mark.media = _media(hints[name])
     return output_model(cls.__name__, fields)
+
+
+def _media(hint: object) -> type[Image | Document] | None:
+    """The kind of media that an input is annotated with, also if it may be None."""
+    kinds = [kind for kind in (Image, Document) if kind is hint or kind in get_args(hint)]
+    return kinds[0] if kinds else None
 
 
 def _check_names(name: str, marked: Mapping[str, object]) -> None:
@@ -284,22 +299,30 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 
-def _only_text(cls: type[Signature], item: object) -> str:
-    [name] = cls.inputs
-    if type(item) is dict:  # the common case: a dict with the input as a text
-        value = item.get(name)
-        if type(value) is str:
-            return value
-    return _rendered(cls.bind(item)[name])
+def _only_text(cls: type[Signature], item: object) -> str | None:
+    """The content in the common case: the only input, as a text of its own or in a dict."""
+    if len(cls.inputs) != 1:
+        return None
+    [(name, mark)] = cls.inputs.items()
+    value = item.get(name) if type(item) is dict else item
+    return value if type(value) is str and mark.media is None else None
 
 
-def _rendered(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        return str(value)
+def _is_value(cls: type[Signature], item: object) -> bool:
+    """Whether an item is the value of the only input, and not a dict with it."""
+    if isinstance(item, str | Image | Document) or looks_like_parts(item):
+        return True
+    return isinstance(item, bytes) and next(iter(cls.inputs.values())).media is not None
+
+
+def _content(cls: type[Signature], item: object) -> str | list[Message]:
+    values = cls.bind(item)
+    for name, mark in cls.inputs.items():
+        if mark.media is not None and values[name] is None:
+            del values[name]  # its default is that there is none
+        elif mark.media is not None:
+            values[name] = media_of(mark.media, values[name])
+    return rendered(next(iter(values.values()))) if len(values) == 1 else labelled(values.items())
 
 
 class ProcessingSignature(Signature):

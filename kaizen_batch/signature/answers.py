@@ -11,9 +11,9 @@ from functools import cached_property
 import jsonschema_rs
 
 from kaizen_batch.errors import InvalidOutputError, SignatureError
-from kaizen_batch.schemas.extraction import json_values, whole_json
-from kaizen_batch.schemas.restoring import Restoring
-from kaizen_batch.schemas.strict import Json, NotStrictError, Schema, StrictForm, strict_form
+from kaizen_batch.signature.extraction import json_values, whole_json
+from kaizen_batch.signature.restoring import Restoring
+from kaizen_batch.signature.strict import Json, NotStrictError, Schema, StrictForm, strict_form
 
 
 class AnswerSchema:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kaizen_batch.errors import InvalidOutputError
-from kaizen_batch.schemas import AnswerSchema
+from kaizen_batch.signature.answers import AnswerSchema
 
 SCHEMA = {
     "type": "object",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.schemas.extraction import has_json, json_values, whole_json
+from kaizen_batch.signature.extraction import has_json, json_values, whole_json
 
 JSON = '{"team": "a", "n": {"x": [1, "}"]}}'
 VALUE = json.loads(JSON)

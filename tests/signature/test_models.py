@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from kaizen_batch.errors import InvalidOutputError, SignatureError
 from kaizen_batch.journal.strict_schema import strict_schema
-from kaizen_batch.schemas.models import loose_model, outputs_as_before, outputs_of, schema_of, text_field
 from kaizen_batch.signature import as_signature
-from tests.schemas.models_of_tests import MODELS, One, Open, Tuples
+from kaizen_batch.signature.models import loose_model, outputs_as_before, outputs_of, schema_of, text_field
+from tests.signature.models_of_tests import MODELS, One, Open, Tuples
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from kaizen_batch.schemas.models import schema_of
-from kaizen_batch.schemas.strict import NotStrictError, is_map, is_tuple, resolved, strict_form
+from kaizen_batch.signature.models import schema_of
+from kaizen_batch.signature.strict import NotStrictError, is_map, is_tuple, resolved, strict_form
 from kaizen_batch.simulator.structured import strict_faults
-from tests.schemas.models_of_tests import MODELS, NOT_STRICT, Amounts, Inner, Maps, Nested, Optionals, Pet, Tuples
+from tests.signature.models_of_tests import MODELS, NOT_STRICT, Amounts, Inner, Maps, Nested, Optionals, Pet, Tuples
 
 
 def of(**properties: Any) -> dict[str, Any]:
