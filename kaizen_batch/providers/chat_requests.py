@@ -42,7 +42,11 @@ def body_of(request: Request) -> bytes:
     """
     body: bytes | None = getattr(request, "encoded", None)
     if body is None:
-        body = body_in(STANDARD, request)
+        if request.output is None and request.parameters is None:
+            before, after = _around_plain(request.model, request.temperature, request.max_tokens, request.asked)
+            body = b"%b%b%b" % (before, to_json(request.messages), after)
+        else:
+            body = body_in(STANDARD, request)
         keep_encoded(request, body)
     return body
 
@@ -53,6 +57,11 @@ def body_in(dialect: Dialect, request: Request) -> bytes:
     before, after = _around_messages(shared, request.temperature, request.max_tokens, dialect)
     messages = request.messages if request.output is None else _with_schema(request.messages, request.output, dialect)
     return b"%b%b%b" % (before, to_json(messages), after)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _around_plain(model: str, temperature: float | None, max_tokens: int | None, asked: bool) -> tuple[bytes, bytes]:
+    return _around_messages((model, None, None, asked), temperature, max_tokens, STANDARD)
 
 
 _Shared = tuple[str, OutputSchema | None, Parameters | None, bool]

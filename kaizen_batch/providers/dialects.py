@@ -6,6 +6,7 @@ with an error that names it. The limit on an answer's length has two names: the 
 """
 
 import logging
+from collections.abc import Callable
 
 from kaizen_batch.errors import BadRequestError, ProviderError, UnsupportedParameterError
 from kaizen_batch.providers.base import Request
@@ -25,10 +26,8 @@ class Dialects:
 
     def __init__(self) -> None:
         self._known: dict[str, Dialect] = {}
-
-    def of(self, model: str) -> Dialect | None:
+        self.of: Callable[[str], Dialect | None] = self._known.get
         """How a model takes requests; None if it has refused nothing."""
-        return self._known.get(model)
 
     def learn(self, response: HttpResponse, sent: bytes, asked: Request | None, secret: str) -> None:
         """Learn from a refusal; `asked` is the request, where the user has chosen how it is sent.

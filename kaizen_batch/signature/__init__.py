@@ -154,9 +154,10 @@ class Signature:
 
         Raises: InvalidOutputError that says what does not fit, without quoting the answer.
         """
-        schema = cls.answer_schema()
-        if schema is None:
-            return {str(text_field(cls.output_model)): text}
+        field = text_field(cls.output_model) if cls._answer is None else None
+        if field is not None:
+            return {field: text}
+        schema = cls._answer or schema_of(cls.output_model)
         return cls._without_reserved(outputs_of(cls.output_model, schema.read(text)))
 
     @classmethod

@@ -80,7 +80,8 @@ class Connection(asyncio.BufferedProtocol):
         """Write a request. The future gets the response, or an OSError, or TimeoutError by `end_late`."""
         self.free = self._touched = False
         self.location = None
-        self.response = response = self._loop.create_future()
+        response: asyncio.Future[HttpResponse] = asyncio.Future(loop=self._loop)
+        self.response = response
         self._calls += 1
         self._sent_at, self._ends_at = now, ends_at
         self._is_large = len(request) > _SENT_AT_ONCE
