@@ -33,6 +33,10 @@ class Range:
         """Each bound, multiplied."""
         return Range(self.low * factor, self.likely * factor, self.high * factor)
 
+    def plus(self, other: "Range") -> "Range":
+        """Bound plus bound."""
+        return Range(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
     def within(self, low: float, high: float) -> "Range":
         """The same, clipped to what is possible."""
         return Range(*(min(max(bound, low), high) for bound in (self.low, self.likely, self.high)))
@@ -113,7 +117,7 @@ def from_canary(sizes: Sizes, calls: Sequence[Call], terms: Terms) -> Forecast:
         asked = _ratio(calls, sizes.total_bytes)
         answered = mean_range(outputs).within(0, terms.max_tokens).times(rows)
     cost = _cost(rows, asked, answered, terms.price)
-    return Forecast(rows, asked, answered, cost, _time(rows, asked, answered, seconds, terms.pace))
+    return Forecast(rows, asked, answered, cost, _time(rows, asked.plus(answered), seconds, terms.pace))
 
 
 def _ratio(calls: Sequence[Call], total_bytes: int) -> Range:
@@ -172,14 +176,14 @@ def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Rang
     return Range(of(asked.low, answered.low), of(asked.likely, answered.likely), of(asked.high, answered.high))
 
 
-def _time(rows: int, asked: Range, answered: Range, seconds: Sequence[float], pace: Pace) -> Range:
+def _time(rows: int, used: Range, seconds: Sequence[float], pace: Pace) -> Range:
     """Seconds of a run whose calls are like those of the sample, under its limits."""
     each, sigma = mean_range(seconds), sigma_of(seconds)
 
     def of(seconds: float, tokens: float, sigma: float) -> float:
         return run_seconds(Calls(rows, max(0.0, seconds), sigma, round(tokens / rows) if rows else 0), pace)
 
-    likely = of(each.likely, asked.likely + answered.likely, sigma)
-    low = of(each.low, asked.low + answered.low, sigma / _WIDER)
-    high = of(each.high, asked.high + answered.high, sigma * _WIDER)
+    likely = of(each.likely, used.likely, sigma)
+    low = of(each.low, used.low, sigma / _WIDER)
+    high = of(each.high, used.high, sigma * _WIDER)
     return Range(min(low, likely) * (1 - _OVERHEAD), likely, max(high, likely) * (1 + 2 * _OVERHEAD))

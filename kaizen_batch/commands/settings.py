@@ -55,9 +55,7 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given["system_prompt"] = options["system"] if system_template(options) is None else None
     given["parameters"], given["headers"] = parameters_of(options["param"]), headers_of(options["header"])
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
-    given["journal"] = journal = journal_of(options)
-    if options["accept_loss"] and journal is not None and journal.is_file():
-        Journal(journal).accept_loss()
+    given["journal"] = _accepted(journal_of(options), options)
     given["base_url"] = base_url_of(options["base_url"])
     if options["price"]:
         given["price"] = dict(zip(("input", "output"), options["price"], strict=True))
@@ -65,6 +63,13 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given = {name: value for name, value in given.items() if value is not None}
     given.setdefault("max_tokens", MAX_TOKENS_WITH_BUDGET if options["budget"] else None)
     return BatchConfig(**given, **more)
+
+
+def _accepted(journal: Path | None, options: Options) -> Path | None:
+    """The journal of a run, whose losses the user may have accepted."""
+    if options["accept_loss"] and journal is not None and journal.is_file():
+        Journal(journal).accept_loss()
+    return journal
 
 
 def base_url_of(given: Sequence[str]) -> Any:

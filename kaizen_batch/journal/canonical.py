@@ -198,10 +198,8 @@ _Chat = tuple[str, list[_Object], _Object, tuple[str, _Object] | None]
 
 def _chat_of(value: object) -> _Chat | None:
     """Model, messages, parameters and output of a body in one of the two forms that requests to models have."""
-    if isinstance(value, list) and len(value) in (4, 6) and _are_messages(value[0], value[1]):
-        model, messages, temperature, _, *rest = value
-        parameters = {} if temperature is None else {"temperature": temperature}
-        return model, messages, parameters, (rest[0], rest[1]) if rest else None
+    if isinstance(value, list):
+        return _chat_of_list(value)
     if not isinstance(value, dict) or not _are_messages(value.get("model"), value.get("messages")):
         return None
     parameters = {name: inner for name, inner in value.items() if name not in ("model", "messages")}
@@ -209,6 +207,14 @@ def _chat_of(value: object) -> _Chat | None:
     if output is not None:
         del parameters["response_format"]
     return value["model"], value["messages"], parameters, output
+
+
+def _chat_of_list(value: list[Any]) -> _Chat | None:
+    if len(value) not in (4, 6) or not _are_messages(value[0], value[1]):
+        return None
+    model, messages, temperature, _, *rest = value
+    parameters = {} if temperature is None else {"temperature": temperature}
+    return model, messages, parameters, (rest[0], rest[1]) if rest else None
 
 
 def _are_messages(model: object, messages: object) -> bool:

@@ -22,23 +22,24 @@ def strict_schema(schema: Mapping[str, object]) -> dict[str, object]:
 
 
 def _strict(schema: Mapping[str, Any], root: Mapping[str, object], depth: int) -> dict[str, object]:
-    strict = dict(schema)
     if depth > _DEEPEST:
-        return strict
+        return dict(schema)
     depth += 1
-    for name in ("$defs", "definitions", "properties"):
-        if isinstance(strict.get(name), Mapping):
-            strict[name] = {key: _inner(value, root, depth) for key, value in strict[name].items()}
+    strict: dict[str, Any] = {name: _of_part(name, value, root, depth) for name, value in schema.items()}
     if strict.get("type") == "object":
         strict.setdefault("additionalProperties", False)
     if isinstance(strict.get("properties"), Mapping):
         strict["required"] = list(strict["properties"])
-    if isinstance(strict.get("items"), Mapping):
-        strict["items"] = _inner(strict["items"], root, depth)
-    for name in ("anyOf", "allOf"):
-        if isinstance(strict.get(name), list):
-            strict[name] = [_inner(value, root, depth) for value in strict[name]]
     return _merged(strict, root, depth)
+
+
+def _of_part(name: str, value: object, root: Mapping[str, object], depth: int) -> object:
+    """What one keyword of a schema holds: schemas by name, a list of them, one, or a plain value."""
+    if name in ("$defs", "definitions", "properties") and isinstance(value, Mapping):
+        return {key: _inner(each, root, depth) for key, each in value.items()}
+    if name in ("anyOf", "allOf") and isinstance(value, list):
+        return [_inner(each, root, depth) for each in value]
+    return _inner(value, root, depth) if name == "items" else value
 
 
 def _merged(strict: dict[str, Any], root: Mapping[str, object], depth: int) -> dict[str, object]:

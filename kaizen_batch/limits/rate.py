@@ -164,8 +164,13 @@ class RateLimiter:
                     break
             else:
                 return self._paced(now) if self._pacer.active else 0.0
+        return self._wait(reservation, now)
+
+    def _wait(self, reservation: Reservation, now: float) -> float:
+        """The delay where a window may hold the call back."""
         requests = max((window.delay(1, now) for window in self._requests), default=0.0)
         # Headroom must not keep out a call that fits a whole window.
+        needed = reservation.tokens + reservation.headroom
         needed = max(reservation.tokens, min(needed, self.token_limit or needed))
         tokens = max((window.delay(needed, now) for window in self._tokens), default=0.0)
         if not requests and not tokens:

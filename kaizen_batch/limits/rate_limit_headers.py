@@ -93,14 +93,16 @@ def read_rate_limit_headers(headers: Mapping[str, str]) -> RateLimitHeaders | No
     found = [(key, window) for key, fields in grouped.items() if (window := _window(key[2], fields)) is not None]
     if not found:
         return None
-    family = found[0][0][0]
+    return _of_windows(found[0][0][0], [(quantity, window) for (_, quantity, _), window in found])
+
+
+def _of_windows(family: str, windows: list[tuple[Quantity, HeaderWindow]]) -> RateLimitHeaders:
+    """The first window of each quantity, and the others."""
     first: dict[Quantity, HeaderWindow] = {}
     more: list[tuple[Quantity, HeaderWindow]] = []
-    for (_, quantity, _), window in found:
-        if quantity in first:
+    for quantity, window in windows:
+        if first.setdefault(quantity, window) is not window:
             more.append((quantity, window))
-        else:
-            first[quantity] = window
     requests, tokens = first.get("requests", _UNKNOWN), first.get("tokens", _UNKNOWN)
     daily = requests.period_s == DAY_S and family == "OpenAI"
     return RateLimitHeaders(requests, tokens, tuple(more), "Groq" if daily else family)

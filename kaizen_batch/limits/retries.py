@@ -120,19 +120,19 @@ class RetryPolicy(BaseModel):
         return self._again(error, used)
 
     def _again(self, error: KaizenBatchError, used: AttemptCounts) -> Decision:
-        asked = error.retry_after_s if isinstance(error, ProviderError) else None
+        asked = (error.retry_after_s or 0.0) if isinstance(error, ProviderError) else 0.0
         throttled = isinstance(error, ThrottledError)
         count, limit = (used.throttles, self.throttles + 1) if throttled else (used.failures, self.attempts)
         if count >= limit:
             return FAIL_ITEM
-        if asked is not None and asked > self.retry_after_max:
+        if asked > self.retry_after_max:
             return ABORT_RUN
         # An overloaded server wants a longer wait than a stumbling one: start three doublings up.
         steps = count + 3 if isinstance(error, OverloadedError) else count
         if throttled:
             # All workers wait for what the server asked, but not for this item's own backoff.
-            return RetryAfter(self.backoff_s(steps), pause_s=(asked or 0.0) + self._jitter_s(asked or 0.0))
-        return RetryAfter((asked or 0.0) + self.backoff_s(steps))
+            return RetryAfter(self.backoff_s(steps), pause_s=asked + self._jitter_s(asked))
+        return RetryAfter(asked + self.backoff_s(steps))
 
     def _jitter_s(self, asked_s: float) -> float:
         return random.uniform(0.0, min(_MOST_JITTER_S, _JITTER * (asked_s + 1.0))) if self.wait_jitter else 0.0
