@@ -7,7 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from socket import SHUT_RDWR, socket
+from threading import BoundedSemaphore, Lock, Thread, Timer
+from typing import Any
 
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import Journal
@@ -79,6 +81,8 @@ class ReportServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 16
+    patience_s: float = 10.0
+    _most_clients = 32
 
     def handle_error(self, request: object, client_address: object) -> None:
         """socketserver: a client that broke off, or took too long, is no error of ours."""
@@ -87,8 +91,27 @@ class ReportServer(ThreadingHTTPServer):
         self.page: LivePage = LivePage(journal)
         self.page.read()  # a wrong path is told now, not to a browser
         self.path: str = f"/{secrets.token_urlsafe(16)}/"
+        self._clients: BoundedSemaphore = BoundedSemaphore(self._most_clients)
         super().__init__(("127.0.0.1", port), _Handler)
         self.hosts: tuple[str, ...] = tuple(f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost"))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """socketserver: a connection; one above the most that are served at once is closed."""
+        if not self._clients.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """socketserver: one client, in a thread; whoever takes longer than `patience_s` in all is dropped."""
+        over = Timer(self.patience_s, _drop, (request,))
+        over.daemon = True
+        over.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            over.cancel()
+            self._clients.release()
 
     @property
     def url(self) -> str:
@@ -110,9 +133,14 @@ def serve_report(
         server.serve_forever()
 
 
+def _drop(request: socket) -> None:
+    # A limit for each read would not end a client that sends a byte now and then.
+    with suppress(OSError):
+        request.shutdown(SHUT_RDWR)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ReportServer
-    timeout = 10  # seconds for a client to say what it wants
 
     def do_GET(self) -> None:
         """http.server: a request."""

@@ -1,12 +1,13 @@
 """The live page: for this machine and for those who know its address, and no burden to the run."""
 
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -160,3 +161,32 @@ async def test_a_look_in_its_middle_keeps_nobody_from_writing_or_folding(
                 busy, *_ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             assert busy == 0
             assert [outline.item for outline in look] == list(range(1, 10))
+
+
+def test_slow_clients_are_dropped_and_do_not_keep_others_out(made: tuple[Path, list[BatchResult]]) -> None:
+    with ReportServer(made[0]) as server:
+        server.patience_s = 0.5
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            slow = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(40)]
+            for each in slow:
+                each.settimeout(10)
+                with suppress(OSError):
+                    each.sendall(b"GET / HTTP/1.0\r\nX: ")  # and a byte now and then
+            for each in slow:
+                with suppress(OSError):  # reset, or the end: it is dropped either way
+                    while each.recv(1000):
+                        pass
+                each.close()
+            assert get(server, server.path)[0] == 200
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_address_holds_a_token_that_cannot_be_guessed(
+    server: ReportServer, made: tuple[Path, list[BatchResult]]
+) -> None:
+    with ReportServer(made[0]) as other:
+        assert other.path != server.path and len(other.path) >= 22
