@@ -13,6 +13,7 @@ from html import unescape
 from typing import NamedTuple
 
 from kaizen_batch.limits.rate_limit_headers import duration_s
+from kaizen_batch.providers.redaction import redacted
 
 _MAX_MESSAGE, _MAX_PAGE = 500, 200  # characters; every failed row keeps its message
 _MOST_PARTS = 8  # of a list of details: Google's RetryInfo is among the last
@@ -48,14 +49,13 @@ def read_server_message(body: object, secret: str = "") -> ServerMessage:
 
 def one_line(text: str, secret: str = "", limit: int = _MAX_MESSAGE) -> str:
     """A text in one line of at most `limit` characters, without control characters and without the secret."""
-    for each in secret.splitlines():
-        text = text.replace(each, "***")
+    text = redacted(text, secret)
     text = " ".join("".join(char if char.isprintable() else " " for char in text[: 20 * limit]).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _holds(text: str, secret: str) -> bool:
-    return any(each in text for each in secret.splitlines())
+    return redacted(text, secret) != text
 
 
 def _page_text(text: str) -> str:
