@@ -82,10 +82,14 @@ class Attempts:
     def _wait_s(self, item: Item, error: KaizenBatchError) -> float | None:
         """Seconds until the next attempt, or None if there is none."""
         run, upstream = self._run, item.upstream
+        if upstream.unreachable_since is None or error.fatal or run.reason is not None:
+            return self._wait_by_policy_s(item, error)
+        run.sinks(RetryScheduled(item.index, item.attempt, RECONNECT_S, ItemError.of(error)))
+        return RECONNECT_S
+
+    def _wait_by_policy_s(self, item: Item, error: KaizenBatchError) -> float | None:
+        run, upstream = self._run, item.upstream
         used = item.used = item.used or AttemptCounts()
-        if upstream.unreachable_since is not None and not error.fatal and run.reason is None:
-            run.sinks(RetryScheduled(item.index, item.attempt, RECONNECT_S, ItemError.of(error)))
-            return RECONNECT_S
         used.count(error)
         moves = upstream.moves(item.reservation, error)  # then another endpoint pays neither a wait nor a retry
         decision = run.config.retry(error, used, run.config.max_reasks)

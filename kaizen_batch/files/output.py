@@ -1,7 +1,6 @@
 """Where an output goes: into a file that appears whole or not at all, or into a stream."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -9,10 +8,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from filelock import FileLock, Timeout
-
 from kaizen_batch.files import faults
 from kaizen_batch.files.names import STANDARD, TEXT_FORMATS, Kind, descriptor_of, is_stream, shown
+from kaizen_batch.files.staging import Staging
 from kaizen_batch.files.streams import decoded, encoded, open_bytes, sync, text_into
 from kaizen_batch.files.terminal import PrintableStream
 
@@ -20,9 +18,9 @@ from kaizen_batch.files.terminal import PrintableStream
 class Output:
     """The parts of one output: each is written from its beginning, and the last one becomes the file.
 
-    A file is written in a folder beside it, `.<name>.part`, synced to the disk and renamed: the old one stays as it
-    is until then, and a run that was killed leaves a folder that the next one takes over. What cannot be renamed (a
-    standard stream, a pipe, a device) is written at once, and `can_restart` is False.
+    A file is written in a private folder beside it, synced to the disk and renamed: the old one stays as it is until
+    then, and the folder of a run that was killed is removed by the next one. What cannot be renamed (a standard stream,
+    a pipe, a device) is written at once, and `can_restart` is False.
 
     Raises: RecordError.
     """
@@ -33,10 +31,9 @@ class Output:
         self._target = target
         self._kind = kind
         self._path = Path(os.path.realpath(target))  # a link stays a link
-        self._folder = self._path.with_name(f".{self._path.name}.part")
+        self._staging = Staging(self._path)
         self._parts = 0
         self._open = ExitStack()
-        self._stack = ExitStack()
         self._text: TextIOWrapper | None = None
 
     def begin(self) -> None:
@@ -47,16 +44,10 @@ class Output:
             raise faults.unwritable(self.name, "it is a folder")
         if not self._path.parent.is_dir():
             raise faults.unwritable(self.name, f"the folder {str(self._path.parent)!r} does not exist")
-        with ExitStack() as stack:
-            self._folder.mkdir(exist_ok=True)
-            lock = FileLock(self._folder / "lock", blocking=False)
-            try:
-                lock.acquire()
-            except (Timeout, RuntimeError):  # RuntimeError: another lock object of this very thread holds it
-                raise faults.busy(self.name) from None
-            stack.callback(lock.release)
-            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            self._stack = stack.pop_all()
+        try:
+            self._staging.begin()
+        except BlockingIOError:
+            raise faults.busy(self.name) from None
         if self._path.exists() and not os.access(self._path, os.W_OK):
             self.discard()
             raise faults.unwritable(self.name, "it is read-only")
@@ -87,7 +78,7 @@ class Output:
 
     def part(self, number: int) -> Path:
         """The file of a part; they count from 1."""
-        return self._folder / f"{number}"
+        return self._staging.path(number)
 
     def flush(self) -> None:
         """Have all of the open part in its file, which is closed."""
@@ -108,20 +99,19 @@ class Output:
         self.flush()
         if self.can_restart:
             part = self.part(self._parts)
-            if self._path.exists():
-                shutil.copymode(self._path, part)
+            self._staging.give_mode(part)
             sync(part)
             if before is not None:
                 before(part, self._path)
             part.replace(self._path)
             sync(self._path.parent)
-            self._stack.close()
+            self._staging.end()
 
     def discard(self) -> None:
         """Nothing becomes of it."""
         with suppress(OSError, ValueError):  # what is in a buffer may not fit on the disk
             self.flush()
-        self._stack.close()
+        self._staging.end()
 
     def _raw(self, stack: ExitStack) -> BinaryIO:
         if self._target == STANDARD:
@@ -133,5 +123,7 @@ class Output:
         if (number := descriptor_of(self._target)) is not None:
             # The open file itself: opened by its name, a file behind it would be emptied.
             return cast(BinaryIO, stack.enter_context(os.fdopen(os.dup(number), "wb")))
-        path = self.part(self._parts) if self.can_restart else self._path
-        return stack.enter_context(path.open("wb"))
+        if self.can_restart:
+            created = self._staging.create(self.part(self._parts))
+            return cast(BinaryIO, stack.enter_context(os.fdopen(created, "wb")))
+        return stack.enter_context(self._path.open("wb"))

@@ -88,7 +88,7 @@ def test_what_a_killed_writer_leaves_is_taken_over_by_the_next(tmp_path: Path) -
     (tmp_path / "out.csv").write_text("old")
     command = [sys.executable, "-c", KILLED, str(tmp_path / "out.csv")]
     assert subprocess.run(command, check=False).returncode == -9
-    assert files(tmp_path) == [".out.csv.part", "out.csv"]
+    assert len(files(tmp_path)) == 2 and files(tmp_path)[0].startswith(".out.csv.")
     assert (tmp_path / "out.csv").read_text() == "old"
     with record_writer(tmp_path / "out.csv") as writer:
         writer.write({"a": "1"})
