@@ -45,6 +45,13 @@ class RunEnding:
             figures["stopped"] = _FAILED
         return [*lines, *written_lines(result), *self._saved(figures), *self._next(result, summary, figures)]
 
+    def collect(self) -> list[Line]:
+        """How to come back for the answers of batches."""
+        return [Line("next", "to collect the answers, run the same command again:"), self._command()]
+
+    def _command(self) -> Line:
+        return Line("", again(self._ctx), "command")
+
     def texts(self, lines: list[Line]) -> list[str]:
         """The same as texts, for `--json`."""
         return [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
@@ -73,6 +80,8 @@ class RunEnding:
     def _step(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> tuple[str, str] | None:
         if figures["stopped"]:
             return self._after_stop(summary, figures["stopped"])
+        if summary.waiting:
+            return "to collect the answers of the batches, run", again(self._ctx)
         if self._run_folder is not None:
             joining = shlex.join(["kaizen-batch", "merge", self._run_folder])
             return "to join the shards when all are done, run", joining

@@ -11,6 +11,7 @@ from kaizen_batch.commands.command import Command, in_flags, put_json, show_line
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.forecast import Call, Forecast, Sizes, Terms, from_canary, offline
 from kaizen_batch.commands.forecast_text import lines_of
+from kaizen_batch.commands.mode_costs import ModeCost, as_dicts, mode_costs, mode_lines
 from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.row_limits import RowLimits
 from kaizen_batch.commands.rows import records_of
@@ -55,11 +56,13 @@ def main(canary: int, is_offline: bool, **options: Any) -> None:
     estimate = _Estimate(options, config)
     estimate.read(canary)
     forecast = estimate.offline() if is_offline else run_sync(estimate.ask)
-    notes, warnings = estimate.notes(), estimate.warnings(forecast)
+    notes, warnings, modes = estimate.notes(), estimate.warnings(forecast), estimate.modes(forecast)
     if options["as_json"]:
-        put_json({**forecast.to_dict(), "canary": estimate.spent(), "notes": notes, "warnings": warnings})
+        found = {**forecast.to_dict(), "modes": as_dicts(modes), "canary": estimate.spent()}
+        put_json({**found, "notes": notes, "warnings": warnings})
     else:
-        show_lines([*lines_of(forecast, config.max_concurrent), *notes_as_lines(notes, warnings)], err=False)
+        figures = [*lines_of(forecast, config.max_concurrent), *mode_lines(modes)]
+        show_lines([*figures, *notes_as_lines(notes, warnings)], err=False)
     click.get_current_context().exit(Exit.OK)
 
 
@@ -127,7 +130,8 @@ class _Estimate:
             return self.offline()
         config = self._config
         deadline_s = min(config.deadline_s or _LONGEST_S, _LONGEST_S)
-        strategy = ParallelBatchStrategy.from_config(config.with_options(on_error="collect", deadline_s=deadline_s))
+        options = config.with_options(on_error="collect", deadline_s=deadline_s, mode="live")
+        strategy = ParallelBatchStrategy.from_config(options)
         with without_log_line():
             self._batch = batch = await strategy.run_batch(self._agent, self._chosen)
         answered = zip(self._chosen, batch.results, strict=True)
@@ -147,6 +151,10 @@ class _Estimate:
         if not batch.summary.throttles and not batch.summary.stopped:
             raise click.ClickException(in_flags(_why_no_calls(batch)))
         return self.offline()
+
+    def modes(self, forecast: Forecast) -> list[ModeCost]:
+        """The cost and time of each mode that the model has."""
+        return mode_costs(forecast, self._agent, self._config)
 
     def _most_output(self) -> int:
         return self._config.max_tokens or _MOST_OUTPUT

@@ -11,6 +11,7 @@ class Exit(IntEnum):
     USAGE = 2  # click's own
     SOME_FAILED = 3
     STOPPED = 4
+    WAITING = 5
     HANGUP = 129
     INTERRUPTED = 130
     QUIT = 131
@@ -23,6 +24,7 @@ _MEANINGS = {
     Exit.USAGE: "wrong use of the command line",
     Exit.SOME_FAILED: "done, but some rows failed",
     Exit.STOPPED: "ended early: budget, quota, deadline, rejected key, unknown model, or dead endpoint",
+    Exit.WAITING: "rows wait in batches of the provider; the same command collects their answers",
     Exit.HANGUP: "SIGHUP: the terminal was closed",
     Exit.INTERRUPTED: "Ctrl-C",
     Exit.QUIT: "SIGQUIT",

@@ -6,7 +6,7 @@ from kaizen_batch.commands.settings import Options
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.columns import check_columns
 from kaizen_batch.files.job import FileJob
-from kaizen_batch.files.names import FORMATS, WRITABLE
+from kaizen_batch.files.names import BATCH_LINES, FORMATS, WRITABLE
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.templates import ON_MISSING, PromptTemplate
@@ -59,9 +59,15 @@ INPUT = click.argument("input", metavar="INPUT...", nargs=-1, required=True, cal
 # The order is that of the help text.
 FILE_OPTIONS = (
     click.option("--failed", metavar="FILE", help="File for failed rows.  [default: OUTPUT's name with .failed]"),
-    click.option("--input-format", type=click.Choice(FORMATS), help="Format of INPUT, if its name does not say it."),
     click.option(
-        "--output-format", type=click.Choice(WRITABLE), help="Format of the output, if its name does not say it."
+        "--input-format",
+        type=click.Choice((*FORMATS, BATCH_LINES)),
+        help="Format of INPUT, if its name does not say it.",
+    ),
+    click.option(
+        "--output-format",
+        type=click.Choice((*WRITABLE, BATCH_LINES)),
+        help="Format of the output, if its name does not say it.",
     ),
     click.option("--encoding", metavar="NAME", help="Encoding of INPUT, if not UTF-8: latin-1, cp1252, ..."),
     click.option("--delimiter", metavar="CHAR", help="Between cells: ',' ';' '|' tab ...  [default: detected]"),

@@ -176,6 +176,11 @@ def _cost(rows: int, asked: Range, answered: Range, price: Price | None) -> Rang
     return Range(of(asked.low, answered.low), of(asked.likely, answered.likely), of(asked.high, answered.high))
 
 
+def repriced(forecast: Forecast, price: Price) -> Range | None:
+    """What the same tokens cost at another price."""
+    return _cost(forecast.rows, forecast.input_tokens, forecast.output_tokens, price)
+
+
 def _time(rows: int, used: Range, seconds: Sequence[float], pace: Pace) -> Range:
     """Seconds of a run whose calls are like those of the sample, under its limits."""
     each, sigma = mean_range(seconds), sigma_of(seconds)

@@ -14,6 +14,7 @@ _BATCHES = {
 }
 _JOURNALS = {
     "status": ("kaizen_batch.commands.status", "How far a run is, and what it has cost."),
+    "cancel": ("kaizen_batch.commands.cancel", "Cancel the batches of a journal at their provider."),
     "watch": ("kaizen_batch.commands.watch", "The report of a run in the browser, live."),
     "report": ("kaizen_batch.commands.report", "Write a report of all runs as one HTML file."),
     "export": ("kaizen_batch.commands.export", "Every request and answer, as JSON Lines."),

@@ -176,6 +176,35 @@ _LIMITS = (
         help="collect: write failed rows to --failed; raise: end the run at the first one.",
     ),
 )
+_MODE = (
+    click.option(
+        "--mode",
+        type=click.Choice(["live", "flex", "batch", "auto"]),
+        default="live",
+        show_default=True,
+        help="batch: half the price, within a day. auto: the cheapest that is done by --finish-by.",
+    ),
+    click.option(
+        "--finish-by",
+        metavar="TIME",
+        help="6h, 90m, 07:00, 2026-12-01T07:00: what batches have not answered in time is asked live.",
+    ),
+    click.option("--detach", is_flag=True, help="Leave batches running; the same command collects the answers."),
+    click.option("--batch-rows", type=click.IntRange(1), metavar="N", help="Rows of one batch.  [default: 5000]"),
+    click.option(
+        "--batch-price",
+        type=click.FloatRange(0),
+        nargs=2,
+        metavar="IN OUT",
+        help="USD per million tokens in batches, where the price list does not say.",
+    ),
+    click.option(
+        "--batch-poll",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Seconds until the first look at a batch; later ones are further apart.  [default: 30]",
+    ),
+)
 _JOURNAL = (
     click.option(
         "--journal",
@@ -211,7 +240,7 @@ def job_options(*, output_required: bool) -> Callable[[F], F]:
         metavar="FILE",
         help=f"File for answered rows: .csv .jsonl .parquet .xlsx .json .tsv .arrow; {STANDARD} is standard output.",
     )
-    groups = (*_ASKING, output, *FILE_OPTIONS, *_MODEL, *_ANSWERS, *_LIMITS, *_JOURNAL, *_DISPLAY)
+    groups = (*_ASKING, output, *FILE_OPTIONS, *_MODEL, *_ANSWERS, *_LIMITS, *_MODE, *_JOURNAL, *_DISPLAY)
 
     def add(command: F) -> F:
         for option in reversed(groups):

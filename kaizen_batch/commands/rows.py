@@ -9,7 +9,7 @@ from kaizen_batch.commands.settings import Options
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import Records
 from kaizen_batch.files.inputs import expanded
-from kaizen_batch.files.names import is_stream
+from kaizen_batch.files.names import BATCH_LINES, is_stream
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.texts.summary import Line
 
@@ -25,6 +25,8 @@ def records_of(options: Options, template: PromptTemplate | None) -> Iterator[Re
 
 def check_input(options: Options, template: PromptTemplate | None) -> None:
     """Check the columns of the input; a stream can be read only once, and is left alone."""
+    if options["input_format"] == BATCH_LINES:
+        return  # each line brings its own messages
     if any(map(is_stream, expanded(options["input"], options["glob"], options["input_format"]).paths)):
         return
     with records_of(options, template) as records:

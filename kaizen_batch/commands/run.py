@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from kaizen_batch.commands.batch_input import take_model
 from kaizen_batch.commands.capabilities import warnings_of
 from kaizen_batch.commands.command import Command, in_flags, put_json, say, show_lines, without_log_line
 from kaizen_batch.commands.dry_run import show_prompts
@@ -17,6 +18,7 @@ from kaizen_batch.commands.options import job_options
 from kaizen_batch.commands.rows import check_input
 from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agent_of, config_of, labels_of, template_of
 from kaizen_batch.commands.shard_options import asked_shard, open_shard_of, output_of_parts, shard_options
+from kaizen_batch.commands.waiting import Waiting, waiting_line
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError, KaizenBatchError, StoppedError
@@ -77,6 +79,7 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
         return
     check_input(options, template)
     shard = asked_shard(options)
+    take_model(ctx, options)
     config = config_of(options, labels=labels_of(ctx))
     _notify(options, config)
     if shard is None:
@@ -118,6 +121,7 @@ class _Run:
         self._options = options
         self._config = config
         self._ending = RunEnding(ctx, config, run_folder)
+        self._waiting = Waiting()
         self._summary: BatchSummary | None = None
         self._result: JobResult | None = None
 
@@ -128,6 +132,8 @@ class _Run:
             with without_log_line(), ProgressSink(display, noun="row", totals=False) as progress:
                 result = run_sync(lambda: self._until_done(work, progress))
         except KeyboardInterrupt:
+            if self._waiting.is_open:
+                self._leave(self._waiting.lines())
             self._end_early(Exit.INTERRUPTED, "Ctrl-C")
         except SystemExit as error:
             self._end_early(error.code if isinstance(error.code, int) else Exit.FAILED, "signal")
@@ -139,7 +145,7 @@ class _Run:
                 raise
             say(f"Error: {_named(error)}")
             self._end_early(Exit.SOME_FAILED if isinstance(error, BatchError) else Exit.FAILED, "error")
-        lines = self._ending.lines(result, result.summary)
+        lines = self._lines_of(result)
         show_lines(lines)
         return result, self._ending.texts(lines)
 
@@ -149,6 +155,7 @@ class _Run:
                 self._summary = event.summary
             elif isinstance(event, BatchProgress):
                 self._ending.waits.add(event.elapsed_s, event.waiting_for)
+            self._waiting.see(event)
             progress(event)
 
         def on_end(result: JobResult) -> None:
@@ -162,13 +169,23 @@ class _Run:
             running.cancel()
             # By then it is over, or waits for its in-flight calls: only now does a second Ctrl-C mean "at once".
             _, waiting = await asyncio.wait({running}, timeout=_STOP_STARTS_S)
-            if waiting:
+            if waiting and not self._waiting.is_open:
                 say(f"stopping: waiting up to {self._config.grace_s:g} s for in-flight calls; Ctrl-C again to stop now")
-                await asyncio.wait({running})
+            await asyncio.wait({running})
             if not running.cancelled():
                 running.exception()  # SIGTERM: it has been raised where the loop runs
             raise
         return running.result()
+
+    def _lines_of(self, result: JobResult) -> list[Line]:
+        if result.summary.waiting and not result.rows_read:  # detached: nothing was written
+            return [waiting_line(result.summary.waiting), *self._ending.collect()]
+        return self._ending.lines(result, result.summary)
+
+    def _leave(self, lines: list[Line]) -> NoReturn:
+        """Leave the batches to the provider."""
+        show_lines([*lines, *self._ending.collect()])
+        self._ctx.exit(Exit.WAITING)
 
     def _end_early(self, code: int, early: EndedBy) -> NoReturn:
         summary = self._summary or BatchSummary()
@@ -185,6 +202,8 @@ def _named(error: KaizenBatchError) -> str:
 def _exit_code(result: JobResult) -> Exit:
     if result.summary.stopped:
         return Exit.STOPPED
+    if result.summary.waiting:
+        return Exit.WAITING
     return Exit.SOME_FAILED if result.rows_failed else Exit.OK
 
 

@@ -45,6 +45,9 @@ _OTHER_NAME = {
     "deadline": "deadline_s",
     "wait_for_endpoint": "wait_for_endpoint_s",
     "grace": "grace_s",
+    "mode": "mode",
+    "finish_by": "finish_by",
+    "detach": "detach",
 }
 
 
@@ -53,6 +56,7 @@ def config_of(options: Options, **more: Any) -> BatchConfig:
     given = {name: options[name] for name in _SAME_NAME}
     given.update({ours: options[theirs] for theirs, ours in _OTHER_NAME.items()})
     given["system_prompt"] = options["system"] if system_template(options) is None else None
+    given["batches"] = batches_of(options)
     given["parameters"], given["headers"] = parameters_of(options["param"]), headers_of(options["header"])
     given["fallbacks"] = tuple(_fallback(text) for text in options["fallback"])
     given["journal"] = _accepted(journal_of(options), options)
@@ -70,6 +74,13 @@ def _accepted(journal: Path | None, options: Options) -> Path | None:
     if options["accept_loss"] and journal is not None and journal.is_file():
         Journal(journal).accept_loss()
     return journal
+
+
+def batches_of(options: Options) -> dict[str, object] | None:
+    """How batches are cut, paid and polled, as far as options say."""
+    price = dict(zip(("input", "output"), options["batch_price"], strict=True)) if options["batch_price"] else None
+    given = {"rows": options["batch_rows"], "poll_s": options["batch_poll"], "price": price}
+    return {name: value for name, value in given.items() if value is not None} or None
 
 
 def base_url_of(given: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kaizen_batch.distributed import merged_journal, open_folder, shard_states
 from kaizen_batch.distributed.plan import PLAN
 from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
+from kaizen_batch.texts.batches import batch_lines, figures_of
 from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, usd
 from kaizen_batch.texts.summary import Ending, Line, billing_text, sentences
 from kaizen_batch.texts.waits import Waits, with_noun
@@ -85,12 +87,14 @@ def main(journal: Path | str, as_json: bool) -> None:
         runs = opened.runs()
         samples = opened.samples(runs[-1]) if runs else []
         counts, totals = dict(opened.count()), opened.totals()
+        batches = figures_of(opened.batches())
     shards = shard_states(open_folder(journal)) if isinstance(journal, str) else {}
-    lines = [*_shards(shards), *_run(runs, samples, totals), *_states(counts, totals), *_money(totals), *_command(runs)]
+    states = [*_states(counts, totals), *batch_lines(batches, datetime.now(UTC).timestamp())]
+    lines = [*_shards(shards), *_run(runs, samples, totals), *states, *_money(totals), *_command(runs)]
     if as_json:
         # `spent_usd` is what is known of the cost; None is the cost of calls without a price.
         sums = {**totals.to_dict(), "cost_usd": None if totals.unpriced else totals.spent_usd}
-        found = {"states": counts, "totals": sums, "last_run": _last(runs, samples)}
+        found = {"states": counts, "totals": sums, "last_run": _last(runs, samples), "batches": batches}
         texts = [f"{line.label}: {line.text}" if line.label else line.text for line in lines]
         found = {**found, "shards": shards} if shards else found
         put_json({"journal": str(journal), **found, "sentences": texts})

@@ -9,6 +9,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.columns import check_columns
 from kaizen_batch.files.inputs import Input, Paths, is_folder
 from kaizen_batch.files.names import (
+    BATCH_LINES,
     DOCUMENTS,
     STANDARD,
     WRITABLE,
@@ -19,6 +20,7 @@ from kaizen_batch.files.names import (
     stem_of,
     written_kind_of,
 )
+from kaizen_batch.files.openai_batch import FACTS
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.rows import Selection
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, check_on_missing
@@ -95,7 +97,18 @@ class FileJob(ReadOptions):
         if self.failed is None:
             object.__setattr__(self, "failed", _beside(first, target, _failed_format(first, self.input_format)))
         written_kind_of(path_text(self.failed or ""))
+        if self.output_format == BATCH_LINES:
+            object.__setattr__(self, "columns", tuple(dict.fromkeys((*self.columns, *FACTS))))
+        if self.input_format == BATCH_LINES:
+            self._check_lines()
         check_columns(self.columns)
+
+    def _check_lines(self) -> None:
+        """Raise ConfigError for a template: an input line brings its own messages."""
+        if self.template is not None:
+            raise ConfigError(f"input_format={BATCH_LINES!r} brings its own messages: leave out the template")
+        if self.id is None:
+            object.__setattr__(self, "id", "custom_id")
 
     @property
     def partial(self) -> str:

@@ -14,7 +14,8 @@ from kaizen_batch.files.deferred_events import DeferredEvents
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows, check_agent, is_read_once, open_input, survey_of
-from kaizen_batch.files.names import STANDARD, is_stream, path_text, written_kind_of
+from kaizen_batch.files.names import BATCH_LINES, STANDARD, is_stream, path_text, written_kind_of
+from kaizen_batch.files.openai_batch import RequestLines
 from kaizen_batch.files.rendering import config_and_rendering
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.stream_reader import StreamReader
@@ -67,6 +68,7 @@ async def run_job(
     JournalError; with `on_error="raise"` BatchError.
     """
     agent = as_agent(agent)
+    agent = RequestLines(agent) if job.input_format == BATCH_LINES else agent
     _check_paths(job, config)
     check_agent(job.prompt_template, agent, ())
     config, rendering = config_and_rendering(config if mode is None else config.with_mode(mode))

@@ -31,7 +31,10 @@ _SUFFIXES = {f".{name}": name for name in FORMATS} | {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-_ALIASES = {suffix[1:]: name for suffix, name in _SUFFIXES.items()}
+BATCH_LINES = "openai-batch"
+"""Lines of the field's batch files: read as JSON Lines, written in the form of their results."""
+
+_ALIASES = {suffix[1:]: name for suffix, name in _SUFFIXES.items()} | {BATCH_LINES: "jsonl"}
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
 
 
@@ -85,6 +88,8 @@ def _format_of(path: str) -> str | None:
 def written_kind_of(path: str, format: str | None = None) -> Kind:
     """The same for an output. Raises: ConfigError for a format that can only be read."""
     kind = kind_of(path, format)
+    if format == BATCH_LINES:
+        return Kind(BATCH_LINES, kind.compression)
     if kind.format not in WRITABLE or kind.compression == "zip":
         raise ConfigError(
             f"{path!r}: {kind.compression or kind.format} can be read but not written; "

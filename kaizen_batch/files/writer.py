@@ -13,7 +13,7 @@ from kaizen_batch.files.dialect import DELIMITERS, Dialect
 from kaizen_batch.files.json_array import JsonEncoder
 from kaizen_batch.files.jsonl import JsonlEncoder
 from kaizen_batch.files.layout import Layout
-from kaizen_batch.files.names import Kind, path_text, written_kind_of
+from kaizen_batch.files.names import BATCH_LINES, Kind, path_text, written_kind_of
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.rows import Row
@@ -129,6 +129,10 @@ class RecordWriter:
             return JsonlEncoder(self._output)
         if format == "json":
             return JsonEncoder(self._output)
+        if format == BATCH_LINES:
+            from kaizen_batch.files.openai_batch import BatchLineEncoder
+
+            return BatchLineEncoder(self._output)
         if format == "xlsx":
             from kaizen_batch.files.excel import ExcelEncoder
 

@@ -250,7 +250,7 @@ def page(states: int) -> str:
 
 
 OUTLINES = """
-SELECT calls.id, key, state, item, latency_s, error
+SELECT calls.id, key, state, item, iif(via = 'batch', NULL, latency_s), error
 FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE calls.id > ? ORDER BY calls.id LIMIT ?
 """
 ROWS = """

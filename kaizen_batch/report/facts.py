@@ -1,6 +1,7 @@
 """What a journal knows, gathered for the page."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from kaizen_batch.report.distributions import Distribution, distributions
 from kaizen_batch.report.scan import Scan
 from kaizen_batch.report.timeline import Sample, Timeline, timeline
 from kaizen_batch.results import ItemError
+from kaizen_batch.texts.batches import Figures, batch_lines, figures_of
 from kaizen_batch.texts.summary import Ending, Line, asked_items, sentences
 from kaizen_batch.texts.waits import Waits
 
@@ -119,6 +121,7 @@ class Facts:
     totals: Totals
     timeline: Timeline
     details: Details
+    batches: Sequence[Figures] = ()
 
     @property
     def last(self) -> RunFacts | None:
@@ -134,12 +137,12 @@ class Facts:
 
     @property
     def sentences(self) -> list[Line]:
-        """What the last run says at its end, the headline left out; empty until then."""
-        last = self.last
+        """What the last run says at its end, the headline left out, and what there is to say of batches."""
+        last, batches = self.last, batch_lines(self.batches, self.now)
         if last is None or last.run.summary is None:
-            return []
+            return batches
         ending = Ending(last.noun, self.totals, len(self.runs), last.waits, messages=True)
-        return sentences(last.figures, ending)[1:]
+        return [*sentences(last.figures, ending)[1:], *batches]
 
     @property
     def failures(self) -> list[Failures]:
@@ -199,6 +202,7 @@ def read_facts(journal: Journal, now: float, details: Details | None = None) -> 
         totals=journal.totals(),
         timeline=timeline(samples),
         details=details or read_details(journal, now),
+        batches=figures_of(journal.batches()),
     )
 
 

@@ -13,7 +13,7 @@ from tests.commands.conftest import RUN, Cli
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('modle = "x"', "has an unknown key 'modle': did you mean 'model'?"),
+        ('modell = "x"', "has an unknown key 'modell': did you mean 'model'?"),
         ('api_key = "sk-secret"', "must not hold a key ('api_key'): set OPENAI_API_KEY instead"),
         ("model = x", "is not valid TOML: Invalid value (at line 1, column 9)"),
         ('[run]\nmodel = "x"', "has an unknown key 'run'"),

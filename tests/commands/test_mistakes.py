@@ -49,7 +49,7 @@ def test_a_mistake_is_one_line(wrong: Callable[..., str], arguments: tuple[str, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*RUN, "--modle", "x"), "Did you mean one of: '--model'"),
+        ((*RUN, "--modell", "x"), "Did you mean one of: '--mode', '--model'"),
         ((*RUN, "--api-key", "sk-secret"), "a key does not belong on a command line"),
         ((*RUN, "--api-key=sk-secret"), "set the environment variable OPENAI_API_KEY"),
         (RUN[:4], "Missing option '--output'"),

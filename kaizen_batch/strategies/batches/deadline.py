@@ -9,9 +9,9 @@ _SLACK = 1.5
 _START_S = 5.0  # what a live run takes beside its calls
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LiveTime:
-    """How long rows take live: what a call takes on average, and how many are under way at once."""
+    """How long rows take live: what a call takes on average, as soon as that is known, and how many at once."""
 
     config: RunConfig
     latency_s: float | None = None

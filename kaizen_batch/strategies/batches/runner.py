@@ -51,6 +51,7 @@ class BatchRunner:
         await self._open.recover([batch for batch in earlier if batch.is_open])
         if not earlier and not await self._job.ask_live(self._job.config.batches.live_first):
             return Filled(0, self._since)
+        self._deadline.live.latency_s = Journal(self._journal.path).mean_latency_s()
         try:
             await self._rounds()
         except Enough:

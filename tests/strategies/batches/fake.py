@@ -50,6 +50,7 @@ class World:
     queue_tokens: int | None = None
     lists: bool = True
     refuses: str = ""
+    spoiled: int = 0
     bills: list[tuple[str, str]] = field(default_factory=list)
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     batches: dict[str, "Remote"] = field(default_factory=dict)
@@ -232,6 +233,7 @@ class FakeBatches(OpenAIBatches):
                 world.bill(prompt, "batch")
                 if not world.happens(world.missing):
                     text = "" if world.happens(world.unusable) else right(prompt)
+                    world.spoiled += not text
                     output.append(_json({**name, "response": {"status_code": 200, "body": _chat(text)}}))
         world.random.shuffle(output)
         if output and not world.happens(world.null_output):

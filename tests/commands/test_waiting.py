@@ -1,0 +1,115 @@
+"""What a command says of batches: while it waits, when it is left, when it comes back."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kaizen_batch import BatchesWaiting, BatchStarted, Journal
+from kaizen_batch.commands.main import main
+from kaizen_batch.commands.waiting import Waiting
+from kaizen_batch.simulator import Simulator
+
+ROWS = 60
+OPTIONS = ["--prompt", "{text}", "--mode", "batch", "--batch-rows", "25", "--batch-poll", "0.02", "--progress", "none"]
+PRICES = ["--price", "1", "2", "--batch-price", "0.5", "1"]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> list[str]:
+    source = tmp_path / "in.csv"
+    source.write_text("text\n" + "\n".join(f"row {number}" for number in range(ROWS)) + "\n")
+    return ["run", str(source), "--output", str(tmp_path / "out.csv"), *OPTIONS, *PRICES]
+
+
+def run(simulator: Simulator, *words: str) -> Result:
+    environment = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "any"}
+    return CliRunner().invoke(main, list(words), env=environment)
+
+
+def test_a_run_waits_for_its_batches_and_says_how_far_they_are(job: list[str], tmp_path: Path) -> None:
+    with Simulator(price_input=1.0, price_output=2.0, batch_s=1.0) as simulator:
+        done = run(simulator, *job)
+        modes = simulator.ledger.billed_by_mode()
+    assert done.exit_code == 0, done.output
+    assert re.search(r"batches   [12] batch(es)? \(.*, \d+ of (25|50) rows done", done.output)
+    assert (tmp_path / "out.csv").read_text().count("mock answer") == ROWS
+    assert (modes["live"][0], modes["batch"][0]) == (10, 50)
+    assert Journal(tmp_path / "out.csv.journal.db").totals().spent_usd == pytest.approx(simulator.ledger.usd)
+
+
+def test_detached_its_exit_code_is_5_and_the_same_command_collects(job: list[str], tmp_path: Path) -> None:
+    with Simulator(batch_s=0.6) as simulator:
+        left = run(simulator, *job, "--detach")
+        assert left.exit_code == 5, left.output
+        assert "50 rows in batches of the provider" in left.output
+        assert "run the same command again" in left.output
+        assert not (tmp_path / "out.csv").exists()
+        status = run(simulator, "status", str(tmp_path / "out.csv"), "--json")
+        batches = json.loads(status.output)["batches"]
+        assert [batch["rows"] for batch in batches] == [25, 25]
+        assert "in a batch that the provider is working on" in status.output
+        done = run(simulator, *job)
+        assert done.exit_code == 0, done.output
+        assert set(simulator.ledger.billed_by_prompt().values()) == {1}
+    assert (tmp_path / "out.csv").read_text().count("mock answer") == ROWS
+
+
+def test_a_live_run_beside_batches_leaves_their_rows_alone(job: list[str], tmp_path: Path) -> None:
+    with Simulator(batch_s=30.0) as simulator:
+        run(simulator, *job, "--detach")
+        beside = run(simulator, *[word if word != "batch" else "live" for word in job])
+        assert simulator.ledger.billed == 10
+    assert beside.exit_code == 5, beside.output
+    assert "50 waiting for batches" in beside.output
+    assert "to collect the answers of the batches, run" in beside.output
+    failed = (tmp_path / "out.failed.csv").read_text()
+    assert failed.count("in_batch") == 50
+
+
+def test_ctrl_c_leaves_the_batches_running(job: list[str], tmp_path: Path) -> None:
+    with Simulator(batch_s=30.0) as simulator:
+        environment = {**os.environ, "OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "any"}
+        head = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        command = [sys.executable, "-c", f"{head} from kaizen_batch.commands.main import main; main()", *job]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+            try:
+                assert process.stderr is not None
+                for line in process.stderr:
+                    if line.startswith("batches   2 batches"):
+                        break
+                process.send_signal(signal.SIGINT)
+                rest = process.stderr.read()
+                assert process.wait(20) == 5, rest
+            finally:
+                process.kill()
+    assert "50 rows in 2 batches of the provider, which go on without this command" in rest
+    assert Journal(tmp_path / "out.csv.journal.db").count()["submitted"] == 50
+
+
+def test_estimate_asks_its_rows_live_and_shows_the_modes(job: list[str]) -> None:
+    with Simulator() as simulator:
+        done = run(simulator, "estimate", *job[1:2], "--prompt", "{text}", "--mode", "batch", *PRICES)
+        assert "batch" not in simulator.ledger.billed_by_mode()
+    assert done.exit_code == 0, done.output
+    assert "modes     live: $" in done.output and "batch: $" in done.output
+
+
+def test_what_changes_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = Waiting()
+    assert not waiting.is_open
+    first = BatchesWaiting(1, 10, 0, {"validating": 1})
+    for event in (first, first, BatchesWaiting(1, 10, 4, {"in_progress": 1})):
+        waiting.see(event)
+    assert waiting.is_open
+    assert capsys.readouterr().err.count("batches   1 batch") == 2
+    assert "10 rows in 1 batch" in waiting.lines()[0].text
+    waiting.see(BatchStarted(10, 5))
+    assert not waiting.is_open
