@@ -36,7 +36,7 @@ def check_key(config: BatchConfig) -> Check:
     if config.api_key is not None:
         return Check("key", "ok", f"OPENAI_API_KEY is set ({len(config.api_key.get_secret_value())} characters)")
     if config.base_url is not None:
-        return Check("key", "warn", "OPENAI_API_KEY is not set", "set it, unless your own endpoint needs none")
+        return Check("key", "warn", "OPENAI_API_KEY is not set", "your own endpoint may need none; the call shows it")
     return Check("key", "fail", "OPENAI_API_KEY is not set", "export OPENAI_API_KEY=sk-... (a key of your account)")
 
 

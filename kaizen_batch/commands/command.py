@@ -1,5 +1,6 @@
 """What the commands share: options from flags, environment and file; one-line errors; output to people."""
 
+import inspect
 import json
 import logging
 import os
@@ -14,50 +15,20 @@ from typing import Any, TypeVar
 import click
 
 from kaizen_batch.commands.config_file import read_options
-from kaizen_batch.commands.exit_codes import Exit
+from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit, write_exit_codes
+from kaizen_batch.commands.flags import flagged
 from kaizen_batch.errors import KaizenBatchError, did_you_mean
+from kaizen_batch.texts.phrasing import phrasing
 from kaizen_batch.texts.summary import Line
-from kaizen_batch.texts.terminal import printable, wrapped
+from kaizen_batch.texts.terminal import laid_out, printable, wrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FLAGS = (
-    (r"or pass api_key=\.\.\.; base_url=\.\.\. for", "or give --base-url for"),
-    (r'or try llm_provider="mock"', "or try --provider mock"),
-    (r"\bpass overwrite=True\b", "give --overwrite"),
-    (r"\bchoose another output\b", "another --output"),
-    (r"\bencoding='([^']+)'", r"--encoding \1"),
-    (r"\b(delimiter|quote|ragged)='([^']*)'", r"--\1 '\2'"),
-    (r"\binput_format='([^']+)'", r"--input-format \1"),
-    (r"\bjson_path='([^']+)'", r"--json-path \1"),
-    (r"\bsource_column\b", "--source-column"),
-    (r'price=\{"input": \.\.\., "output": \.\.\.\}, in USD', "--price IN OUT, in USD"),
-    (r"\bjournal='([^']+)'", r"--journal \1"),
-    (r"\bjournal=\.\.\.", "--journal"),
-    (r"\bendpoint_name='([^']+)'", r"--endpoint-name \1"),
-    (r"\bendpoint_name\b", "--endpoint-name"),
-    (r"\bbudget_usd\b", "--budget"),
-    (r"\bllm_provider\b", "--provider"),
-    (r"\brequests_per_minute\b", "--rpm"),
-    (r"\btokens_per_minute\b", "--tpm"),
-    (r"\brequests_per_second\b", "--rps"),
-    (r"\brequests_per_day\b", "--rpd"),
-    (r"\bmax_tokens\b", "--max-tokens"),
-    (r"\bmax_concurrent\b", "--max-concurrent"),
-    (r"\btimeout_s\b", "--timeout"),
-    (r"\bdeadline_s\b", "--deadline"),
-    (r"\bgrace_s\b", "--grace"),
-    (r"\bwait_for_endpoint_s=300\b", "--wait-for-endpoint 300"),
-    (r"\bbase_url\b", "--base-url"),
-    (r"\bcorrect model or\b", "correct --model or"),
-    (r"\badd a fallback model\b", "add a model with --fallback"),
-)
 _ARGUMENTS = "kaizen_batch.arguments"
 _CONFIG_FILE = "kaizen_batch.config_file"
 _KEY_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--openai-api-key", "--token")
 _PREFIX = "KAIZEN"
 _COMPLETION = "KAIZEN_BATCH_COMPLETE"
-_LABEL_WIDTH = 10
 
 
 class Command(click.Command):
@@ -87,15 +58,49 @@ class Command(click.Command):
             ctx,
         )
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """click: the exit codes as a list."""
+        if self.epilog == EXIT_CODES:
+            write_exit_codes(formatter)
+        else:
+            super().format_epilog(ctx, formatter)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """click: the text, with examples that are broken between words and can be pasted."""
+        text, self.help = self.help, _narrowed(self.help or "", formatter.width - 2)
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = text
+
     def invoke(self, ctx: click.Context) -> object:
         """click: invoke, with one line for each of our errors."""
         _warn_of_unknown_variables(self)
-        with in_one_line():
+        with in_one_line(), phrasing(flagged):
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt:
                 say("stopped")
                 ctx.exit(Exit.INTERRUPTED)
+
+
+class WrappedError(click.ClickException):
+    """An error in one line, which a terminal breaks between words."""
+
+    def show(self, file: Any = None) -> None:
+        """click: print it."""
+        say(f"Error: {self.format_message()}")
+
+
+class WrappedUsageError(click.UsageError):
+    """The same for wrong use, with the usage before it."""
+
+    def show(self, file: Any = None) -> None:
+        """click: print it."""
+        if self.ctx is not None:
+            say(self.ctx.get_usage())
+            say(f"Try '{self.ctx.command_path} --help' for help.\n")
+        say(f"Error: {self.format_message()}")
 
 
 @contextmanager
@@ -104,14 +109,14 @@ def in_one_line() -> Iterator[None]:
     try:
         yield
     except KaizenBatchError as error:
-        raise click.ClickException(in_flags(error.message)) from error
+        raise WrappedError(in_flags(error.message)) from error
     except click.UsageError as error:
-        raise click.UsageError(printable(error.format_message()), error.ctx) from error
+        raise WrappedUsageError(printable(error.format_message()), error.ctx) from error
     except BrokenPipeError:
         raise  # click's own: the reader of our output is gone
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
+        raise WrappedError(printable(f"{where}{error.strerror or error}")) from error
 
 
 def in_flags(message: str) -> str:
@@ -120,9 +125,7 @@ def in_flags(message: str) -> str:
     >>> in_flags("pass encoding='cp1252', or raise budget_usd")
     'pass --encoding cp1252, or raise --budget'
     """
-    for python, flags in _FLAGS:
-        message = re.sub(python, flags, message)
-    return printable(message)
+    return printable(flagged(message))
 
 
 def value_of(ctx: click.Context, name: str) -> object:
@@ -176,7 +179,11 @@ def json_option(function: F) -> F:
 def say(text: str) -> None:
     """A message to standard error, since standard output may be the result."""
     # Not by click, which writes past what draws a progress bar.
-    sys.stderr.write(f"{printable(text)}\n")
+    width = shutil.get_terminal_size().columns - 1 if sys.stderr.isatty() else None
+    lines = printable(text).split("\n")
+    if width is not None:
+        lines = [part for line in lines for part in ([line] if line[:1] == " " else wrapped([line], max(20, width)))]
+    sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
 
 
@@ -188,17 +195,24 @@ def show_lines(lines: list[Line], *, err: bool = True) -> None:
         if line.kind == "command":
             click.echo(_command_lines(line.text, width), err=err)
             continue
-        indent = _LABEL_WIDTH if line.label else 0
-        first, *rest = wrapped([in_flags(line.text)], max(20, width - indent - 1)) or [""]
-        click.echo(f"{line.label:{indent}s}{first}", err=err)
-        for each in rest:
-            click.echo(" " * indent + each, err=err)
+        for each in laid_out(line.label, in_flags(line.text), width - 1):
+            click.echo(each, err=err)
+
+
+def _narrowed(text: str, width: int) -> str:
+    lines = [
+        _command_lines(line.strip(), width)
+        if line.startswith("  ") and "kaizen-batch " in line and len(line) > width
+        else line
+        for line in inspect.cleandoc(text).splitlines()
+    ]
+    return "\n".join(lines)
 
 
 def _command_lines(command: str, width: int) -> str:
     """A command that can be pasted, broken between its words as a shell reads them."""
     lines = [" "]
-    for word in re.findall(r"(?:'(?:[^']|'\"'\"')*'|\S)+", printable(command)):
+    for word in re.findall(r"(?:'(?:[^']|'\"'\"')*'|\"[^\"]*\"|\S)+", printable(command)):
         if len(lines[-1]) + 1 + len(word) + 2 > width and lines[-1].strip():
             lines[-1] += " \\"
             lines.append("   ")

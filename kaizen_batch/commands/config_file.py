@@ -59,8 +59,8 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
         return names[spelling]
     if spelling.endswith("api_key"):
         raise ConfigError(f"the config file {str(path)!r} must not hold a key ({key!r}): set OPENAI_API_KEY instead")
-    hint = did_you_mean(spelling, names)
-    raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}known are {', '.join(names)}")
+    hint = did_you_mean(spelling, names).strip() or "a key is the long name of an option of `kaizen-batch run`"
+    raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}")
 
 
 def _values(value: object) -> list[object]:

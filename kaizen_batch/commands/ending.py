@@ -7,20 +7,23 @@ from typing import Any, Literal
 
 import click
 
-from kaizen_batch.commands.settings import again
+from kaizen_batch.commands.settings import again, url_with_path
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import JournalError
+from kaizen_batch.events import BatchProgress, Event, ItemFinished
 from kaizen_batch.files.jobs import JobResult
 from kaizen_batch.files.names import STANDARD, stem_of
 from kaizen_batch.journal import Journal
 from kaizen_batch.results import BatchSummary
 from kaizen_batch.texts.advice import advice_on, why_stopped
-from kaizen_batch.texts.numbers import count, counted
+from kaizen_batch.texts.numbers import count, counted, duration
 from kaizen_batch.texts.summary import Ending, Line, retry_helps, sentences
 from kaizen_batch.texts.waits import Waits
 
 _FIRST_LIMIT = 1_000
+_SLOW_S = 5.0
 _FAILED = "StoppedError: by an error"
+_NOT_FOUND = {"ModelNotFoundError", "model_not_found", "not_found"}
 
 EndedBy = Literal["Ctrl-C", "signal", "error"]
 _STOPPED_BY = {"Ctrl-C": "KeyboardInterrupt: ", "signal": "SystemExit: "}
@@ -34,6 +37,18 @@ class RunEnding:
         self._run_folder = run_folder
         self._ctx = ctx
         self._config = config
+        self._slowest_s = 0.0
+        self.in_flight: int | None = None
+        self._examples: dict[str, str] = {}
+
+    def add(self, event: Event) -> None:
+        """Take note of what the run waited for, of its slowest call, and of the first error of each code."""
+        if isinstance(event, BatchProgress):
+            self.waits.add(event.elapsed_s, event.waiting_for)
+            self._slowest_s = event.oldest_call_s or self._slowest_s
+            self.in_flight = event.in_flight
+        elif isinstance(event, ItemFinished) and event.result.error is not None:
+            self._examples.setdefault(event.result.error.code, event.result.error.message)
 
     def lines(self, result: JobResult, summary: BatchSummary, *, early: EndedBy | None = None) -> list[Line]:
         """The whole end, most important first; `early` says what ended the run from outside."""
@@ -43,7 +58,13 @@ class RunEnding:
         lines = sentences(figures, self._facts())
         if early == "error":
             figures["stopped"] = _FAILED
-        return [*lines, *written_lines(result), *self._saved(figures), *self._next(result, summary, figures)]
+        return [
+            *lines,
+            *self._slow(figures),
+            *written_lines(result),
+            *self._saved(figures),
+            *self._next(result, summary, figures),
+        ]
 
     def collect(self) -> list[Line]:
         """How to come back for the answers of batches."""
@@ -64,11 +85,17 @@ class RunEnding:
                     totals, runs = journal.totals(), len(journal.runs())
             except JournalError:
                 pass  # what broke it has been said
-        return Ending("row", totals, runs, self.waits.longest(), messages=True)
+        return Ending("row", totals, runs, self.waits.longest(), messages=True, examples=self._examples)
+
+    def _slow(self, figures: dict[str, Any]) -> Iterator[Line]:
+        """After an interruption: the option that would have ended the calls that were waited for."""
+        if figures["stopped"] and figures["unanswered"] and self._slowest_s >= _SLOW_S and self._config.timeout_s:
+            waited, limit = duration(self._slowest_s), f"{self._config.timeout_s:g}"
+            yield Line("slow", f"a call had no answer after {waited}: lower --timeout (now {limit}) to give up sooner")
 
     def _saved(self, figures: dict[str, Any]) -> Iterator[Line]:
-        if figures["stopped"] and self._config.journal is not None:
-            yield Line("saved", f"{counted(figures['ok'], 'answered row')} in {self._config.journal}")
+        if figures["stopped"] and figures["ok"] and self._config.journal is not None:
+            yield Line("saved", f"all answers so far, in {self._config.journal}")
 
     def _next(self, result: JobResult, summary: BatchSummary, figures: dict[str, object]) -> Iterator[Line]:
         step = self._step(result, summary, figures)
@@ -78,6 +105,8 @@ class RunEnding:
             yield Line("", command, "command")
 
     def _step(self, result: JobResult, summary: BatchSummary, figures: dict[str, Any]) -> tuple[str, str] | None:
+        if (url := url_with_path(self._config.base_url)) and _NOT_FOUND & _codes(figures):
+            return "the base URL has no path; with /v1, run", again(self._ctx, base_url=url)
         if figures["stopped"]:
             return self._after_stop(summary, figures["stopped"])
         if summary.waiting:
@@ -90,7 +119,7 @@ class RunEnding:
         if summary.truncated:
             limit = self._more_tokens()
             rows = counted(summary.total, "row")
-            return f"to ask all {rows} again with room for longer answers, run", again(self._ctx, max_tokens=limit)
+            return f"to send all {rows} again with room for longer answers, run", again(self._ctx, max_tokens=limit)
         return None
 
     def _after_stop(self, summary: BatchSummary, stopped: str) -> tuple[str, str]:
@@ -98,7 +127,10 @@ class RunEnding:
         if self._config.journal is None:
             return "there is no journal, so nothing was recorded; to start again, run", again(self._ctx)
         if stopped.startswith("BudgetExhaustedError"):
-            return "to process only the missing rows, raise the budget", again(self._ctx, budget=self._budget(summary))
+            text = "to process only the missing rows, raise the budget"
+            if self._ctx.params.get("max_tokens") is None:
+                text += " (or give a lower --max-tokens: each call reserves the cost of its longest answer)"
+            return text, again(self._ctx, budget=self._budget(summary))
         first = "" if stopped in (*_STOPPED_BY.values(), _FAILED) else f"{advice.fix}; then "
         return f"{first}to process only the missing rows, run", again(self._ctx)
 
@@ -114,8 +146,9 @@ class RunEnding:
         stem = stem_of(output)
         other = f"{stem}.more{output[len(stem) :]}"
         command = again(self._ctx, input=result.failed_output, output=other, **changes)
-        fix = "" if changes else f"{advice_on(code).fix}; then "
-        return f"the same again would fail again; {fix}to process only the failed rows, run", command
+        advice = advice_on(code).fix
+        fix = "To process the failed rows, run" if changes else f"{advice[:1].upper()}{advice[1:]}, then run"
+        return f"Retrying unchanged would fail again. {fix}", command
 
     def _more_tokens(self) -> int:
         return 4 * self._config.max_tokens if self._config.max_tokens else _FIRST_LIMIT
@@ -128,6 +161,11 @@ class RunEnding:
         # What is left of this budget did not cover one call: as much must be left at the end of the next one, too.
         wanted = 1.2 * spent * summary.total / summary.ok + budget if summary.ok else 0.0
         return f"{max(2 * budget, wanted):.2g}"
+
+
+def _codes(figures: dict[str, Any]) -> set[str]:
+    stopped = str(figures["stopped"] or "").partition(":")[0]
+    return {*figures["failures"], *([stopped] if stopped else [])}
 
 
 def written_lines(result: JobResult) -> Iterator[Line]:

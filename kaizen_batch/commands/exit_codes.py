@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+import click
+
 
 class Exit(IntEnum):
     """What a command's exit code means."""
@@ -33,3 +35,9 @@ _MEANINGS = {
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code:<5d}{meaning}" for code, meaning in _MEANINGS.items())
 """The codes and their meanings, as the end of a help text; the first line keeps click from filling it."""
+
+
+def write_exit_codes(formatter: click.HelpFormatter) -> None:
+    """Write them as a list, which narrow terminals get broken between words."""
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(f"{code:<3d}", meaning) for code, meaning in _MEANINGS.items()])

@@ -94,8 +94,8 @@ FILE_OPTIONS = (
     ),
     click.option("--source-column", metavar="NAME", help="Add a column with the name of the file a row is from."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Process only the first N rows."),
-    click.option("--sample", type=click.IntRange(1), metavar="N", help="Process N rows, drawn evenly from INPUT."),
-    click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Another seed draws other rows."),
+    click.option("--sample", type=click.IntRange(1), metavar="N", help="Process N rows sampled evenly from INPUT."),
+    click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed for --sample."),
     click.option("--select", multiple=True, metavar="COLUMN", help="Input column to keep; repeatable.  [default: all]"),
     click.option("--drop", multiple=True, metavar="COLUMN", help="Input column to leave out; repeatable."),
     click.option("--id", metavar="COLUMN", help="Column that names rows, in place of their numbers."),
@@ -113,7 +113,7 @@ FILE_OPTIONS = (
         type=click.Choice(ON_MISSING),
         default="fail",
         show_default=True,
-        help="A row without any value for the prompt: fail it, ask all the same, or write it without an answer.",
+        help="A row without any value for the prompt: fail it, send it anyway, or write it without an answer.",
     ),
 )
 

@@ -7,7 +7,7 @@ whose files are read. Nothing of that happens before the answer: the command is 
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ def is_repeated(stored: Sequence[str], more: Sequence[str], folder: Path) -> boo
 def ask_first(stored: Sequence[str], more: Sequence[str], folder: Path) -> None:
     """Show the command and ask. Raises: click.Abort for a no, click.UsageError without a terminal."""
     given = _parsed([*stored, *more])
-    say("This journal's last run, which may be somebody else's:")
+    for reason in _reasons(stored, more, folder):
+        say(reason)
+    say("If the journal is not yours, check what would run:")
     say(f"  command   {shlex.join(['kaizen-batch', 'run', *stored, *more])}")
     say(f"  folder    {folder}")
     say(f"  endpoint  {', '.join(given['base_url']) or 'OPENAI_BASE_URL, OpenAI'}, provider {given.get('provider')}")
@@ -44,7 +46,25 @@ def ask_first(stored: Sequence[str], more: Sequence[str], folder: Path) -> None:
             "it runs only if you agree: give --yes, or run this in the folder of the last run with"
             " the same --base-url and --provider"
         )
-    click.confirm(printable("Run it, with your key?"), abort=True, err=True)
+    key = ", with your key" if os.environ.get("OPENAI_API_KEY") else ""
+    click.confirm(printable(f"Run it{key}?"), abort=True, err=True)
+
+
+def _reasons(stored: Sequence[str], more: Sequence[str], folder: Path) -> Iterator[str]:
+    """Why this command is not certainly the user's own."""
+    given, own = _parsed([*stored, *more]), _parsed(more)
+    if folder.resolve() != Path.cwd():
+        yield f"The last run was in another folder, {folder}."
+    if _has_config(stored):
+        yield "The last run used a --config file."
+    for name in _ASKED:
+        if given[name] == own[name]:
+            continue
+        used = ", ".join(given[name]) if isinstance(given[name], tuple) else given[name]
+        if name == "base_url" and not own[name]:
+            yield f"OPENAI_BASE_URL is not set; the last run used {used}."
+        else:
+            yield f"Your --{name.replace('_', '-')} is not the one of the last run, {used or 'none'}."
 
 
 def _parsed(words: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`kaizen-batch init`: a commented run.toml and a schema draft for a file of rows."""
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _ROWS_READ = 20
 _SHOWN = 60
 _SCHEMA = {
     "type": "object",
-    "description": "Instruction for the model: decide which team a row belongs to.",
+    "description": "Decide which team a row belongs to.",
     "properties": {
         "label": {"enum": ["billing", "tech", "other"], "description": "the team that should answer"},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1, "description": "how sure you are, 0 to 1"},
@@ -41,7 +42,7 @@ schema = {schema}
 
 model = "gpt-4o-mini"
 # base_url = "http://127.0.0.1:8000/v1"   # a compatible endpoint, in place of OpenAI
-# max_tokens = 500                        # most tokens of an answer
+# max_tokens = 500                        # maximum tokens per answer
 # max_concurrent = 10                     # concurrent calls
 # budget = 5                              # USD, never more
 {id_line}
@@ -60,11 +61,11 @@ def main(input: Path, output: Path, encoding: str | None, overwrite: bool) -> No
     Example:
       kaizen-batch init tickets.csv
     """
-    schema = output.with_name(f"{Path(stem_of(str(input))).name}.schema.json")
+    columns = _columns_of(input, encoding)
+    schema = output.with_name(f"{output.stem}.schema.json")
     for path in (output, schema):
         if path.exists() and not overwrite:
             raise ConfigError(f"{str(path)!r} exists: give --overwrite to replace it, or another --output")
-    columns = _columns_of(input, encoding)
     output.write_text(_toml(input, output, schema, columns), encoding="utf-8")
     schema.write_text(json.dumps(_SCHEMA, indent=2) + "\n", encoding="utf-8")
     show_lines([Line("wrote", f"{output} and {schema}: edit the prompt and the schema")])
@@ -87,7 +88,7 @@ def _columns_of(path: Path, encoding: str | None) -> dict[str, str]:
 def _toml(input: Path, output: Path, schema: Path, columns: dict[str, str]) -> str:
     width = max(map(len, columns))
     longest = max(columns, key=lambda name: (len(columns[name]), not _names_rows(name)))
-    identity = next(filter(_names_rows, columns), None)
+    identity = min(filter(_names_rows, columns), key=lambda name: len(_words_of(name)), default=None)
     suffix = "".join(input.suffixes[-2:]) if input.suffix in (".gz", ".bz2", ".xz", ".zst") else input.suffix
     texts: dict[str, object] = {
         "name": output,
@@ -102,7 +103,12 @@ def _toml(input: Path, output: Path, schema: Path, columns: dict[str, str]) -> s
 
 
 def _names_rows(column: str) -> bool:
-    return column.lower() in ("id", "key", "uuid")
+    return _words_of(column)[-1] in ("id", "key", "uuid")
+
+
+def _words_of(column: str) -> list[str]:
+    """The words of a column's name: ticket_id, ticketId and "Ticket ID" have two."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower().replace(" ", "_").replace("-", "_").split("_")
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,9 @@ from importlib import import_module
 
 import click
 
-from kaizen_batch.commands.exit_codes import EXIT_CODES
+from kaizen_batch.commands.exit_codes import EXIT_CODES, write_exit_codes
+from kaizen_batch.errors import did_you_mean
+from kaizen_batch.texts.terminal import printable
 
 _BATCHES = {
     "run": ("kaizen_batch.commands.run", "Ask a model about each row of a file; run again to resume."),
@@ -19,7 +21,7 @@ _JOURNALS = {
     "report": ("kaizen_batch.commands.report", "Write a report of all runs as one HTML file."),
     "export": ("kaizen_batch.commands.export", "Every request and answer, as JSON Lines."),
     "merge": ("kaizen_batch.commands.merge", "Join the shards of a run folder, without a call."),
-    "retry-failed": ("kaizen_batch.commands.retry_failed", "Repeat the last run: only missing rows are asked."),
+    "retry-failed": ("kaizen_batch.commands.retry_failed", "Repeat the last run: only missing rows are sent."),
 }
 _EXAMPLES = {
     "demo": (
@@ -50,6 +52,19 @@ class _Commands(click.Group):
             return None
         module, _ = _COMMANDS[name]
         return _import_command(module)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """click: resolve, with a suggestion for a misspelled command."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], _COMMANDS).strip() or f"known are {', '.join(_COMMANDS)}"
+            raise click.UsageError(printable(f"there is no command {args[0]!r}: {hint}"), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """click: the exit codes as a list."""
+        write_exit_codes(formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in _SECTIONS.items():

@@ -64,7 +64,7 @@ _MODEL = (
         "--max-tokens",
         type=OrNone(click.IntRange(1)),
         metavar="N",
-        help="Most tokens of an answer, or none.  [default: the model's own limit; with --budget 2000]",
+        help="Maximum tokens per answer, or none.  [default: the model's own limit; with --budget 2000]",
     ),
     click.option(
         "--param",
@@ -114,11 +114,11 @@ _ANSWERS = (
 )
 _LIMITS = (
     click.option("--max-concurrent", type=click.IntRange(1), default=10, show_default=True, help="Concurrent calls."),
-    click.option("--adaptive", is_flag=True, help="Discover how much concurrency the endpoint sustains, up to that."),
-    click.option("--rpm", type=click.IntRange(1), metavar="N", help="Most requests per minute."),
-    click.option("--tpm", type=click.IntRange(1), metavar="N", help="Most tokens per minute."),
-    click.option("--rps", type=click.IntRange(1), metavar="N", help="Most requests per second."),
-    click.option("--rpd", type=click.IntRange(1), metavar="N", help="Most requests per day."),
+    click.option("--adaptive", is_flag=True, help="Find the best concurrency automatically, up to --max-concurrent."),
+    click.option("--rpm", type=click.IntRange(1), metavar="N", help="Maximum requests per minute."),
+    click.option("--tpm", type=click.IntRange(1), metavar="N", help="Maximum tokens per minute."),
+    click.option("--rps", type=click.IntRange(1), metavar="N", help="Maximum requests per second."),
+    click.option("--rpd", type=click.IntRange(1), metavar="N", help="Maximum requests per day."),
     click.option(
         "--pacing",
         type=click.Choice(["auto", "burst", "even"]),
@@ -216,7 +216,7 @@ _JOURNAL = (
     click.option(
         "--accept-loss",
         is_flag=True,
-        help="Go on with a journal that lost a part of its files; what is missing is asked, and perhaps paid, again.",
+        help="Continue with an incomplete journal. Missing answers are requested, and possibly billed, again.",
     ),
 )
 _DISPLAY = (

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kaizen_batch.agents import create_agent
 from kaizen_batch.commands.checks import Check
+from kaizen_batch.commands.settings import url_with_path
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import (
     AuthenticationError,
@@ -24,7 +25,7 @@ from kaizen_batch.errors import (
 from kaizen_batch.limits import read_rate_limit_headers
 from kaizen_batch.limits.rate_limit_headers import DAY_S, MINUTE_S
 from kaizen_batch.providers import Completion
-from kaizen_batch.texts.numbers import duration
+from kaizen_batch.texts.numbers import counted, duration
 
 _OPENAI = "https://api.openai.com/v1"
 _ADAPTATIONS = 2  # temperature and max_tokens
@@ -96,7 +97,7 @@ def _known(model: str, listing: _Listing) -> list[Check]:
     if not listing.models:
         return []  # many servers have no list; the call will show
     if model in listing.models:
-        return [Check("model", "ok", f"{model} is one of {len(listing.models):,}")]
+        return [Check("model", "ok", f"{model} is one of the {counted(len(listing.models), 'model')} of the endpoint")]
     hint = did_you_mean(model, listing.models) or f"it has {', '.join(sorted(listing.models)[:5])}, ..."
     return [Check("model", "warn", f"{model} is not in the endpoint's list", hint.strip())]
 
@@ -123,11 +124,14 @@ async def _ask(config: BatchConfig) -> list[Check]:
         ]
     except Exception as error:
         ours = as_batch_error(error)
+        if isinstance(ours, ModelNotFoundError) and (url := url_with_path(config.base_url)):
+            return [Check("endpoint", "fail", ours.message, f"the base URL has no path: give --base-url {url}")]
         name = next((name for kind, name in _KINDS.items() if isinstance(ours, kind)), "call")
         return [Check(name, "fail", ours.message, "a run would fail in the same way")]
     answered = completion.model or config.model
+    accepted = "; the key is accepted" if config.api_key is not None else " without a key"
     return [
-        Check("call", "ok", f"{answered} answered in {duration(seconds)}; the key is accepted"),
+        Check("call", "ok", f"{answered} answered in {duration(seconds)}{accepted}"),
         *_limits(completion.headers),
     ]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from kaizen_batch.commands.command import Command, say
-from kaizen_batch.commands.status import JOURNAL_OR_FOLDER, journal_at
+from kaizen_batch.commands.status import JOURNAL_OR_FOLDER, SUFFIX, journal_at
+from kaizen_batch.files.names import stem_of
 
 
 @click.command("report", cls=Command)
@@ -14,7 +15,7 @@ from kaizen_batch.commands.status import JOURNAL_OR_FOLDER, journal_at
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="HTML file.  [default: the journal's name with .html]",
+    help="HTML file.  [default: OUTPUT's name with .report.html]",
 )
 def main(journal: Path | str, output: Path | None) -> None:
     """Write what a journal knows of its runs as one HTML file: speed, limits, failures, cost, answers.
@@ -28,7 +29,16 @@ def main(journal: Path | str, output: Path | None) -> None:
     """
     from kaizen_batch.report import write_report
 
-    default = Path(f"{journal.rstrip('/')}.html") if isinstance(journal, str) else journal.with_suffix(".html")
     with journal_at(journal) as path:
-        written = write_report(path, output or default)
+        written = write_report(path, output or _default(journal))
     say(f"wrote     {written}")
+
+
+def _default(journal: Path | str) -> Path:
+    """Beside the journal: labels.report.html for labels.csv.journal.db, run.html for run.db."""
+    if isinstance(journal, str):
+        return Path(f"{journal.rstrip('/')}.html")
+    output = journal.name.removesuffix(SUFFIX)
+    return (
+        journal.with_suffix(".html") if output == journal.name else journal.with_name(f"{stem_of(output)}.report.html")
+    )

@@ -52,9 +52,17 @@ def main(journal: Path, yes: bool, more: tuple[str, ...]) -> None:
         ask_first(arguments, more, folder)
     path = journal.resolve()
     os.chdir(folder)
-    say(f"in {folder}: {labels['command']}")
-    # The journal is where it was found now, not where it was during the last run.
-    run.main([*without_option(arguments, "--journal"), "--journal", str(path), *more], prog_name="kaizen-batch run")
+    words = [*_with_journal(arguments, path), *more]
+    say(f"in {folder}: {shlex.join([*_BEGINNING, *words])}")
+    run.main(words, prog_name="kaizen-batch run")
+
+
+def _with_journal(arguments: list[str], path: Path) -> list[str]:
+    """The arguments with the journal where it was found now; it is named only if the run would use another one."""
+    kept = without_option(arguments, "--journal")
+    context = run.make_context("run", list(kept), resilient_parsing=True)
+    beside = Path(f"{context.params.get('output')}.journal.db")
+    return kept if beside.resolve() == path else [*kept, "--journal", str(path)]
 
 
 def without_replaced(arguments: list[str], more: Sequence[str]) -> list[str]:

@@ -15,17 +15,27 @@ from kaizen_batch.commands.ending import EndedBy, RunEnding
 from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
 from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.options import job_options
+from kaizen_batch.commands.reuse import reuse_warning
 from kaizen_batch.commands.rows import check_input
-from kaizen_batch.commands.settings import MAX_TOKENS_WITH_BUDGET, Options, agent_of, config_of, labels_of, template_of
+from kaizen_batch.commands.settings import (
+    MAX_TOKENS_WITH_BUDGET,
+    Options,
+    agent_of,
+    config_of,
+    labels_of,
+    template_of,
+    url_with_path,
+)
 from kaizen_batch.commands.shard_options import asked_shard, open_shard_of, output_of_parts, shard_options
 from kaizen_batch.commands.waiting import Waiting, waiting_line
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import BatchError, KaizenBatchError, StoppedError
-from kaizen_batch.events import BatchFinished, BatchProgress, Event, EventSink
+from kaizen_batch.events import BatchFinished, Event, EventSink
 from kaizen_batch.files.jobs import JobResult, run_job
 from kaizen_batch.files.names import STANDARD
 from kaizen_batch.observers.progress import ProgressSink
+from kaizen_batch.observers.progress.figures import Words
 from kaizen_batch.observers.progress.sink import display_of
 from kaizen_batch.results import BatchSummary
 from kaizen_batch.texts.summary import Line
@@ -57,7 +67,9 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
 
     \b
     labels.json defines the answer; each property becomes a column:
-      {"type": "object", "properties": {"team": {"enum": ["billing", "tech"]}, "sure": {"type": "number"}}}
+      {"type": "object", "properties": {
+        "team": {"enum": ["billing", "tech"]},
+        "sure": {"type": "number"}}}
 
     INPUT is .csv, .tsv, .jsonl or .parquet, or - for standard input. Rows keep their columns and gain those of the
     answer. Failed rows are written to a file of their own (labels.failed.csv), each with its error; it can be used as
@@ -83,10 +95,13 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
     config = config_of(options, labels=labels_of(ctx))
     _notify(options, config)
     if shard is None:
-        work = partial(run_job, job_of(options, template, overwrite=overwrite), agent_of(options, config), config)
+        agent = agent_of(options, config)
+        if warning := reuse_warning(options, config, agent, template):
+            show_lines([Line("warning", warning, "warn")])
+        work = partial(run_job, job_of(options, template, overwrite=overwrite), agent, config)
         running = _Run(ctx, options, config)
     else:
-        part, agent = open_shard_of(ctx, job_of(output_of_parts(options), template), config, shard)
+        part, agent = open_shard_of(ctx, job_of(output_of_parts(options), template, overwrite=True), config, shard)
         if part.is_done:
             show_lines([Line("done", f"shard {shard.number} of {shard.count} is committed in {part.folder.name}")])
             ctx.exit(Exit.OK)
@@ -106,6 +121,9 @@ def _check(options: dict[str, object]) -> None:
 def _notify(options: dict[str, object], config: BatchConfig) -> None:
     for warning in warnings_of(config, schema=options["schema"] is not None):
         show_lines([Line("warning", warning)])
+    if url := url_with_path(config.base_url):
+        text = f"the base URL {config.base_url} has no path, and most endpoints need one: give --base-url {url}"
+        show_lines([Line("warning", text, "warn")])
     if options["budget"] and options["max_tokens"] is None:
         text = f"--max-tokens {MAX_TOKENS_WITH_BUDGET}, since --budget needs a bound for each answer"
         show_lines([Line("note", text)])
@@ -129,7 +147,7 @@ class _Run:
         """Do the work to its end. An interruption, or an item that fails it, ends the command."""
         try:
             display = display_of(self._options["progress"])
-            with without_log_line(), ProgressSink(display, noun="row", totals=False) as progress:
+            with without_log_line(), ProgressSink(display, words=self._words(), totals=False) as progress:
                 result = run_sync(lambda: self._until_done(work, progress))
         except KeyboardInterrupt:
             if self._waiting.is_open:
@@ -149,12 +167,16 @@ class _Run:
         show_lines(lines)
         return result, self._ending.texts(lines)
 
+    def _words(self) -> Words:
+        seconds = self._config.timeout_s
+        return Words("row", f" (--timeout {seconds:g} ends it)" if seconds else "")
+
     async def _until_done(self, work: _Work, progress: EventSink) -> JobResult:
         def on_event(event: Event) -> None:
             if isinstance(event, BatchFinished):
                 self._summary = event.summary
-            elif isinstance(event, BatchProgress):
-                self._ending.waits.add(event.elapsed_s, event.waiting_for)
+            else:
+                self._ending.add(event)
             self._waiting.see(event)
             progress(event)
 
@@ -169,7 +191,8 @@ class _Run:
             running.cancel()
             # By then it is over, or waits for its in-flight calls: only now does a second Ctrl-C mean "at once".
             _, waiting = await asyncio.wait({running}, timeout=_STOP_STARTS_S)
-            if waiting and not self._waiting.is_open:
+            # None: it ended before its first sample.
+            if waiting and self._ending.in_flight != 0 and not self._waiting.is_open:
                 say(f"stopping: waiting up to {self._config.grace_s:g} s for in-flight calls; Ctrl-C again to stop now")
             await asyncio.wait({running})
             if not running.cancelled():
@@ -190,7 +213,8 @@ class _Run:
     def _end_early(self, code: int, early: EndedBy) -> NoReturn:
         summary = self._summary or BatchSummary()
         result = self._result or JobResult(summary, 0, 0, 0, self._options["output"], None, complete=False)
-        show_lines(self._ending.lines(result, summary, early=early))
+        # What came too late to stop anything is not said.
+        show_lines(self._ending.lines(result, summary, early=None if result.complete else early))
         self._ctx.exit(code)
 
 

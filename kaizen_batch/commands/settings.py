@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from kaizen_batch.agents import Agent, create_agent
-from kaizen_batch.commands.command import arguments_of, say, value_of
+from kaizen_batch.commands.command import arguments_of, value_of
 from kaizen_batch.commands.parameters import headers_of, parameters_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
@@ -104,9 +104,14 @@ def _checked_url(url: str) -> str:
     if "://" not in url:
         scheme = "http" if url.startswith(("localhost", "127.", "0.0.0.0", "[::1]")) else "https"
         raise ConfigError(f"--base-url {url!r} has no scheme: write {scheme}://{url.rstrip('/')}{_missing_path(url)}")
-    if not urlsplit(url).path.strip("/"):
-        say(f"warning   --base-url {url} has no path: most endpoints need {url.rstrip('/')}/v1")
     return url
+
+
+def url_with_path(url: object) -> str | None:
+    """The URL with /v1, for a base URL that has no path: most endpoints need one. None for any other."""
+    if not isinstance(url, str) or urlsplit(url).path.strip("/"):
+        return None
+    return f"{url.rstrip('/')}/v1"
 
 
 def _missing_path(url: str) -> str:

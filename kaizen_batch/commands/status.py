@@ -11,6 +11,7 @@ import click
 from kaizen_batch.commands.command import Command, json_option, put_json, show_lines
 from kaizen_batch.distributed import merged_journal, open_folder, shard_states
 from kaizen_batch.distributed.plan import PLAN
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
 from kaizen_batch.texts.batches import batch_lines, figures_of
@@ -18,23 +19,46 @@ from kaizen_batch.texts.numbers import at_least, count, counted, duration, momen
 from kaizen_batch.texts.summary import Ending, Line, billing_text, sentences
 from kaizen_batch.texts.waits import Waits, with_noun
 
-_SUFFIX = ".journal.db"
+SUFFIX: str = ".journal.db"
+_ENDINGS = (".db", ".sqlite")
 _COMPANIONS = (".failed", ".partial")
 
 
 def find_journal(path: Path) -> Path:
     """The journal that is meant: the file itself, or the one beside the output that was named."""
-    if path.name.endswith((".db", ".sqlite")):
+    if path.name.endswith(_ENDINGS):
         return path
     stem = stem_of(str(path))
     for companion in _COMPANIONS:
         if stem.endswith(companion):
             output = Path(stem.removesuffix(companion))
-            beside = sorted(output.parent.glob(f"{output.name}.*{_SUFFIX}")) if output.parent.is_dir() else []
+            beside = sorted(output.parent.glob(f"{output.name}.*{SUFFIX}")) if output.parent.is_dir() else []
             if len(beside) == 1:
                 return beside[0]
-    beside_output = path.with_name(path.name + _SUFFIX)
+    beside_output = path.with_name(path.name + SUFFIX)
     return beside_output if beside_output.is_file() else path
+
+
+def _found(path: Path) -> Path:
+    """The journal that is meant. Raises: ConfigError that says what was looked for."""
+    journal = find_journal(path)
+    if not journal.exists():
+        beside = "" if journal.name.endswith(_ENDINGS) else f", nor a journal {path.name}{SUFFIX} beside it"
+        raise ConfigError(f"there is no file {str(path)!r}{beside}: name the output of a run, or its journal")
+    if journal == path and path.is_file() and not _is_database(path):
+        raise ConfigError(
+            f"{str(path)!r} is no journal, and there is no {path.name}{SUFFIX} beside it: name the output of a run"
+            " (not its input), or its journal"
+        )
+    return journal
+
+
+def _is_database(path: Path) -> bool:
+    """Whether it may be a journal: an SQLite file, an empty one, or one whose beginning is damaged."""
+    if path.name.endswith(_ENDINGS):
+        return True
+    with path.open("rb") as file:
+        return file.read(16) in (b"SQLite format 3\0", b"")
 
 
 @contextmanager
@@ -55,7 +79,7 @@ def _journal_or_folder(ctx: click.Context, parameter: click.Parameter, text: str
         return text
     if Path(text).is_dir():
         raise click.BadParameter(f"{text!r} is a folder, and no run folder: there is no {PLAN} in it", ctx, parameter)
-    return find_journal(Path(text))
+    return _found(Path(text))
 
 
 JOURNAL_OR_FOLDER = click.argument("journal", metavar="JOURNAL", callback=_journal_or_folder)
@@ -64,7 +88,7 @@ JOURNAL_OR_FOLDER = click.argument("journal", metavar="JOURNAL", callback=_journ
 JOURNAL = click.argument(
     "journal",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=lambda _, __, path: None if path is None else find_journal(path),
+    callback=lambda _, __, path: None if path is None else _found(path),
 )
 """A journal, or the output beside it."""
 

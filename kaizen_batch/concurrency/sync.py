@@ -8,6 +8,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("ours", default=False)
+
+
+def cancelled_by_ctrl_c() -> bool:
+    """Whether a cancellation of the current task comes from Ctrl-C: nobody else can reach a task of `run_sync`."""
+    task = asyncio.current_task()
+    return _ours.get() and task is not None and task.cancelling() > 0
+
+
 def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     """Run `await call()` to its end and return its result, from any thread, also inside a running loop.
 
@@ -16,6 +25,7 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     """
 
     async def main() -> T:
+        _ours.set(True)
         return await call()
 
     try:

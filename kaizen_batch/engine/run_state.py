@@ -68,6 +68,7 @@ class RunState:
         self.stopped: asyncio.Event = asyncio.Event()
         self.idle: asyncio.Event = asyncio.Event()
         self.ending: bool = False
+        self.interrupted: bool = False
         self.cut_at: float = math.inf
 
     @property
@@ -99,10 +100,14 @@ class RunState:
                 self.source.end()
             self._close()
 
-    def drain(self, reason: KaizenBatchError) -> None:
-        """End the run from outside: answers that still come are saved, and failures no longer raise."""
+    def drain(self, reason: KaizenBatchError, *, interrupted: bool = False) -> None:
+        """End the run from outside: answers that still come are saved, and failures no longer raise.
+
+        The items that an interrupted run has not pulled are not attempted, where it is known how many there are.
+        """
         self.source.end()
         self.ending = True
+        self.interrupted = interrupted
         self.raises = False
         self.stop(reason)
 
@@ -157,18 +162,25 @@ class RunState:
     def summary(self, elapsed_s: float) -> BatchSummary:
         """The totals so far."""
         reason, totals = self.reason, self.totals
-        summary = self.metrics.summary(
+        missing = (self.source.size or 0) - self.metrics.total if self.interrupted else 0
+        if self.interrupted and self.source.size == self.metrics.ok + self.metrics.failed:
+            reason = None  # it came too late to stop anything
+        found = self.metrics.summary(
             elapsed_s,
             stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
             priced=self.priced,
             twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
         )
-        return replace(summary, input_unread=reason is not None and self.source.is_cut)
+        counted = self.interrupted and self.source.size is not None
+        found = replace(found, input_unread=reason is not None and self.source.is_cut and not counted)
+        if missing <= 0:
+            return found
+        return replace(found, total=found.total + missing, not_attempted=found.not_attempted + missing)
 
     def saved(self) -> str:
-        """What an interrupted program says: what is saved, and how to resume; empty without a journal."""
+        """What an interrupted program says: what is saved, and how to resume."""
         if self.config.journal is None:
-            return ""
+            return "no answer was saved: with journal='run.db' the same program resumes where it was interrupted"
         return f"the answers so far are saved in '{self.config.journal}': run the same program again to resume"
 
     def _how_to_resume(self) -> str:

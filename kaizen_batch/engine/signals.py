@@ -34,3 +34,10 @@ def on_stop(callback: Callable[[BaseException], None]) -> Iterator[None]:
     finally:
         for number in taken:
             loop.remove_signal_handler(number)
+
+
+def signal_text(end: SystemExit) -> str:
+    """What ended a run that ends like this: "SIGTERM asked the process to end"."""
+    numbers = {_SHELL + number: number.name for number in signal.Signals}
+    name = numbers.get(end.code) if isinstance(end.code, int) else None
+    return f"{name or 'a signal'} asked the process to end"

@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
+from kaizen_batch.concurrency.sync import cancelled_by_ctrl_c
 from kaizen_batch.engine.calls import Calls
 from kaizen_batch.engine.journaling import describe
 from kaizen_batch.engine.pipeline import Pipeline
 from kaizen_batch.engine.reorder_buffer import ReorderBuffer
 from kaizen_batch.engine.run_state import RunState
-from kaizen_batch.engine.signals import on_stop
+from kaizen_batch.engine.signals import on_stop, signal_text
+from kaizen_batch.engine.source import being_cancelled
 from kaizen_batch.engine.workers import Workers
 from kaizen_batch.errors import DeadlineError, JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
@@ -163,15 +165,31 @@ class Supervisor:
     async def _drain(self, task: "asyncio.Task[None]") -> None:
         """Start nothing more, and let the calls in flight finish; without a journal nobody would keep their answers."""
         run = self._run
-        if task.done() or run.config.journal is None or run.config.grace_s == 0:
+        saves = run.config.journal is not None and run.config.grace_s > 0
+        interrupted = self._end_with is not None or being_cancelled()
+        if task.done() or not (saves or interrupted):
             return
-        run.drain(StoppedError("the run was ended before its last item"))
+        run.drain(StoppedError(self._why()), interrupted=interrupted)
+        if not saves:
+            return
+        if interrupted and run.metrics.under_way:
+            logger.warning(
+                "stopping: waiting up to %g s for in-flight calls; interrupt again to stop now", run.config.grace_s
+            )
         if run.metrics.under_way:
             idle = asyncio.ensure_future(run.idle.wait())
             try:
                 await asyncio.wait({idle, task}, timeout=run.config.grace_s, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 idle.cancel()
+
+    def _why(self) -> str:
+        """Why the run ends before its last item, other than by itself."""
+        if isinstance(self._end_with, SystemExit):
+            return signal_text(self._end_with)
+        if isinstance(self._end_with, KeyboardInterrupt) or cancelled_by_ctrl_c():
+            return "you pressed Ctrl-C"
+        return "the program cancelled the run" if being_cancelled() else "the results were not read to the end"
 
     async def _supervise(self) -> None:
         run = self._run
@@ -236,7 +254,7 @@ class Supervisor:
         seconds = run.config.deadline_s
         if seconds is not None:
             run.cut_at = loop.time() + seconds + run.config.grace_s
-            over = DeadlineError(f"the {seconds:g} s of the batch are over")
+            over = DeadlineError(f"the {seconds:g} s limit was reached")
             stack.callback(loop.call_later(seconds, run.stop, over).cancel)
 
     def _arm_progress(self, stack: AsyncExitStack) -> None:
@@ -272,7 +290,7 @@ class Supervisor:
         self._ended_at = asyncio.get_running_loop().time()
         self._report()
         summary = self.summary()
-        if summary.stopped:
+        if summary.stopped and not self._run.interrupted:  # else the caller hears it from the exception
             logger.warning("the run has ended early: %s", summary.stopped)
         self._run.sinks(BatchFinished(summary))
 

@@ -194,7 +194,7 @@ class Upstream:
     def _wait_for_endpoint(self, reservation: Reservation, error: KaizenBatchError, now: float) -> float:
         breaker = self.limits.breaker
         self.limits.watch_out()
-        breaker.cause, breaker.unreached = _cause(error, self.endpoint), True
+        breaker.cause, breaker.unreached = _cause(error), True
         breaker.pause(RECONNECT_S, reservation.sent_at, now)
         return 0.0
 
@@ -231,15 +231,18 @@ class Upstream:
         if not isinstance(error, ServerError | NoAnswerError):
             return 0.0
         limits.watch_out()
-        limits.breaker.cause = _cause(error, self.endpoint)
-        return limits.breaker.failed(index, reservation.sent_at, now)
+        pause_s = limits.breaker.failed(index, reservation.sent_at, now)
+        if pause_s:
+            limits.breaker.cause = _cause(error)
+        return pause_s
 
     def _learn_throttle(self, error: ThrottledError, reservation: Reservation, now: float) -> None:
         # At once, before this call passes its slot on; the retry policy may make the pause longer.
         limits = self.limits
         limits.watch_out()
-        limits.breaker.cause = _cause(error, self.endpoint)
-        limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now)
+        limits.breaker.cause = _cause(error)
+        asked = error.retry_after_s is not None
+        limits.breaker.pause(error.retry_after_s or 0.0, reservation.sent_at, now, asked=asked)
         for rate in self._rates:
             rate.throttled(error.retry_after_s, reservation.sent_at, now)
         if limits.rate.active:
@@ -274,11 +277,10 @@ def _timeout_s(agent: Agent, config: RunConfig, is_fallback: bool) -> float:
     return math.inf if seconds is None or agent.keeps_timeout(seconds) else seconds
 
 
-def _cause(error: KaizenBatchError, endpoint: str | None) -> str:
-    """Why an endpoint pauses, for displays: no text of the endpoint, which may quote a prompt."""
+def _cause(error: KaizenBatchError) -> str:
+    """Why an endpoint pauses, for displays: no text of the endpoint, which may quote a prompt, and no address."""
     status = error.status if isinstance(error, ProviderError) else None
-    why = f"HTTP {status}, {error.code}" if status is not None else error.message
-    return f"{endpoint}: {why}" if endpoint else why
+    return f"HTTP {status}, {error.code}" if status is not None else error.message.partition(": ")[2] or error.message
 
 
 def _check_budget(price: Price | None, agent: Agent) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.results import Result
+from kaizen_batch.texts.phrasing import phrased
 from kaizen_batch.texts.terminal import one_line
 
 ERROR_COLUMNS = ("row", "error_code", "error", "response")
@@ -50,7 +51,7 @@ def failure_cells(name: object, result: Result) -> dict[str, object]:
     assert error is not None, "only failed results come here"
     if response is not None and len(response) > _RESPONSE_MOST:
         response = one_line(response, _RESPONSE_MOST)
-    return dict(zip(ERROR_COLUMNS, (name, error["code"], error["message"], response), strict=True))
+    return dict(zip(ERROR_COLUMNS, (name, error["code"], phrased(error["message"]), response), strict=True))
 
 
 def error_columns_of(names: Sequence[str]) -> tuple[str, ...]:

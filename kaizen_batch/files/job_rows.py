@@ -21,6 +21,7 @@ from kaizen_batch.strategies.batches import numbered
 
 _ARROW = ("parquet", "arrow")
 _MESSAGES = ("messages",)
+_MOST_REST = 200_000  # rows that are read again after an interruption, which takes a second or two
 
 
 def open_input(job: FileJob, rendering: int = RENDERING) -> Records:
@@ -137,7 +138,8 @@ class JobRows:
         if self.columns or survey.total is not None:
             check_columns(job, agent, self.columns)
         self.selection: Selection = Selection(job.selection.select, (*job.selection.drop, *self.ignored))
-        records.use(used_columns(job, agent, self.columns) if records.schema is not None else None)
+        self._used = used_columns(job, agent, self.columns) if records.schema is not None else None
+        records.use(self._used)
 
     def items(self, reader: StreamReader | None = None) -> Any:
         """The rows for the strategy, with their number if that is known; of a stream, read in the reader's thread."""
@@ -156,6 +158,19 @@ class JobRows:
         async for _, row in numbered(self.items()):
             self.in_flight = 0
             yield row
+
+    def rest(self, after: int) -> Iterator[tuple[int, Row]]:
+        """The rows behind a number, read again, with their numbers; none of a stream, a sample or a shard."""
+        total, job = self._survey.total, self._job
+        if total is None or total - after > _MOST_REST or job.sample is not None or job.rows is not None:
+            return
+        with open_input(self._job, self.records.rendering) as records:
+            records.use(self._used)
+            for row in islice(records, after, total):
+                for name in self.ignored:
+                    row.pop(name, None)
+                if self._skips is None or not self._skips(row):
+                    yield records.rows_read, row
 
     def flush_skipped(self) -> None:
         """Write the rows at the end that are not asked."""

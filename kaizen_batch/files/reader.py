@@ -72,7 +72,7 @@ class Records:
         self.format: str = "documents" if self.inputs.documents else kind_of(self.inputs.paths[0], format).format
         self._given_format = format
         self._options = options
-        self._rendering = rendering
+        self.rendering: int = rendering
         self._used: tuple[str, ...] | None = None
         self._name = shown(self.inputs.paths[0], reading=True)
         self._read_before = 0
@@ -237,7 +237,7 @@ class Records:
         if kind.format == "json":
             elements = read_json(text, self._options.json_path)
             return _File(lambda used: elements)
-        cells = DelimitedReader(text, kind.format, self._options, self._rendering)
+        cells = DelimitedReader(text, kind.format, self._options, self.rendering)
         seek = cells.seek if is_plain and self._options.comment is None else None
         file = _File(lambda used: cells.rows(), cells.columns, dialect=cells.dialect, notes=cells.notes, seek=seek)
         file.line = cells.line if seek is not None else None
@@ -252,7 +252,7 @@ class Records:
         return self._columnar(source)
 
     def _columnar(self, source: ColumnarSource) -> _File:
-        shortest = self._rendering > 1
+        shortest = self.rendering > 1
         return _File(lambda used: rows_of(source, used, shortest=shortest), source.columns, source.total, source=source)
 
     def _add_source_column(self, file: _File, path: str) -> None:

@@ -21,8 +21,9 @@ from kaizen_batch.files.names import is_stream, path_text, written_kind_of
 from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.files.written_files import WrittenFiles
-from kaizen_batch.results import NOT_ATTEMPTED, Result, outputs_of
+from kaizen_batch.results import NOT_ATTEMPTED, ErrorDict, Result, outputs_of
 from kaizen_batch.strategies import BatchRun
+from kaizen_batch.texts.advice import why_stopped
 
 
 class OutputNames:
@@ -81,6 +82,7 @@ class Target:
         self._run = run
         self._on_end = on_end
         self.written: WrittenFiles | None = None
+        self._number = 0
         self._files = ExitStack()
         self._failed: RecordWriter | None = None
         self._outputs = OutputNames(rows.columns)
@@ -112,7 +114,7 @@ class Target:
         else:
             # What ended the job is what its caller hears, not that its rows could not be saved either.
             with suppress(KaizenBatchError, OSError):
-                self._save_answered()
+                self._save_answered(interrupted=not isinstance(error, Exception))
         if self._on_end is not None and hasattr(self, "result"):
             self._on_end(self.result)
 
@@ -120,19 +122,40 @@ class Target:
         self._rows.flush_skipped()
         summary = self._run.summary
         complete = summary.stopped is None and not summary.not_attempted
+        self._finish(complete=complete)
+
+    def _save_answered(self, *, interrupted: bool) -> None:
+        """After an exception: the results that nobody has read are answers all the same."""
+        read, later = self._number, set[int]()
+        for result, inputs in self._run.unread():
+            error, row = result["error"], cast(Row, inputs)
+            if error is None or error["code"] not in NOT_ATTEMPTED:
+                later.add(row.number)
+                self._write(row, result)
+        summary = self._run.summary
+        complete = interrupted and summary.stopped is None and summary.total == summary.ok + summary.failed > 0
+        if complete:
+            self._finish(complete=True)
+            return
+        if interrupted:
+            self._fail_rest(read, later)
+        self._close(complete=False)
+
+    def _fail_rest(self, read: int, later: set[int]) -> None:
+        """Every row without an answer goes to the failed rows, as after a spent budget."""
+        _, why = why_stopped(self._run.summary.stopped or "the run was interrupted")
+        message = f"the run ended before this row was answered: {why}"
+        error = ErrorDict(type="NotAttemptedError", message=message, code="not_attempted", retryable=True)
+        for number, row in self._rows.rest(read):
+            if number not in later:
+                self._fail(row, number, Result({"error": error}))
+
+    def _finish(self, *, complete: bool) -> None:
         self._close(complete=complete)
         if complete:
             _remove(self._job.partial)
         if self._failed is None:
             _remove(self._job.failed or "")  # an earlier job's: it would be taken for this one's
-
-    def _save_answered(self) -> None:
-        """After an exception: the results that nobody has read are answers all the same."""
-        for result, row in self._run.unread():
-            error = result["error"]
-            if error is None or error["code"] not in NOT_ATTEMPTED:
-                self._write(cast(Row, row), result)
-        self._close(complete=False)
 
     def _close(self, *, complete: bool) -> None:
         output, written = path_text(self._job.output), self._writer.rows_written
@@ -160,6 +183,7 @@ class Target:
             )
 
     def _write(self, row: Row, result: Result) -> None:
+        self._number = row.number
         for skipped in row.skipped:
             self._write_skipped(skipped)
         if result["status"] == "ok":
@@ -168,9 +192,12 @@ class Target:
                 cells.update(self._facts.renamed(result_cells(self._job.columns, result)))
             self._add(row, safe_cells(cells) if self._job.safe_cells else cells)
             return
+        self._fail(row, row.number, result)
+
+    def _fail(self, row: Row, number: int, result: Result) -> None:
         if self._failed is None:
             self._failed = self._open(self._job.failed or "", self._errors.all_of(ERROR_COLUMNS), self._all)
-        name = row.number if self._job.id is None else row.get(self._job.id)
+        name = number if self._job.id is None else row.get(self._job.id)
         facts = failure_cells(name, result)
         kept = row.only(self._all) if self._all.drop else row
         self._failed.add(kept, self._errors.renamed(safe_cells(facts) if self._job.safe_cells else facts))
@@ -190,8 +217,8 @@ class Target:
         kind = written_kind_of(text, format)
         records = self._rows.records
         layout = Layout.like(records, (*selection.of(self._rows.columns), *more), selection)
-        if path == self._job.failed and records.format == kind.format:
-            layout = replace(layout, dialect=records.dialect)  # so that the same options read it again
+        if records.format == kind.format:  # so that the same programs, and the same options, read it again
+            layout = replace(layout, dialect=records.dialect)
         writer = RecordWriter(text, kind, layout)
         writer.before_publishing = self._remember
         return self._files.enter_context(writer)

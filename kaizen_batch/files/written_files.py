@@ -108,15 +108,20 @@ def _name_of(target: Path, journal: Path) -> str:
 
 def _written(journal: Path | None, target: Path) -> list[Written]:
     """What the last runs wrote there, the latest first. Raises: JournalError."""
-    if journal is None or not journal.is_file():
+    if journal is None or not _has_begun(journal):
         return []
     found = Journal(journal).kept(_name_of(target, journal))
     return found if isinstance(found, list) else []
 
 
+def _has_begun(journal: Path) -> bool:
+    """Whether there is a journal with something in it."""
+    return journal.is_file() and journal.stat().st_size > 0
+
+
 def _is_output_of(journal: Path | None, output: str) -> bool:
     """Whether a run of an earlier version wrote it, which recorded names only."""
-    if journal is None or not journal.is_file():
+    if journal is None or not _has_begun(journal):
         return False
     labels = [run.description.get("config", {}).get("labels", {}) for run in Journal(journal).runs()]
     return any(

@@ -5,6 +5,7 @@ import math
 
 from kaizen_batch.errors import BudgetExhaustedError, ConfigError, ItemTooLargeError
 from kaizen_batch.limits.reservation import Reservation
+from kaizen_batch.texts.numbers import usd
 
 _log = logging.getLogger(__name__)
 
@@ -173,9 +174,9 @@ class Budget:
         if ledger.in_flight:
             return math.inf
         raise BudgetExhaustedError(
-            f"of budget_usd={self.usd:g}, {self.spent_usd:.6g} USD are spent{self._doubts()}, and the next call can "
-            f"cost up to {reservation.usd:.6g} USD; raise budget_usd and run the same batch again with the same "
-            "journal"
+            f"{usd(self.spent_usd)} of {usd(self.usd)} is spent{self._doubts()}; the next call could cost up to "
+            f"{usd(reservation.usd)}; raise budget_usd, or lower max_tokens, and run the same batch again with the "
+            "same journal"
         )
 
     def reserve(self, reservation: Reservation, now: float) -> None:
@@ -192,9 +193,9 @@ class Budget:
         if not self.ledger.doubtful:
             return ""
         return (
-            f" (of these, {self.ledger.doubtful_usd:.6g} USD are the most that calls without an answer can have cost:"
-            " timed out, torn, submitted, or in flight when a run was killed; if the provider did not bill them,"
-            " Journal(path).release_doubts() frees that money)"
+            f" (at most {usd(self.ledger.doubtful_usd)} of it for calls that got no answer: timed out, torn, submitted,"
+            " or in flight when a run was killed; if the provider did not bill them, Journal(path).release_doubts()"
+            " frees that money)"
         )
 
 

@@ -36,6 +36,8 @@ class CircuitBreaker:
         self._closed_at = -math.inf
         self._failing: set[int] = set()
         self._openings = 0
+        self._asked = False
+        self._waits_for_slot = False
 
     @property
     def is_open(self) -> bool:
@@ -55,9 +57,15 @@ class CircuitBreaker:
     @property
     def name(self) -> str:
         """What a call waits for, with the error that caused it."""
-        what = "the endpoint to recover" if self._openings else "the pause that the endpoint asked for"
         if self.unreached:
             what = "the endpoint to accept connections"
+        elif self._openings:
+            what = "the endpoint to recover"
+        elif self._waits_for_slot:
+            # Not counted as a wait: calls are under way, fewer than there could be.
+            return f"a free slot; there are fewer since {self.cause}" if self.cause else "a free slot"
+        else:
+            what = "the pause that the endpoint asked for" if self._asked else "a pause after a throttled call"
         return f"{what} ({self.cause})" if self.cause else what
 
     def join(self, in_flight: int, tokens: int) -> None:
@@ -71,7 +79,8 @@ class CircuitBreaker:
         """Seconds until the gate opens; inf while as many calls are in flight as may be."""
         if reservation.probe:
             return 0.0
-        if now < self._until:
+        self._waits_for_slot = now >= self._until
+        if not self._waits_for_slot:
             return self._until - now
         return math.inf if self._allowed is not None and self.in_flight >= self._allowed else 0.0
 
@@ -83,8 +92,13 @@ class CircuitBreaker:
         """One less."""
         self.in_flight -= 1
 
-    def pause(self, seconds: float, sent_at: float, now: float) -> None:
-        """Close for so many seconds because a call sent at `sent_at` was throttled; a longer hold stays."""
+    def pause(self, seconds: float, sent_at: float, now: float, *, asked: bool | None = None) -> None:
+        """Close for so many seconds because a call sent at `sent_at` was throttled; a longer hold stays.
+
+        `asked` says whether the endpoint has named the seconds; None leaves that as it was.
+        """
+        if asked is not None:
+            self._asked = asked
         if sent_at >= self._closed_at:
             before = self._allowed or max(self.in_flight, 2)
             self._allowed = max(1, before // 2)

@@ -184,7 +184,7 @@ class RateLimiter:
     def _paced(self, now: float) -> float:
         wait_s = self._pacer.delay(now)
         if wait_s:
-            self.name = "its turn at an even pace"
+            self.name = "request pacing"
         return wait_s
 
     def reserve(self, reservation: Reservation, now: float) -> None:

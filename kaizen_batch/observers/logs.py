@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from kaizen_batch.errors import StoppedError
 from kaizen_batch.events import (
     BatchFinished,
     BatchStarted,
@@ -104,4 +105,5 @@ def _finished(summary: BatchSummary) -> _Line:
         "not_attempted": summary.not_attempted,
         "stopped": stopped,
     }
-    return logging.ERROR if stopped else logging.INFO, "batch finished", fields
+    # Whoever interrupts a run knows it.
+    return logging.ERROR if stopped not in (None, StoppedError.__name__) else logging.INFO, "batch finished", fields

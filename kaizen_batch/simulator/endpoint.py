@@ -93,7 +93,13 @@ class Endpoint:
         elif route := self._routes.get((request.method, path)):
             deliver(RawResponse(to_bytes(200, json.dumps(route(request)).encode())))
         else:
-            deliver(RawResponse(reply_bytes(error_reply(404, "not_found", f"there is no {path!r} for this method"))))
+            deliver(
+                RawResponse(
+                    reply_bytes(
+                        error_reply(404, "not_found", f"there is no {path.decode('latin-1')!r} for this method")
+                    )
+                )
+            )
 
     def _batch_call(self, request: Request, deliver: Deliver) -> None:
         refusal = TORN if self.down else self.scripted_batches.popleft() if self.scripted_batches else None

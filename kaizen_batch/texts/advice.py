@@ -25,6 +25,7 @@ _CODES = {
         "the answer does not fit the schema", "simplify the schema, use a stronger model, or run again", retry=True
     ),
     "invalid_input": Advice("a value that the prompt needs is missing", "complete these rows"),
+    "missing_values": Advice("all values that the prompt needs are empty", "complete these rows"),
     "never_fits": Advice("the request alone exceeds a limit", "shorten these rows, or raise the limit"),
     "context_length_exceeded": Advice("the prompt exceeds the model's context window", "shorten these rows"),
     "bad_request": Advice("the endpoint rejects the request", "correct what its message names"),
@@ -51,7 +52,9 @@ _CODES = {
     "response_too_large": Advice("the response is too large", "lower max_tokens"),
     "model_not_found": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
     "endpoint_down": Advice("the endpoint is down", "wait until it is back", retry=True),
-    "budget_exhausted": Advice("the budget is spent", "raise budget_usd", retry=True),
+    "budget_exhausted": Advice(
+        "the budget does not cover the next call", "raise budget_usd, or lower max_tokens", retry=True
+    ),
     "earlier_failure": Advice("an earlier step of the workflow failed", "correct that step"),
     "agent_failed": Advice("the function failed", "correct what its message names"),
 }
@@ -59,16 +62,18 @@ _UNKNOWN = Advice("", "see the error of each")
 
 _STOPS = {
     "AuthenticationError": Advice("the endpoint rejected the API key", "set the right OPENAI_API_KEY", retry=True),
-    "BudgetExhaustedError": Advice("the budget is spent", "raise budget_usd", retry=True),
-    "DeadlineError": Advice("the deadline passed", "run again, or raise deadline_s", retry=True),
+    "BudgetExhaustedError": Advice(
+        "the budget does not cover the next call", "raise budget_usd, or lower max_tokens", retry=True
+    ),
+    "DeadlineError": Advice("", "run again, or raise deadline_s", retry=True),
     "EndpointDownError": Advice("the endpoint is down", "wait until the endpoint is back", retry=True),
     "JournalError": Advice("the journal cannot be written", "correct what the message names", retry=True),
     "ModelNotFoundError": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
     "QuotaExhaustedError": Advice("the account has no credit left", "top up the account", retry=True),
     "TlsError": Advice("TLS to the endpoint fails", "correct what the message names", retry=True),
-    "KeyboardInterrupt": Advice("you stopped the run", "run again", retry=True),
+    "KeyboardInterrupt": Advice("you pressed Ctrl-C", "run again", retry=True),
     "SystemExit": Advice("a signal ended the run", "run again", retry=True),
-    "StoppedError": Advice("the run was ended", "run again", retry=True),
+    "StoppedError": Advice("", "run again", retry=True),
 }
 
 # What the engine adds for programs: how to resume, which every view here says in its own terms.

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 from itertools import islice
+from shutil import get_terminal_size
 
 from kaizen_batch.texts.numbers import count
 from kaizen_batch.texts.summary import Figures, Line, sentences
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.texts.terminal import laid_out, one_line
 
 _ROWS, _COLUMNS = 5, 6
 _CELL = 80  # characters
@@ -14,7 +15,8 @@ _CELL = 80  # characters
 
 def as_text(figures: Figures, results: Sequence[Figures], outputs: Sequence[str]) -> str:
     """The view in a terminal or a plain cell."""
-    lines = [f"{line.label:10s}{line.text}" if line.label else line.text for line in sentences(figures)]
+    width = max(40, get_terminal_size().columns - 1)
+    lines = [part for line in sentences(figures) for part in laid_out(line.label, line.text, width)]
     rows = [f"[{each['index']}] {'; '.join(_cells(each, outputs).values())}" for each in islice(results, _ROWS)]
     return "\n".join([*lines, *rows, *_more(results)])
 

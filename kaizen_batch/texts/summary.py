@@ -5,7 +5,7 @@ same wherever it is shown. It knows no display: a line is a label and a sentence
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from kaizen_batch.texts.advice import advice_on, why_stopped
@@ -33,7 +33,7 @@ class Ending:
 
     `noun` is what an item is called. `job` has the sums over all runs on the journal, of which there were `job_runs`.
     `waits` are the reasons and seconds of `Waits`. `messages` adds the message of the error that ended the run,
-    which comes from the endpoint.
+    which comes from the endpoint. `examples` are an error message for some codes, for those that have no advice.
     """
 
     noun: str = "item"
@@ -41,6 +41,7 @@ class Ending:
     job_runs: int = 1
     waits: Sequence[tuple[str, float]] = ()
     messages: bool = False
+    examples: Mapping[str, str] = field(default_factory=dict)
 
 
 class JobSums(Protocol):
@@ -83,7 +84,7 @@ def sentences(figures: Mapping[str, object], ending: Ending | None = None) -> li
     ending = ending or Ending()
     return [
         Line("", headline(figures, ending.noun)),
-        *_failures(figures),
+        *_failures(figures, ending.examples),
         *_doubtful_answers(figures),
         *_journal(figures, ending.noun),
         *_waits(figures, ending),
@@ -107,12 +108,13 @@ def retry_helps(figures: Figures) -> bool:
     )
 
 
-def _failures(figures: Figures) -> Iterator[Line]:
+def _failures(figures: Figures, examples: Mapping[str, str]) -> Iterator[Line]:
     by_count = sorted(figures["failures"].items(), key=lambda each: -each[1])
     for code, number in by_count[:_CODES_SHOWN]:
         advice = advice_on(code)
         cause = f" ({advice.cause})" if advice.cause else ""
-        yield Line("failed", f"{count(number)} {one_line(code, 40)}{cause}: {advice.fix}", "bad")
+        text = one_line(examples[code], 200) if code in examples and not advice.cause else advice.fix
+        yield Line("failed", f"{count(number)} {one_line(code, 40)}{cause}: {text}", "bad")
     if len(by_count) > _CODES_SHOWN:
         rest = sum(number for _, number in by_count[_CODES_SHOWN:])
         yield Line("failed", f"{count(rest)} with {len(by_count) - _CODES_SHOWN} other codes", "bad")
@@ -129,7 +131,7 @@ def _doubtful_answers(figures: Figures) -> Iterator[Line]:
 
 def _journal(figures: Figures, noun: str) -> Iterator[Line]:
     if replayed := figures["from_journal"]:
-        text = f"{counted(replayed, noun)} answered before, without a call"
+        text = f"{counted(replayed, noun)} answered without a call, from the journal or by an identical {noun}"
         yield Line("journal", text, "note")
 
 
@@ -137,7 +139,7 @@ def _waits(figures: Figures, ending: Ending) -> Iterator[Line]:
     waits = [(with_noun(one_line(reason, 120), ending.noun), seconds) for reason, seconds in ending.waits]
     parts = [f"{duration(seconds)} for {reason}" for reason, seconds in waits]
     if figures["throttles"]:
-        parts.append(f"the endpoint throttled {counted(figures['throttles'], 'call')}")
+        parts.append(f"{counted(figures['throttles'], 'call')} throttled by the endpoint")
     if parts:
         yield Line("waited", "; ".join(parts), "note")
 
@@ -185,7 +187,7 @@ def _billing(figures: Figures, ending: Ending) -> Iterator[Line]:
 def _stop(figures: Figures, ending: Ending) -> Iterator[Line]:
     if figures["stopped"]:
         advice, message = why_stopped(figures["stopped"])
-        because = f": {one_line(message, 400)}" if ending.messages and message else ""
-        yield Line("stopped", f"{advice.cause}{because}", "bad")
+        shown = one_line(message, 400) if ending.messages or not advice.cause else ""
+        yield Line("stopped", ": ".join(filter(None, (advice.cause, shown))) or "the run was ended", "bad")
         if figures.get("input_unread"):
             yield Line("input", f"the rest of it was not read: its {ending.noun}s are not counted", "note")

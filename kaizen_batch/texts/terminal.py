@@ -13,6 +13,7 @@ _C0_AND_C1 = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = "\u2028\u2029\ufeff\U000e0000-\U000e007f\ud800-\udfff"
 _UNSAFE = re.compile(f"[{_C0_AND_C1}{_BIDI}{_INVISIBLE}]")
+_LABEL_WIDTH = 10
 _LINE_BREAKS = str.maketrans({"\n": "\\n", "\t": " "})
 
 
@@ -26,9 +27,13 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """The same on one line, shortened to `limit` characters."""
+    """The same on one line, shortened to at most `limit` characters, between words where there are some."""
     line = printable(text if limit is None else text[: 4 * limit]).translate(_LINE_BREAKS)
-    return line if limit is None or len(line) <= limit else f"{line[: limit - 3]}..."
+    if limit is None or len(line) <= limit:
+        return line
+    cut = line[: limit - 3]
+    at_word = cut.rpartition(" ")[0]
+    return f"{at_word if len(at_word) > 0.6 * limit else cut}..."
 
 
 def wrapped(parts: Iterable[str], width: int, *, gap: str = "  ") -> list[str]:
@@ -40,6 +45,13 @@ def wrapped(parts: Iterable[str], width: int, *, gap: str = "  ") -> list[str]:
         else:
             lines += _broken(part, width)
     return lines
+
+
+def laid_out(label: str, text: str, width: int) -> list[str]:
+    """A label and its text below each other in two columns, broken between words."""
+    indent = _LABEL_WIDTH if label else 0
+    first, *rest = wrapped([text], max(20, width - indent)) or [""]
+    return [f"{label:{indent}s}{first}", *(" " * indent + each for each in rest)]
 
 
 def _broken(text: str, width: int) -> list[str]:

@@ -71,7 +71,7 @@ def test_on_a_terminal_it_asks(rows: Path, cli: Cli) -> None:
             timeout=60,
         )
         child.expect("provider mock")
-        child.expect("Run it, with your key")
+        child.expect("Run it")
         child.sendline(answer)
         child.expect(pexpect.EOF)
         child.close()

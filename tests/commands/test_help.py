@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from kaizen_batch.commands.exit_codes import Exit
 from kaizen_batch.commands.main import main
+from tests.commands.screens import Terminal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 BLOCK = re.compile(r"```bash\n(kaizen-batch [\w -]*--help)\n```\n(?:```text\n(.*?)```)?", re.DOTALL)
@@ -63,3 +64,18 @@ def test_every_help_has_an_example(name: str) -> None:
 
 if __name__ == "__main__":
     PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def test_a_narrow_help_is_broken_between_words_and_its_examples_can_be_pasted() -> None:
+    run = CliRunner(env={"COLUMNS": "60"}).invoke(main, ["run", "--help"], prog_name="kaizen-batch", terminal_width=60)
+    lines = run.output.splitlines()
+    assert max(len(line) for line in lines if "[" not in line) <= 66
+    example = lines.index("    kaizen-batch run tickets.csv --prompt \\")
+    assert lines[example + 1] == '      "Classify: {text}" --output labels.csv --dry-run'
+    assert "  4    ended early: budget, quota, deadline, rejected key," in lines
+
+
+def test_a_narrow_terminal_gets_errors_broken_between_words(tmp_path: Path) -> None:
+    words = ("run", "nothere.csv", "--prompt", "{text}", "--output", "labels.csv", "--provider", "mock")
+    screen = Terminal(words, tmp_path, "http://127.0.0.1:9/v1", 30).end()
+    assert screen[0] == "Error: there is no file" and screen[1].startswith("'nothere.csv':"), screen

@@ -1,5 +1,6 @@
 """`init`: a run.toml that runs as it is."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -31,3 +32,19 @@ def test_a_file_without_rows_is_an_error(cli: Cli, folder: Path) -> None:
     (folder / "empty.jsonl").write_text("", encoding="utf-8")
     result = cli("init", "empty.jsonl")
     assert result.exit_code == 1 and "has no rows" in result.stderr
+
+
+def test_a_file_that_is_not_there_is_the_first_mistake(cli: Cli, folder: Path) -> None:
+    (folder / "run.toml").write_text("mine", encoding="utf-8")
+    result = cli("init", "nofile.csv")
+    assert result.exit_code == 1 and "there is no file 'nofile.csv'" in result.stderr
+
+
+def test_another_output_has_a_schema_of_its_own(cli: Cli, folder: Path) -> None:
+    (folder / "tickets.csv").write_text("ticket_id,customer id,text\n1,2,long text\n", encoding="utf-8")
+    assert cli("init", "tickets.csv").exit_code == 0
+    assert cli("init", "tickets.csv", "--output", "r2.toml").exit_code == 0
+    found = tomllib.loads((folder / "r2.toml").read_text(encoding="utf-8"))
+    assert found["schema"] == "r2.schema.json" and found["id"] == "ticket_id"
+    schema = json.loads((folder / "r2.schema.json").read_text(encoding="utf-8"))
+    assert schema["description"] == "Decide which team a row belongs to."

@@ -34,3 +34,8 @@ def test_it_runs_as_a_module(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.startswith("kaizen-batch")
+
+
+def test_a_misspelled_command_gets_a_suggestion(cli: Cli) -> None:
+    result = cli("rnu")
+    assert result.exit_code == 2 and "there is no command 'rnu': did you mean 'run'?" in result.stderr

@@ -134,7 +134,7 @@ def test_a_full_disk_loses_nothing_that_is_saved(cli: Cli, folder: Path) -> None
         # A limit on the size of files stands in for a small disk: SQLite does not call it full.
         assert re.search(r"^Error: .*(no space is left for|cannot be written)", full.stderr, re.MULTILINE)
         assert "Traceback" not in full.stderr
-        saved = int(re.findall(r"saved     (\d+) answered rows in labels.csv.journal.db", full.stderr)[0])
+        saved = int(re.findall(r": (\d+) done", full.stderr)[0])
         assert 0 < saved < 300 and not (folder / "labels.csv").exists()
         asked = simulator.ledger.calls
         done = cli(*RUN, env={"OPENAI_BASE_URL": simulator.base_url})

@@ -109,7 +109,7 @@ def test_the_first_hour(shell: Shell, simulator: Simulator, tmp_path: Path) -> N
     shell.wait_for(r"[1-9]\d*/60")
     shell.press_ctrl_c()
     assert shell.end() == 130
-    assert "stopped   you stopped the run" in shell.screen and "Traceback" not in shell.screen
+    assert "stopped   you pressed Ctrl-C" in shell.screen and "Traceback" not in shell.screen
     assert (tmp_path / "labels.partial.csv").exists() and not (tmp_path / "labels.csv").exists()
     saved = simulator.ledger.calls
     assert asked < saved < ROWS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Cli
+from tests.commands.conftest import RUN, Cli
 
 
 @pytest.mark.usefixtures("journal")
@@ -13,3 +13,10 @@ def test_report_writes_one_file(cli: Cli) -> None:
     assert result.exit_code == 0, result.output
     assert Path("run.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert cli("report", "run.db", "--output", "other.html").stderr.endswith("other.html\n")
+
+
+def test_the_page_of_an_output_is_named_after_it(cli: Cli, folder: Path) -> None:
+    (folder / "tickets.csv").write_text("id,text\n1,a\n", encoding="utf-8")
+    assert cli(*RUN, "--provider", "mock").exit_code == 0
+    assert cli("report", "labels.csv").stderr.endswith("labels.report.html\n")
+    assert (folder / "labels.report.html").is_file()

@@ -97,7 +97,7 @@ def test_a_budget_ends_the_run_early_and_a_larger_one_goes_on(cli: Cli, simulato
     limited = (*RUN, "--price", "1", "1", "--max-tokens", "50", "--max-concurrent", "2")
     stopped = cli(*limited, "--budget", "0.0003")
     assert stopped.exit_code == 4, stopped.output
-    assert "stopped   the budget is spent: of --budget=0.0003" in stopped.stderr
+    assert "stopped   the budget does not cover the next call: $" in stopped.stderr
     asked = simulator.ledger.calls
     assert 0 < asked < 20
     assert "next      to process only the missing rows, raise the budget:" in stopped.stderr

@@ -66,4 +66,15 @@ def test_a_file_that_is_no_journal_is_one_line(cli: Cli, folder: Path) -> None:
     (folder / "rows.csv").write_text("a,b\n1,2\n" * 100, encoding="utf-8")
     result = cli("status", "rows.csv")
     assert result.exit_code == 1
-    assert "is damaged, or no journal at all" in result.stderr and result.stderr.count("\n") == 1
+    assert "is no journal" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_and_an_input_are_told_apart(cli: Cli, folder: Path) -> None:
+    assert cli("status", "labels.csv").stderr == (
+        "Error: there is no file 'labels.csv', nor a journal labels.csv.journal.db beside it: name the output of a run,"
+        " or its journal\n"
+    )
+    assert "there is no file 'run.db': name the output of a run, or its journal" in cli("status", "run.db").stderr
+    (folder / "tickets.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    said = cli("status", "tickets.csv").stderr
+    assert "'tickets.csv' is no journal" in said and "name the output of a run (not its input)" in said

@@ -89,8 +89,8 @@ def test_an_exhausted_budget_ends_the_run_and_says_how_to_go_on() -> None:
     with pytest.raises(BudgetExhaustedError) as caught:
         budget.delay(Reservation(usd=0.5), 0.0)
     assert caught.value.message == (
-        "of budget_usd=1, 0.75 USD are spent, and the next call can cost up to 0.5 USD; "
-        "raise budget_usd and run the same batch again with the same journal"
+        "$0.75 of $1.00 is spent; the next call could cost up to $0.5; "
+        "raise budget_usd, or lower max_tokens, and run the same batch again with the same journal"
     )
     assert caught.value.fatal
     assert budget.delay(Reservation(usd=0.25), 0.0) == 0.0

@@ -61,7 +61,7 @@ def test_a_throttle_pauses_all_calls_for_its_seconds_whatever_ends_meanwhile() -
     held.commit(CALL, 20.0)
     held.succeeded(CALL)
     assert held.delay(CALL, 20.0) == 20.0
-    assert held.name == "the pause that the endpoint asked for"
+    assert held.name == "a pause after a throttled call"
 
 
 def test_a_longer_hold_stays_and_a_later_one_wins() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from kaizen_batch import BatchProcessorAgent, BatchResult, BatchSummary
 
 
@@ -40,3 +42,14 @@ def test_map_is_the_synchronous_call_with_a_template_and_progress(capsys: Any) -
 
 async def test_map_works_inside_a_running_loop_as_a_notebook_has_one() -> None:
     assert BatchProcessorAgent(llm_provider="mock").map(["a"]).summary.ok == 1
+
+
+def test_its_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    summary = BatchSummary(total=400, ok=100, failed=300, failures={"refusal": 300})
+    lines = repr(BatchResult([], summary)).splitlines()
+    assert max(map(len, lines)) < 60
+    assert lines[1:3] == [
+        "failed    300 refusal (the model refused): change the",
+        "          prompt, or add a fallback model",
+    ]

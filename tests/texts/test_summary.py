@@ -72,7 +72,7 @@ def test_a_cost_that_is_not_known_is_never_nothing() -> None:
 
 def test_what_it_waited_for_and_what_may_have_been_paid_twice() -> None:
     found = texts(Totals(unanswered=3, unanswered_usd=0.06, maybe_paid_twice=1), throttles=4)
-    assert found["waited"] == ["12 s for the token window; the endpoint throttled 4 calls"]
+    assert found["waited"] == ["12 s for the token window; 4 calls throttled by the endpoint"]
     billing = "3 calls got no answer but may have been billed, at most $0.06; 1 of them was sent again, and may be"
     assert found["billing"] == [f"{billing} billed twice"]
     assert (
@@ -85,8 +85,13 @@ def test_what_it_waited_for_and_what_may_have_been_paid_twice() -> None:
 
 def test_an_early_end_says_why_without_class_names_or_library_hints() -> None:
     hints = "raise budget_usd; 3 items of this run are done"
-    message = f"BudgetExhaustedError: of budget_usd=5, 4.99 USD are spent; {hints}"
-    assert texts(stopped=message)["stopped"] == ["the budget is spent: of budget_usd=5, 4.99 USD are spent"]
+    message = f"BudgetExhaustedError: $4.99 of $5.00 is spent; {hints}"
+    assert texts(stopped=message)["stopped"] == ["the budget does not cover the next call: $4.99 of $5.00 is spent"]
+    ended = "StoppedError: you pressed Ctrl-C; 3 items of this run are done"
+    assert texts(stopped=ended)["stopped"] == ["you pressed Ctrl-C"]
+    assert texts(stopped="DeadlineError: the 2 s limit was reached; raise it")["stopped"] == [
+        "the 2 s limit was reached"
+    ]
 
 
 def test_only_failures_that_may_pass_advise_to_run_again() -> None:

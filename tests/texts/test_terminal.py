@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.texts.terminal import one_line, printable, wrapped
+from kaizen_batch.texts.terminal import laid_out, one_line, printable, wrapped
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -55,3 +55,14 @@ def test_words_are_wrapped_and_not_cut() -> None:
     assert max(map(len, lines)) <= 30
     assert lines[0] == "10.5 items/s  48 s left"
     assert " ".join(lines[1:]) == parts[2]
+
+
+def test_a_text_is_shortened_between_words() -> None:
+    text = "the connection to the endpoint was refused"
+    assert one_line(text, 30) == "the connection to the..."
+    assert one_line("x" * 50, 20) == "x" * 17 + "..."
+
+
+def test_a_label_and_its_text_are_two_columns() -> None:
+    assert laid_out("next", "one two three four five", 26) == ["next      one two three four", "          five"]
+    assert laid_out("", "one two", 40) == ["one two"]

@@ -28,7 +28,7 @@ async def test_at_the_deadline_no_call_starts_and_calls_in_flight_get_the_grace_
     assert provider.calls == batch.summary.calls == 15
     assert batch.summary.unanswered == cut
     assert batch.summary.elapsed_s == pytest.approx(min(30, 25 + grace_s))
-    assert batch.summary.stopped == "DeadlineError: the 25 s of the batch are over"
+    assert batch.summary.stopped == "DeadlineError: the 25 s limit was reached"
 
 
 @virtual

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary
@@ -89,7 +90,17 @@ class View:
     elapsed_s: float
 
 
-def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False, noun: str = "item") -> View:
+class Words(NamedTuple):
+    """What an item is called, and what to add to the age of a slow call, such as the limit that will end it."""
+
+    noun: str = "item"
+    call_limit: str = ""
+
+
+ITEMS = Words()
+
+
+def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False, words: Words = ITEMS) -> View:
     """The view of a run in progress: never at 100 percent, since its output is not closed.
 
     `writing` says that all results are there and are still being written.
@@ -97,14 +108,14 @@ def view_of(progress: BatchProgress, pace: Pace, *, writing: bool = False, noun:
     total = progress.total
     writing = writing or (total is not None and progress.done >= total)
     percent = min(99, 100 * progress.done // total) if total else None
-    shown = f"{count(progress.done)}/{count(total)}" if total is not None else counted(progress.done, noun)
-    parts = ("writing ...",) if writing else _speed(progress, pace, noun)
+    shown = f"{count(progress.done)}/{count(total)}" if total is not None else counted(progress.done, words.noun)
+    parts = ("writing ...",) if writing else _speed(progress, pace, words)
     return View(percent, shown, tuple(filter(None, (*parts, *_details(progress)))), progress.elapsed_s)
 
 
 def text_of(progress: BatchProgress, pace: Pace) -> str:
     """All figures in one line, for displays that show count and share themselves."""
-    return "; ".join(filter(None, (*_speed(progress, pace, "item"), *_details(progress))))
+    return "; ".join(filter(None, (*_speed(progress, pace, ITEMS), *_details(progress))))
 
 
 def totals_of(summary: BatchSummary, ending: Ending | None = None) -> tuple[str, ...]:
@@ -113,8 +124,8 @@ def totals_of(summary: BatchSummary, ending: Ending | None = None) -> tuple[str,
     return tuple(f"{line.label}: {line.text}" if line.label else line.text for line in lines)
 
 
-def _speed(progress: BatchProgress, pace: Pace, noun: str) -> tuple[str, ...]:
-    return (f"{pace.items_per_s:,.1f} {noun}s/s", _time_left(progress, pace), _waiting(progress, pace, noun))
+def _speed(progress: BatchProgress, pace: Pace, words: Words) -> tuple[str, ...]:
+    return (f"{pace.items_per_s:,.1f} {words.noun}s/s", _time_left(progress, pace), _waiting(progress, pace, words))
 
 
 def _time_left(progress: BatchProgress, pace: Pace) -> str:
@@ -125,17 +136,18 @@ def _time_left(progress: BatchProgress, pace: Pace) -> str:
     return f"{duration(left_s)} left{later}"
 
 
-def _waiting(progress: BatchProgress, pace: Pace, noun: str) -> str:
+def _waiting(progress: BatchProgress, pace: Pace, words: Words) -> str:
     """What holds the run up: a limit, a pause, the reader; while nothing else does, the slowest call."""
     stalled_s = pace.stalled_s(progress)
-    still = f"no {noun} finished for {duration(stalled_s)}" if stalled_s else ""
-    reason = with_noun(one_line(progress.waiting_for or "", 200), noun)
+    still = f"no {words.noun} finished for {duration(stalled_s)}" if stalled_s else ""
+    reason = with_noun(one_line(progress.waiting_for or "", 200), words.noun)
     waiting = f"waiting for {reason}" if reason_of(progress.waiting_for) else ""
     oldest_s, slow = progress.oldest_call_s, ""
     threshold_s = _STALLED_S if stalled_s else _SLOW_CALL_S
     if oldest_s is not None and oldest_s >= threshold_s and progress.oldest_item is not None:
-        item = item_name(progress.oldest_item, noun, progress.oldest_row)
+        item = item_name(progress.oldest_item, words.noun, progress.oldest_row)
         slow = f"the slowest call, {item}, has taken {duration(oldest_s)}"
+        slow += words.call_limit
     return "; ".join(filter(None, (still, waiting, slow)))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TextIO, get_args
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted, Event, EventSink, SinkOfRuns
 from kaizen_batch.observers.progress.display import Display, Lines, Nothing
-from kaizen_batch.observers.progress.figures import Pace, totals_of, view_of
+from kaizen_batch.observers.progress.figures import ITEMS, Pace, Words, totals_of, view_of
 from kaizen_batch.results import BatchSummary
 from kaizen_batch.texts.summary import Ending
 from kaizen_batch.texts.waits import Waits
@@ -42,14 +42,14 @@ class ProgressSink(SinkOfRuns):
     """What `progress_sink` returns: shows each run on its display, several at once if need be.
 
     In a `with` block a finished run shows "writing ..." until the block is left or `close` is called; without one its
-    end is shown at once, and a run of a single item shows nothing. `noun` is what an item is called; with
+    end is shown at once, and a run of a single item shows nothing. `words` say what an item is called; with
     `totals=False` the display only disappears at the end, for those who say the rest themselves.
     """
 
     wants_calls = wants_items = False
 
-    def __init__(self, display: Display, *, noun: str = "item", totals: bool = True) -> None:
-        self.noun = noun
+    def __init__(self, display: Display, *, words: Words = ITEMS, totals: bool = True) -> None:
+        self.words = words
         self.totals = totals
         self._display = display
         self._numbers = itertools.count()
@@ -130,12 +130,12 @@ class _Run:
         first = (problem,) if problem else ()
         if self._summary is None:
             return (*first, "the run was left before its end")
-        ending = Ending(self._sink.noun, waits=self._waits.longest())
+        ending = Ending(self._sink.words.noun, waits=self._waits.longest())
         return (*first, *totals_of(self._summary, ending))
 
     def _show(self) -> None:
         if self._last is not None and self._shown:
-            view = view_of(self._last, self._pace, writing=self._summary is not None, noun=self._sink.noun)
+            view = view_of(self._last, self._pace, writing=self._summary is not None, words=self._sink.words)
             self._display.show(self._number, view)
 
 

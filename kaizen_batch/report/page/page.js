@@ -42,18 +42,23 @@ const report = (() => {
     const lines = places.map(([at, name]) => [Math.round(u.valToPos(at, "x", true)), name])
       .filter(([x]) => x >= bbox.left && x <= bbox.left + bbox.width);
     const gap = 5 * devicePixelRatio;
-    let free = 0; // no label over another one, nor over the next line if there is room on the left
+    const right = bbox.left + bbox.width + gap;
+    const free = [0, 0, 0]; // in each row of labels: none over another one, nor in the first over the next line
     lines.forEach(([x, name], n) => {
       const width = ctx.measureText(name).width + gap;
-      const end = n + 1 < lines.length ? lines[n + 1][0] : bbox.left + bbox.width;
-      const left = x + width < end || x - width < free ? x + gap : x - width;
+      const end = n + 1 < lines.length ? lines[n + 1][0] : right;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (left < free || left + width > bbox.left + bbox.width + gap) return;
-      ctx.fillText(name, left, bbox.top + 11 * devicePixelRatio);
-      free = left + width;
+      for (const row of free.keys()) {
+        const fits = (left) => left >= free[row] && left + width <= right && (row > 0 || left < x || left + width < end);
+        const left = [x + gap, x - width].find(fits);
+        if (left === undefined) continue;
+        ctx.fillText(name, left, bbox.top + (11 + 12 * row) * devicePixelRatio);
+        free[row] = left + width;
+        break;
+      }
     });
     ctx.restore();
   };
@@ -103,7 +108,15 @@ const report = (() => {
         found.push(...digits.map((digit) => Number(`${digit}e${power}`)).filter((n) => n >= low && n <= high));
       return found;
     };
-    return [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map(within).find((found) => found.length <= 6) || [];
+    const found = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map(within).find((numbers) => numbers.length <= 6) || [];
+    // On a logarithmic axis the larger ones are close together: a seventh of the width is a label's room.
+    let last = -1;
+    return found.filter((n) => {
+      const at = Math.log(n / low) / Math.log(high / low);
+      if (at - last < 1 / 7) return false;
+      last = at;
+      return true;
+    });
   };
 
   const plots = () => [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaizen_batch.observers.progress.figures import Pace, item_name, text_of, totals_of, view_of
+from kaizen_batch.observers.progress.figures import Pace, Words, item_name, text_of, totals_of, view_of
 from kaizen_batch.texts.summary import Ending
 from tests.observers.progress.events import finished, progress
 
@@ -108,7 +108,7 @@ def test_a_view_shows_everything_the_most_important_first() -> None:
     ],
 )
 def test_what_a_run_waits_for(figures: dict[str, Any], text: str | None) -> None:
-    parts = view_of(progress(1, 1.0, **figures), Pace(), noun="row").parts
+    parts = view_of(progress(1, 1.0, **figures), Pace(), words=Words("row")).parts
     found = [part for part in parts if "waiting" in part or "slowest" in part]
     assert found == ([text] if text else [])
 
@@ -116,7 +116,7 @@ def test_what_a_run_waits_for(figures: dict[str, Any], text: str | None) -> None
 def test_a_run_in_which_nothing_moves_says_since_when_and_why() -> None:
     call = {"oldest_call_s": 70.0, "oldest_item": 9}
     pace = paced((10, 1.0), *[(10, float(n)) for n in range(2, 72)])
-    parts = view_of(progress(10, 71.0, **call), pace, noun="row").parts
+    parts = view_of(progress(10, 71.0, **call), pace, words=Words("row")).parts
     assert parts[1] == "no row finished for 1 min 10 s; the slowest call, row 10, has taken 1 min 10 s"
 
 
@@ -155,7 +155,7 @@ def test_the_totals_are_the_sentences_of_the_summary() -> None:
         "1,000 items in 12 s (40/s): 988 done, 12 failed",
         "failed: 8 refusal (the model refused): change the prompt, or add a fallback model",
         "failed: 4 length (the answer was cut off): raise max_tokens",
-        "journal: 500 items answered before, without a call",
+        "journal: 500 items answered without a call, from the journal or by an identical item",
         "cost: $3.50; 1,004 calls",
         "stopped: the account has no credit left",
     )
@@ -163,3 +163,9 @@ def test_the_totals_are_the_sentences_of_the_summary() -> None:
     assert totals_of(finished(total=0, ok=0, failed=0, failures={}, calls=0, elapsed_s=0.0).summary) == (
         "0 items in 0 s: 0 done",
     )
+
+
+def test_the_age_of_a_slow_call_names_the_limit_that_ends_it() -> None:
+    call = {"oldest_call_s": 74.0, "oldest_item": 2, "in_flight": 1}
+    shown = "  ".join(view_of(progress(1, 80.0, **call), Pace(), words=Words("row", " (--timeout 120 ends it)")).parts)
+    assert "the slowest call, row 3, has taken 1 min 14 s (--timeout 120 ends it)" in shown
