@@ -13,7 +13,8 @@ from kaizen_batch.errors import InputError, JournalError
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.names import is_stream
 from kaizen_batch.files.rendering import config_and_rendering
-from kaizen_batch.files.templates import PromptTemplate, RowAgent
+from kaizen_batch.files.row_agent import RowAgent
+from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal import Entry, Journal
 from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.texts.numbers import count, counted
