@@ -22,8 +22,18 @@ from kaizen_batch import (
 from kaizen_batch.commands.main import main
 from kaizen_batch.simulator import Simulator
 
-ITEMS = [{"prompt": f"Item {n}"} for n in range(60)]
+ITEMS = [{"prompt": f"Item {n:02}"} for n in range(60)]  # of one length, so that each call costs the same
 PRICE = {"input": 1.0, "output": 1.0}
+CALL_TOKENS, MAX_TOKENS, AFFORDED = 6, 200, 30
+
+
+def _body_bytes() -> int:
+    agent = BatchProcessorAgent(base_url="http://127.0.0.1:9/v1", api_key="sk-x").engine_agent()
+    return len(agent.body(agent.prepare(ITEMS[0])))
+
+
+# The last call that is afforded has to fit with all that it may cost: its bytes and the longest answer.
+BUDGET_USD = ((AFFORDED - 1) * CALL_TOKENS + _body_bytes() + MAX_TOKENS + 0.5) / 1e6
 
 Path_ = Callable[[BatchProcessorAgent, Path], Awaitable[object]]
 
@@ -83,11 +93,12 @@ class Case:
 
 CASES = {
     "rate limit": Case({"requests_per_minute": 20, "deadline_s": 0.5, "grace_s": 1.0}, {}),
-    "budget": Case({"budget_usd": 0.0005, "price": PRICE}, {"price_input": 1, "price_output": 1}),
+    "budget": Case({"budget_usd": BUDGET_USD, "price": PRICE}, {"price_input": 1, "price_output": 1}),
     "journal": Case({"journal": True}, {}),
     "wrong key": Case({}, {"api_key": "sk-right"}),
 }
 EXPECTED: dict[str, dict[str, int]] = {
+    "budget": {"calls": AFFORDED, "billed": AFFORDED},
     "rate limit": {"calls": 20, "billed": 20},
     "journal": {"calls": 60, "billed": 60, "done": 60},
     "wrong key": {"calls": 5, "billed": 0},
@@ -97,12 +108,7 @@ EXPECTED: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
 @pytest.mark.parametrize("name", CASES)
 def test_every_path_obeys_the_agent(path: Path_, name: str, tmp_path: Path) -> None:
-    seen = CASES[name].ledger(path, tmp_path / "run")
-    if name == "budget":
-        # A call costs what its answer says, so that the order of the answers decides how many calls fit.
-        assert 0 < seen["calls"] < 60
-        return
-    assert seen == EXPECTED[name]
+    assert CASES[name].ledger(path, tmp_path / "run") == EXPECTED[name]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -114,11 +120,10 @@ def test_the_command_line_is_the_same_engine(name: str, tmp_path: Path, monkeypa
     if name == "rate limit":
         arguments += ["--rpm", "20", "--deadline", "0.5"]
     if name == "budget":
-        arguments += ["--budget", "0.0005", "--price", "1", "1", "--max-tokens", "200"]
+        arguments += ["--budget", f"{BUDGET_USD:.9f}", "--price", "1", "1", "--max-tokens", str(MAX_TOKENS)]
     with Simulator(**case.server) as simulator, pytest.raises(SystemExit):
         main([*arguments, "--base-url", simulator.base_url])
-    calls = simulator.ledger.calls
-    assert 0 < calls < 60 if name == "budget" else calls == EXPECTED[name]["calls"]
+    assert simulator.ledger.calls == EXPECTED[name]["calls"]
 
 
 def test_results_of_a_strategy_have_no_duplicated_keys() -> None:
