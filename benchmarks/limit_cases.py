@@ -13,6 +13,7 @@ Asks = Literal["seconds", "ms", "body", "nothing"]
 MINUTE_S = 60.0
 MOST_REFUSED: dict[Known, float] = {"limit": 0.01, "headers": 0.01, "nothing": 0.05}
 LEAST_USED = 0.97
+ITEMS = 6_000  # more than can be answered in the time of any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,6 @@ class Case:
     answers: tuple[float, float] = (20.0, 0.0)
     killed_at: int | None = None
     ours_only: bool = False
-
-    @property
-    def items(self) -> int:
-        """More than can be answered in the time."""
-        per_s = min(each.limit / each.period_s for each in self.enforced if each.quantity == "requests" or self.tokens)
-        return int(2 * per_s * self.seconds) + 600
-
-    @property
-    def tokens(self) -> bool:
-        """Whether the limit is one of tokens."""
-        return self.enforced[0].quantity == "tokens"
 
 
 RPM, TPM = 300, 60_000

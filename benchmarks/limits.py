@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import ROOT, Plan, endpoint
-from benchmarks.limit_cases import CASES, LEAST_USED, MINUTE_S, MOST_REFUSED, Case, Enforced
+from benchmarks.limit_cases import CASES, ITEMS, LEAST_USED, MINUTE_S, MOST_REFUSED, Case, Enforced
 from benchmarks.tables import Target, write
 
 OURS = "ours"
@@ -109,7 +109,7 @@ class _Client:
             options = {**case.options, "minute_s": MINUTE_S / scale}
             if options.get("journal"):
                 options["journal"] = str(Path(folder) / "run.db")
-        given = {"url": f"{url}/v1", "at_once": case.at_once, "items": case.items, **options}
+        given = {"url": f"{url}/v1", "at_once": case.at_once, "items": ITEMS, **options}
         self._command = [sys.executable, "-m", "benchmarks.limits", where, json.dumps(given)]
         self._began = time.monotonic()
         self._errors = Path(folder, "stderr").open("w+")  # noqa: SIM115 - closed with the process

@@ -36,7 +36,7 @@ from functools import partial
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
-from kaizen_batch.limits.reservation import InFlight, JoiningLimit, Limit, Reservation
+from kaizen_batch.limits.reservation import NEVER_SENT, InFlight, JoiningLimit, Limit, Reservation
 
 
 class Admission:
@@ -292,7 +292,7 @@ class WaitQueue:
         """This call does not wait any more; if its turn had just come, that passes on."""
         if waiter.admitted:
             waiter.admitted = False
-            waiter.reservation.used_tokens, waiter.reservation.used_usd = 0, 0.0
+            waiter.reservation.used_tokens, waiter.reservation.used_usd = NEVER_SENT, 0.0
             self._end(waiter.reservation, now)
         waiter.gone = True
 

@@ -8,7 +8,7 @@ from typing import Literal
 from kaizen_batch.errors import ConfigError, ItemTooLargeError
 from kaizen_batch.limits.pacing import Pacer, Pacing
 from kaizen_batch.limits.rate_limit_headers import DAY_S, MINUTE_S, Quantity, RateLimitHeaders
-from kaizen_batch.limits.reservation import Reservation
+from kaizen_batch.limits.reservation import NEVER_SENT, Reservation
 from kaizen_batch.limits.windows import SlidingWindow
 
 CountsFrom = Literal["auto", "sending", "answer"]
@@ -201,16 +201,17 @@ class RateLimiter:
 
     def commit(self, reservation: Reservation, now: float) -> None:
         """Book its end, with the tokens it used, or those it reserved if nobody knows."""
-        reserved, used = reservation.tokens, reservation.used_tokens
+        reserved, used, calls = reservation.tokens, reservation.used_tokens, 1
         if used is None:
             used = reserved
         elif not 0 <= used <= _MOST:
+            calls = 0 if used == NEVER_SENT else 1
             used = min(max(used, 0), _MOST)
         self._calls -= 1
         self._reserved -= reserved
         sent_at = (reservation.sent_at or None) if self._counts_from == "sending" else None
         for window in self._requests:
-            window.commit(1, 1, now, sent_at)
+            window.commit(1, calls, now, sent_at)
         for window in self._tokens:
             window.commit(reserved, used, now, sent_at)
         if reservation.early:

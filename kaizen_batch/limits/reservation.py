@@ -31,6 +31,10 @@ class Reservation(Struct, eq=False, gc=False):
     price: object = False
 
 
+NEVER_SENT = -(2**63)
+"""As `used_tokens`: the call was withdrawn before it was sent, and the endpoint has not counted it."""
+
+
 class InFlight:
     """The calls to one endpoint that are under way, and the tokens they have reserved."""
 
