@@ -11,7 +11,7 @@ else
 endif
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-core test-all bench docs clean
+.PHONY: demo test test-core test-all bench docs lock audit clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/kaizen-batch demo
@@ -38,6 +38,15 @@ test-all:
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo 'open build/docs/index.html'
+
+# The releases that CI tests, for every platform and Python, each with the hashes of its files.
+lock: $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra dev pyproject.toml --output-file requirements/dev.lock
+
+audit: $(VENV)/.installed-dev
+	@.ci/audit $(BIN)/python
 
 bench: .venv-bench/.installed
 	.venv-bench/bin/python -m benchmarks $(BENCH)

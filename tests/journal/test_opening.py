@@ -1,6 +1,7 @@
 """Opening journals as the one writer: the lock, folders, and a new file whose maker was killed."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,17 @@ def test_a_journal_whose_maker_was_killed_opens_in_its_place(path: Path, tmp_pat
 async def opened(path: Path) -> None:
     async with Journal(path).writing():
         pass
+
+
+async def test_a_journal_and_all_that_is_made_of_it_are_private(path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        async with Journal(path).writing() as journal:
+            await journal.begin(bytes(32), item=0, request='"private"')
+            Journal(path).snapshot(path.with_name("copy.db"))
+            Journal(path).export(path.with_name("answers.jsonl"))
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes.keys() >= {"run.db", "run.db-wal", "run.db-shm", "run.db.lock", "copy.db", "answers.jsonl"}
+    assert set(modes.values()) == {0o600}
