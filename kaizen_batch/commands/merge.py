@@ -14,14 +14,12 @@ from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
 from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
-from kaizen_batch.commands.shard_options import is_folder_of_parts, output_of_parts
+from kaizen_batch.commands.shard_options import MERGED, is_folder_of_parts, output_of_parts
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.distributed import Folder, LocalFolder, Merged, Work, merge, open_folder, plan_of
 from kaizen_batch.distributed.plan import Plan
 from kaizen_batch.texts.numbers import count, counted
 from kaizen_batch.texts.summary import Ending, Line, sentences
-
-JOURNAL = "merged.db"
 
 
 @click.command("merge", cls=Command, epilog=EXIT_CODES)
@@ -54,7 +52,7 @@ def _merge(folder: Folder, plan: Plan, *, overwrite: bool) -> Merged:
     home = Path(plan.home)
     with contextlib.chdir(home) if home.is_dir() else contextlib.nullcontext():
         options = run.make_context("run", list(plan.command)).params
-        journal = folder.path / JOURNAL if isinstance(folder, LocalFolder) else None
+        journal = folder.path / MERGED if isinstance(folder, LocalFolder) else None
         parts = is_folder_of_parts(options["output"])
         options = output_of_parts(options)
         labels = {"command": shlex.join(["kaizen-batch", "run", *plan.command]), "folder": str(home)}

@@ -14,7 +14,10 @@ from kaizen_batch.files.names import STANDARD
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 # `run` and `estimate` can share a config file.
-_NOT_IN_BOTH = ("canary", "offline", "dry_run", "overwrite", "yes", "shard", "shards", "run_folder")
+_NOT_IN_BOTH = (
+    *("canary", "offline", "dry_run", "overwrite", "yes"),
+    *("shard", "shards", "run_folder", "executor", "ray_address", "workers"),
+)
 
 
 # The order is that of the help text.

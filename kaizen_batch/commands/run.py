@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -26,7 +27,15 @@ from kaizen_batch.commands.settings import (
     template_of,
     url_with_path,
 )
-from kaizen_batch.commands.shard_options import asked_shard, open_shard_of, output_of_parts, shard_options
+from kaizen_batch.commands.shard_options import (
+    MERGED,
+    asked_shard,
+    executed,
+    folder_of,
+    open_shard_of,
+    output_of_parts,
+    shard_options,
+)
 from kaizen_batch.commands.waiting import Waiting, waiting_line
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
@@ -94,7 +103,11 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
     take_model(ctx, options)
     config = config_of(options, labels=labels_of(ctx))
     _notify(options, config)
-    if shard is None:
+    if options["executor"] is not None:
+        work = executed(options, job_of(options, template, overwrite=overwrite), config)
+        config = config.model_copy(update={"journal": Path(folder_of(options).name) / MERGED})
+        running = _Run(ctx, options, config)
+    elif shard is None:
         agent = agent_of(options, config)
         if warning := reuse_warning(options, config, agent, template):
             show_lines([Line("warning", warning, "warn")])

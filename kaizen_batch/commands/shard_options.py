@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from kaizen_batch.commands.settings import Options, agent_of, without_option
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.distributed import Folder, Shard, ShardRun, Work, open_folder, open_shard, shard_of
+from kaizen_batch.distributed.ray_executor import RayExecutor
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.files.job import FileJob
+from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.names import STANDARD, kind_of, path_text
 
+MERGED = "merged.db"
 _OWN = ("--shard", "--shards", "--run-folder", "--executor", "--ray-address", "--workers")
 
 SHARD_OPTIONS = (
@@ -31,6 +35,9 @@ SHARD_OPTIONS = (
         metavar="DIR",
         help="Where shards meet; `kaizen-batch merge DIR` joins them.  [default: OUTPUT.run]",
     ),
+    click.option("--executor", type=click.Choice(["ray"]), help="Process all shards on a Ray cluster."),
+    click.option("--ray-address", metavar="ADDRESS", help="Ray cluster; without it, one is started on this machine."),
+    click.option("--workers", type=click.IntRange(1), metavar="N", help="Shards at once on the cluster.  [default: 2]"),
 )
 
 
@@ -44,13 +51,27 @@ def shard_options(command: F) -> F:
 def asked_shard(options: Options) -> Shard | None:
     """The shard that is to be processed; None for the whole job. Raises: ConfigError."""
     if options["shard"] is not None:
+        if options["executor"] is not None:
+            raise ConfigError("--executor processes all shards: leave out --shard")
         if options["journal"] is not None or options["no_journal"]:
             raise ConfigError("a shard keeps its journal in the run folder: leave out --journal and --no-journal")
         return shard_of(options["shard"], options["shards"], os.environ)
-    for name in ("shards", "run_folder"):
-        if options[name] is not None:
-            raise ConfigError(f"--{name.replace('_', '-')} belongs to --shard: add --shard I/N or --shard auto")
+    for name in ("shards", "run_folder", "ray_address", "workers"):
+        if options[name] is not None and options["executor"] is None:
+            flag, owner = name.replace("_", "-"), "executor" if name in ("ray_address", "workers") else "shard"
+            raise ConfigError(f"--{flag} belongs to --{owner}: add --{owner}, see --help")
     return None
+
+
+def executed(options: Options, job: FileJob, config: BatchConfig) -> Callable[..., Coroutine[Any, Any, JobResult]]:
+    """What runs the whole job on a cluster. Raises: ConfigError."""
+    executor = RayExecutor(options["ray_address"], options["workers"] or 2, folder_of(options).name)
+    work = Work(job, config, partial(_agent_of, dict(options)), command_of(config), str(Path.cwd()))
+    return partial(executor.run, work)
+
+
+def _agent_of(options: Options, config: BatchConfig) -> Agent:
+    return agent_of(options, config)
 
 
 def folder_of(options: Options) -> Folder:

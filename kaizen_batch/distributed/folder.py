@@ -29,6 +29,9 @@ class Folder(Protocol):
     def read(self, name: str) -> bytes | None:
         """The content of a file; None if there is none."""
 
+    def write(self, name: str, data: bytes) -> None:
+        """Make a file of this name, in place of an older one."""
+
     def put(self, name: str, source: Path) -> None:
         """Make a file of this name from a local one, in place of an older one."""
 
@@ -64,6 +67,12 @@ class LocalFolder:
             return (self.path / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Make a file of this name; it survives the death of a process, and perhaps not that of the machine."""
+        with self._new(name) as new:
+            new.write_bytes(data)
+            new.replace(self.path / name)
 
     def put(self, name: str, source: Path) -> None:
         """Make a file of this name from another one."""

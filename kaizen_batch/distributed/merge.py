@@ -62,10 +62,18 @@ async def merge(folder: Folder, work: Work, *, parts: bool = False) -> Merged:
         write = partial(run_job, agent=_Replay(agent), config=own)
         result = await (write_parts(plan, done, job, write) if parts else write(job))
         if config.journal is not None:
-            await asyncio.to_thread(journal.replace, config.journal)
+            await asyncio.to_thread(_put_in_place, journal, config.journal)
     missing = tuple(shard for shard in range(1, plan.shards + 1) if shard not in done)
     summary = summary_of(folder, done, totals, priced=agent.price is not None)
+    # Shards one after another have the same slots, so their peaks do not add up beyond those.
+    peak = min(summary.peak_in_flight, config.max_concurrent)
+    summary = replace(summary, peak_in_flight=peak, max_concurrent=config.max_concurrent)
     return Merged(plan, missing, summary, totals, paid_again, replace(result, summary=summary))
+
+
+def _put_in_place(journal: Path, target: Path) -> None:
+    journal.replace(target)
+    Path(f"{journal}.lock").unlink(missing_ok=True)
 
 
 class _Replay(AgentWrapper):

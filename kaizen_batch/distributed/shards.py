@@ -124,6 +124,7 @@ class ShardRun:
                 select=(),
                 drop=(),
                 limit=None,
+                overwrite=True,
             )
             async with self._copying():
                 result = await run_job(own, counted, self.config, survey=survey, **watching)
@@ -215,6 +216,14 @@ def local_journal(folder: Folder, plan: Plan, shard: int) -> Path:
             copy.replace(path)
         copy.unlink(missing_ok=True)
     return path
+
+
+def committed_usd_of(journal: Path) -> float:
+    """What the calls in a journal have cost and may have cost; 0.0 if there is none."""
+    try:
+        return Journal(journal).totals().committed_usd
+    except JournalError:
+        return 0.0
 
 
 def _calls(journal: Path) -> int:

@@ -24,7 +24,8 @@ class RunLimits:
     def __init__(self, agent_limits: UpstreamLimits, config: RunConfig, shared: RateLimits | None) -> None:
         self.slots: tuple[ConcurrencyLimiter, ...] = _slots(agent_limits, config)
         self.rate: RateLimiter | None = _rate(agent_limits.rate, config)
-        self.budget: Budget | None = Budget(config.budget_usd) if config.budget_usd is not None else None
+        leased = shared.budget if shared is not None else None
+        self.budget: Budget | None = Budget(config.budget_usd) if config.budget_usd is not None else leased
         self.shared = shared
         self.max_concurrent: int = min(slots.max_concurrent for slots in self.slots)
 

@@ -54,8 +54,8 @@ class Upstream:
         self.setup: SetupFaults = SetupFaults()
         self.limits: UpstreamLimits = agent.upstream_limits
         self.limits.breaker.ceiling = max(self.limits.breaker.ceiling, run_limits.max_concurrent)
-        self._bounded = config.budget_usd is not None or (config.journal is not None and self.price is not None)
-        self._capped = config.budget_usd is not None
+        self._bounded = run_limits.budget is not None or (config.journal is not None and self.price is not None)
+        self._capped = run_limits.budget is not None
         self._slots = run_limits.slots
         self._adaptive = any(isinstance(slots, AdaptiveConcurrencyLimiter) for slots in self._slots)
         own_rate = () if is_fallback or run_limits.rate is None else (run_limits.rate,)

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
+from typing import Protocol
 
 from kaizen_batch.agents import Agent, AgentLike, as_agent
 from kaizen_batch.config import Mode, RunConfig
@@ -32,6 +33,21 @@ __all__ = ["FileJob", "JobResult", "run_job"]
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+class Executor(Protocol):
+    """Runs a job elsewhere, such as RayExecutor on a cluster."""
+
+    async def run_job(
+        self,
+        job: FileJob,
+        agent: AgentLike,
+        config: RunConfig,
+        *,
+        on_event: EventSink | None = None,
+        on_end: Callable[[JobResult], object] | None = None,
+    ) -> JobResult:
+        """What the function `run_job` does."""
+
+
 async def run_job(
     job: FileJob,
     agent: AgentLike,
@@ -44,6 +60,7 @@ async def run_job(
     progress: bool = False,
     mode: Mode | None = None,
     survey: Survey | None = None,
+    executor: Executor | None = None,
 ) -> JobResult:
     """Process every row of the input, in constant memory.
 
@@ -62,11 +79,14 @@ async def run_job(
 
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
     of a job that an exception ends. `progress` shows the progress, until the output is in place. `survey` is what an
-    earlier reading of the input has found, which is not done again then.
+    earlier reading of the input has found, which is not done again then. `executor` runs the job on many
+    processes or machines; it takes `on_event` and `on_end`.
 
     Raises: ConfigError (wrong columns, one file for two things, a file that `job.overwrite` spares), RecordError,
     JournalError; with `on_error="raise"` BatchError.
     """
+    if executor is not None:
+        return await executor.run_job(job, agent, config, on_event=on_event, on_end=on_end)
     agent = as_agent(agent)
     agent = RequestLines(agent) if job.input_format == BATCH_LINES else agent
     _check_paths(job, config)
@@ -89,8 +109,7 @@ async def run_job(
             rows, reader = await _opened(
                 job, config, files, lambda: JobRows(job, agent, files.enter_context(open_input(job, rendering)), survey)
             )
-            for note in rows.records.notes:
-                logger.warning("%s: %s", rows.records.inputs.name, note)
+            _log_notes(rows)
             run = strategy.stream_resolved(resolved, rows.items(reader))
             target = files.enter_context(Target(job, rows, run, on_end))
             target.written = await remembering(config.journal, stack)
@@ -101,6 +120,11 @@ async def run_job(
                     target.write(result, more_follow=run.has_next)
         events.complete = True
     return target.result
+
+
+def _log_notes(rows: JobRows) -> None:
+    for note in rows.records.notes:
+        logger.warning("%s: %s", rows.records.inputs.name, note)
 
 
 def _together(on_event: EventSink | None, display: EventSink | None) -> EventSink | None:

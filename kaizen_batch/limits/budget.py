@@ -139,6 +139,10 @@ class Budget:
         self.ledger.book(spent_usd)
         self._own = True
 
+    def raise_to(self, usd: float) -> None:
+        """Let so much be spent from now on."""
+        self._cap = _pico_down(usd)
+
     @property
     def spent_usd(self) -> float:
         """What is spent; calls of which nobody knows whether they were billed count in full."""
@@ -168,16 +172,19 @@ class Budget:
 
     def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        ledger = self.ledger
-        if ledger.spent + ledger.reserved + reserved_pico(reservation) <= self._cap:
+        if self.fits(reservation):
             return 0.0
-        if ledger.in_flight:
+        if self.ledger.in_flight:
             return math.inf
         raise BudgetExhaustedError(
             f"{usd(self.spent_usd)} of {usd(self.usd)} is spent{self._doubts()}; the next call could cost up to "
             f"{usd(reservation.usd)}; raise budget_usd, or lower max_tokens, and run the same batch again with the "
             "same journal"
         )
+
+    def fits(self, reservation: Reservation) -> bool:
+        """Whether the call can be reserved now."""
+        return self.ledger.spent + self.ledger.reserved + reserved_pico(reservation) <= self._cap
 
     def reserve(self, reservation: Reservation, now: float) -> None:
         """Reserve what the call can cost."""

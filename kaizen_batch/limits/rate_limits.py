@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from kaizen_batch.errors import ConfigError
+from kaizen_batch.limits.budget import Budget
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.pacing import Pacing
 from kaizen_batch.limits.rate import CountsFrom, RateLimit, RateLimiter, rate_limits
@@ -48,3 +49,4 @@ class RateLimits:
                 "RateLimits needs a limit: max_concurrent, requests_per_minute, ... or windows=[RateLimit(...)]"
             )
         self.limits: tuple[Limit, ...] = tuple(limit for limit in (rate, slots) if limit is not None)
+        self.budget: Budget | None = None

@@ -1,0 +1,41 @@
+"""A network namespace of its own, with nothing but the loopback interface: Ray binds its ports to it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_LOOPBACK = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+    fcntl.ioctl(plain, 0x8914, struct.pack("16sh", b"lo", 0x1 | 0x40))
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def needed(library: str) -> None:
+    """Skip the test without this library or the right to make a namespace, unless REQUIRE_DISTRIBUTED is set."""
+    missing = None
+    try:
+        __import__(library)
+    except ImportError:
+        missing = f"{library} is not installed: run .ci/distributed"
+    if missing is None and (shutil.which("unshare") is None or os.geteuid()):
+        missing = "a network namespace needs unshare, and root"
+    if missing is None:
+        return
+    if os.environ.get("REQUIRE_DISTRIBUTED"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def run_alone(*arguments: str, timeout_s: float) -> str:
+    """Run Python with these arguments in a namespace of its own; what it printed."""
+    command = ["unshare", "--net", sys.executable, "-c", _LOOPBACK, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout_s)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
+    return done.stdout

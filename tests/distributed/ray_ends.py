@@ -1,0 +1,91 @@
+"""How a job on Ray ends early: a shard that kills its workers fails alone and is named; Ctrl-C drains all workers.
+
+python -m tests.distributed.ray_ends
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from kaizen_batch import BatchConfig, FileJob, run_job
+from kaizen_batch.agents import create_agent
+from kaizen_batch.distributed import LocalFolder, merged_journal, shard_states
+from kaizen_batch.distributed.ray_executor import RayExecutor
+from kaizen_batch.events import BatchProgress
+from kaizen_batch.journal import Journal
+from kaizen_batch.simulator import Simulator
+
+ROWS = 80
+
+
+async def deadly(text: str) -> dict[str, str]:
+    """An agent that kills its process at one row."""
+    if text == "row 45":
+        os._exit(9)
+    return {"loud": text.upper()}
+
+
+async def poison(folder: Path) -> list[str]:
+    """The shard with the deadly row."""
+    job = FileJob(folder / "in.csv", folder / "poison.csv")
+    executor = RayExecutor(workers=2, retries=1)
+    result = await run_job(job, deadly, BatchConfig(llm_provider="mock", max_concurrent=2), executor=executor)
+    states = shard_states(LocalFolder(folder / "poison.csv.run"))
+    written = (folder / "poison.partial.csv").read_text().count("ROW")
+    checks = {
+        "another shard failed": states["done"] != [1, 2, 3, 4, 6, 7, 8],
+        "it is not named": result.summary.stopped is None
+        or "shard 5: its worker died 2 times" not in result.summary.stopped,
+        "rows of the others are missing": written != ROWS - 10,
+        "it counts as complete": result.complete,
+    }
+    return [fault for fault, is_so in checks.items() if is_so]
+
+
+async def interrupted(folder: Path) -> list[str]:
+    """The driver is cancelled, as by Ctrl-C, while calls are in flight; then the job is run again."""
+    with Simulator(latency_s=0.3) as simulator:
+        config = BatchConfig(base_url=simulator.base_url, max_concurrent=4)
+        job, executor = FileJob(folder / "in.csv", folder / "out.csv", template="{text}"), RayExecutor(workers=2)
+        begun = asyncio.Event()
+        progress: list[int] = []
+
+        def on_event(event: object) -> None:
+            if isinstance(event, BatchProgress):
+                progress.append(event.done)
+            if simulator.ledger.calls > 15:
+                begun.set()
+
+        running = asyncio.create_task(run_job(job, create_agent(config), config, executor=executor, on_event=on_event))
+        await asyncio.wait({running, asyncio.create_task(begun.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        await asyncio.wait({running})
+        calls = simulator.ledger.calls
+        with merged_journal(LocalFolder(folder / "out.csv.run")) as path, Journal(path) as journal:
+            totals, answered = journal.totals(), journal.count()["done"]
+        result = await run_job(job, create_agent(config), config, executor=executor)
+        checks = {
+            "it was not cancelled": not running.cancelled(),
+            "a call was cut off": totals.unanswered or answered != calls or not calls < ROWS,
+            "a row was asked twice": simulator.ledger.billed != ROWS,
+            "the second run is not complete": not result.complete,
+            "there was no progress": max(progress, default=0) == 0,
+        }
+    return [fault for fault, is_so in checks.items() if is_so]
+
+
+def main() -> int:
+    """The script."""
+    os.environ.update({"OPENAI_API_KEY": "sk-any", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in.csv").write_text("text\n" + "".join(f"row {number}\n" for number in range(ROWS)))
+        faults = [*asyncio.run(poison(folder)), *asyncio.run(interrupted(folder))]
+    print("\n".join(f"FAULT: {fault}" for fault in faults) or "held")
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
