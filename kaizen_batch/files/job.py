@@ -90,10 +90,7 @@ class FileJob(ReadOptions):
         if self.template is not None and not isinstance(self.template, PromptTemplate):
             object.__setattr__(self, "template", PromptTemplate(self.template))
         for name in ("select", "drop"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise ConfigError(f"{name} must be a list of column names; given: {value!r}; write [{value!r}]")
-            object.__setattr__(self, name, None if value is None else tuple(value))
+            object.__setattr__(self, name, _column_names(name, getattr(self, name)))
         if self.failed is None:
             object.__setattr__(self, "failed", _beside(first, target, _failed_format(first, self.input_format)))
         written_kind_of(path_text(self.failed or ""))
@@ -148,6 +145,13 @@ class JobResult:
     complete: bool = True
     rows_skipped: int = 0
     notes: tuple[str, ...] = ()
+
+
+def _column_names(name: str, given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The columns of an option. Raises: ConfigError for a text, which would be taken for its letters."""
+    if isinstance(given, str):
+        raise ConfigError(f"{name} must be a list of column names; given: {given!r}; write [{given!r}]")
+    return None if given is None else tuple(given)
 
 
 def _check_rows(rows: object) -> None:
