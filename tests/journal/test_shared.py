@@ -13,6 +13,7 @@ from kaizen_batch import BatchConfig, BudgetExhaustedError, Completion, Parallel
 from kaizen_batch.agents import create_agent
 from kaizen_batch.errors import BadRequestError, NoAnswerError
 from kaizen_batch.journal import Journal, StoredAnswer
+from kaizen_batch.texts.numbers import usd
 
 PRICE = {"input": 1000.0, "output": 1000.0}
 RUNS = 20
@@ -216,7 +217,7 @@ async def test_money_of_earlier_runs_and_their_doubts_count_and_can_be_released(
     assert doubted > 0
     blocked = await run(path, Counting(), ["d"], budget_usd=doubted * 1.01)
     message = blocked.summary.stopped or ""
-    assert f"{doubted:.6g} USD are the most that calls without an answer" in message and "release_doubts()" in message
+    assert f"at most {usd(doubted)} of it for calls that got no answer" in message and "release_doubts()" in message
     assert Journal(path).release_doubts() == pytest.approx(doubted)
     assert (await run(path, Counting(), ["d"], budget_usd=doubted * 1.01)).summary.ok == 1
 
