@@ -94,14 +94,15 @@ class FileJob(ReadOptions):
         if self.failed is None:
             object.__setattr__(self, "failed", _beside(first, target, _failed_format(first, self.input_format)))
         written_kind_of(path_text(self.failed or ""))
-        if self.output_format == BATCH_LINES:
-            object.__setattr__(self, "columns", tuple(dict.fromkeys((*self.columns, *FACTS))))
-        if self.input_format == BATCH_LINES:
-            self._check_lines()
+        self._adopt_lines()
         check_columns(self.columns)
 
-    def _check_lines(self) -> None:
-        """Raise ConfigError for a template: an input line brings its own messages."""
+    def _adopt_lines(self) -> None:
+        """What lines of batch files need, or bring: columns, names, messages. Raises: ConfigError for a template."""
+        if self.output_format == BATCH_LINES:
+            object.__setattr__(self, "columns", tuple(dict.fromkeys((*self.columns, *FACTS))))
+        if self.input_format != BATCH_LINES:
+            return
         if self.template is not None:
             raise ConfigError(f"input_format={BATCH_LINES!r} brings its own messages: leave out the template")
         if self.id is None:
