@@ -19,7 +19,7 @@ from kaizen_batch.strategies.batches.part import forget_files
 from kaizen_batch.strategies.batches.steps import Steps
 
 _QUEUE_FULL = "token_limit_exceeded"
-_FULL_TURNS = 20  # how often a full queue is met without a batch in between
+_PATIENCE_S = 25 * 3600.0  # a queue that is full for longer than any batch may take is never going to have room
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class OpenBatches:
         self._steps = Steps(job.api, self._journal, self._clock, self._settings.poll_s)
         self.collector: Collector = Collector(job.agent, job.api, self._journal, self._steps)
         self._open: dict[int, Batch] = {}
-        self._full = 0
+        self._full_since: float | None = None
         self.limits: BatchLimits = job.api.limits
         self.freed: int = 0
         self.answered: int = 0
@@ -89,8 +89,8 @@ class OpenBatches:
         self._open[batch.id] = batch
         while not self._has_room(int(batch.counts["tokens"])):
             await self.wait()
-        if self._full:
-            await self._clock.sleep(self._pace.next_s())
+        if self._full_since is not None:
+            await self._pause()
         else:
             self._pace.reset()
         await self._make(batch)
@@ -134,6 +134,9 @@ class OpenBatches:
         """A while, then look. Raises: Enough if no batch can end, or none should be waited for."""
         if not self._open or self._job.config.detach:
             raise Enough
+        await self._pause()
+
+    async def _pause(self) -> None:
         left_s = self._deadline.cancel_at(self._rows_left()) - self._clock.now()
         await self._clock.sleep(min(self._pace.next_s(), left_s))
         await self.look()
@@ -177,15 +180,16 @@ class OpenBatches:
             return False
         del self._open[batch.id]
         if batch.counts.get("status") != "failed":
-            self._full = 0
+            self._full_since = None
             return False
         return self._is_refused(batch)
 
     def _is_refused(self, batch: Batch) -> bool:
         """Whether a batch that did not pass validation never will; else the queue was only full."""
-        if _QUEUE_FULL not in (batch.error or "") or self._full >= _FULL_TURNS:
+        now = self._clock.now()
+        if _QUEUE_FULL not in (batch.error or "") or now - (self._full_since or now) > _PATIENCE_S:
             return True
-        self._full += 1
+        self._full_since = self._full_since or now
         self.freed += batch.rows
         if not self._open:  # it was full by this batch alone
             self.limits = replace(self.limits, enqueued_tokens=max(1, int(batch.counts.get("tokens", 2)) // 2))
@@ -198,9 +202,12 @@ class OpenBatches:
         """
         abandon_at = self._deadline.abandon_at(self._rows_left())
         for batch in self:
-            if batch.remote_id is not None:
-                with suppress(ProviderError):
-                    await self._job.api.cancel(batch.remote_id)
+            if batch.remote_id is None:
+                del self._open[batch.id]
+                await self._drop(batch)  # it waited for its turn, and was not made
+                continue
+            with suppress(ProviderError):
+                await self._job.api.cancel(batch.remote_id)
         self._pace.reset()
         while True:
             await self.look()

@@ -173,6 +173,8 @@ class FakeBatches(OpenAIBatches):
 
     def _check_queue(self, made: Remote) -> None:
         limit = self.world.queue_tokens
+        for each in self.world.batches.values():
+            self._advance(each)
         sizes = [_tokens(each) for each in (*self.world.batches.values(), made) if each.status == "in_progress"]
         if limit is not None and sum(sizes) > limit:
             made.status, made.errors = "failed", (("token_limit_exceeded", "the queue is full"),)

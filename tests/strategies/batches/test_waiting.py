@@ -52,3 +52,18 @@ async def test_a_batch_that_its_provider_does_not_know_ends_the_run_and_loses_no
     with pytest.raises(ModelNotFoundError):
         await ParallelBatchStrategy().run_batch(agent, PROMPTS)
     assert Journal(path).count()["submitted"] == 30
+
+
+@virtual
+async def test_what_waits_for_the_queue_when_the_time_is_up_is_asked_live_and_was_never_made(path: Path) -> None:
+    world = World(batch_s=50_000.0, cancel_s=1.0)
+    settings = {"rows": 10, "live_first": 0, "enqueued_tokens": 40}
+    agent = agent_of(world, path, batches=settings, finish_by="2h")
+    result = await ParallelBatchStrategy().run_batch(agent, PROMPTS)
+    assert [each["result"] for each in result.results] == [right(prompt) for prompt in PROMPTS]
+    assert result.summary.maybe_paid_twice == 0
+    assert set(world.billed().values()) == {1}
+    assert not [batch for batch in Journal(path).batches() if batch.is_open]
+    made = len(world.batches)
+    await ParallelBatchStrategy().run_batch(agent_of(world, path, batches=settings), PROMPTS)
+    assert len(world.batches) == made
