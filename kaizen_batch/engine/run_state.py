@@ -167,7 +167,7 @@ class RunState:
             reason = None  # it came too late to stop anything
         found = self.metrics.summary(
             elapsed_s,
-            stopped=f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None,
+            stopped=self._why(reason),
             priced=self.priced,
             twice=(totals.maybe_paid_twice, totals.maybe_paid_twice_usd) if totals else None,
         )
@@ -176,6 +176,9 @@ class RunState:
         if missing <= 0:
             return found
         return replace(found, total=found.total + missing, not_attempted=found.not_attempted + missing)
+
+    def _why(self, reason: KaizenBatchError | None) -> str | None:
+        return f"{type(reason).__name__}: {reason.message}{self._how_to_resume()}" if reason else None
 
     def saved(self) -> str:
         """What an interrupted program says: what is saved, and how to resume."""

@@ -250,8 +250,7 @@ class Supervisor:
 
     def _arm_deadline(self, stack: AsyncExitStack) -> None:
         """End the run when its time is over; calls that are in flight then have the grace period left."""
-        run, loop = self._run, asyncio.get_running_loop()
-        seconds = run.config.deadline_s
+        run, loop, seconds = self._run, asyncio.get_running_loop(), self._run.config.deadline_s
         if seconds is not None:
             run.cut_at = loop.time() + seconds + run.config.grace_s
             over = DeadlineError(f"the {seconds:g} s limit was reached")

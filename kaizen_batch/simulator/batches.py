@@ -26,6 +26,8 @@ _VALIDATING, _WORKING = 0.1, 0.9  # shares of `batch_s`
 _ENDED = ("failed", "completed", "expired", "cancelled")
 
 Bill = Callable[[Call], None]
+_Object = dict[str, Any]
+
 Refuses = Callable[[dict[str, object]], Any]
 
 
@@ -47,10 +49,10 @@ class Batch:
     """One batch: what was asked, how far it is, and the files of its results."""
 
     id: str
-    request: dict[str, Any]
+    request: _Object
     created_at: int
     started: float
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[_Object] = field(default_factory=list)
     tokens: int = 0
     status: str = "validating"
     finished: int = 0
@@ -88,7 +90,7 @@ class Batches:
                 timer.cancel()
             batch.timers.clear()
 
-    def create(self, request: dict[str, Any]) -> Batch:
+    def create(self, request: _Object) -> Batch:
         """Make a batch. Raises: RefusedBatch for one that is refused at once."""
         if self._files.get(request.get("input_file_id")) is None:
             raise RefusedBatch("invalid_value", f"there is no file {request.get('input_file_id')!r}")
@@ -216,7 +218,7 @@ class Batches:
                 self._answer(line, fault, output, error)
         return output, error, expired
 
-    def _answer(self, line: dict[str, Any], fault: str, output: list[bytes], error: list[bytes]) -> None:
+    def _answer(self, line: _Object, fault: str, output: list[bytes], error: list[bytes]) -> None:
         body = line["body"]
         call = read_call(json.dumps(body).encode(), self._loop.time())
         refusal = self._refuses(body)
@@ -240,11 +242,11 @@ class Batches:
         return ""
 
 
-def read_lines(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], int]:
+def read_lines(content: bytes, endpoint: str) -> tuple[list[_Object], int]:
     """The requests of an input file and their tokens. Raises: RefusedBatch, as validation reports it."""
     if len(content) > _MOST_BYTES:
         raise RefusedBatch("file_too_large", f"the file has more than {_MOST_BYTES} bytes")
-    lines, seen, models, tokens = list[dict[str, Any]](), set[str](), set[str](), 0
+    lines, seen, models, tokens = list[_Object](), set[str](), set[str](), 0
     for number, text in enumerate(content.splitlines(), start=1):
         line = _request(text, number, endpoint)
         if line["custom_id"] in seen:
@@ -260,9 +262,9 @@ def read_lines(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], int
     return lines, tokens
 
 
-def _request(text: bytes, number: int, endpoint: str) -> dict[str, Any]:
+def _request(text: bytes, number: int, endpoint: str) -> _Object:
     try:
-        line: dict[str, Any] = json.loads(text)
+        line: _Object = json.loads(text)
         read_call(json.dumps(line["body"]).encode(), 0.0)
         ok = isinstance(line["custom_id"], str) and line["method"] == "POST" and line["url"] == endpoint
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -276,7 +278,7 @@ def _response(status: int, body: bytes) -> dict[str, object]:
     return {"status_code": status, "request_id": "req_1", "body": json.loads(body)}
 
 
-def _line(line: dict[str, Any], response: dict[str, object] | None, error: dict[str, str] | None) -> bytes:
+def _line(line: _Object, response: dict[str, object] | None, error: dict[str, str] | None) -> bytes:
     name = line["custom_id"]
     return json.dumps(
         {"id": f"batch_req_{name[:16]}", "custom_id": name, "response": response, "error": error}
