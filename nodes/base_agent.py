@@ -44,6 +44,7 @@ from kaizen_batch.nodes.node_options import (
     stored_inputs,
     stored_options,
 )
+from kaizen_batch.nodes.pickling import Recipe, recipe
 from kaizen_batch.providers import check_provider_name
 from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
@@ -116,15 +117,22 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self._stored = stored_options(self._config)
         # By import path where there is one, so that a serialized workflow is plain JSON.
         objects = {name: by_path(thing) for name, thing in self._objects.items()}
-        super().__init__(
+        self._again: NodeData = {
             **self._stored, **objects, **self._settings.stored(), **stored_inputs(given.inputs), **given.kailash
-        )
+        }  # fmt: skip
+        super().__init__(**self._again)
 
     async def run_async(self, **inputs: Any) -> NodeData:
         """The work for one item; its dict becomes the result. By default the model's answer."""
         if self.signature is None and "provider" not in self._objects:
             raise NotImplementedError(f"{type(self).__name__} has no run_async and no signature")
         return await self._single(inputs)
+
+    def __reduce__(self) -> Recipe:
+        """For pickle: the class and the options, without any key. Raises: PicklingError for a literal one."""
+        own = None if self.strategy is self._own_strategy else self.strategy
+        objects = {"strategy": own, "limits": self._limits.shared, "on_event": self._on_event}
+        return recipe(type(self), self._config, self._again, objects)
 
     def run(self, **inputs: object) -> Result:
         """One result dict for one item given as keywords, from synchronous code."""

@@ -19,7 +19,7 @@ OPTION_TEXTS = {
     "hedge_after": "0.95: send a second (hedged) request when a call is slower than 95% of the others; both are billed. Allowed: above 0, below 1, or None.",
     "journal": "File that records every call and answer. Allowed: a path, or None.",
     "labels": "Your own notes, which the journal keeps with the run. Allowed: a dict of strings.",
-    "llm_provider": '"openai" (any compatible endpoint), "mock", a registered name, "package.module:Provider". Allowed: a name, or an import path.',
+    "llm_provider": '"openai" (any compatible endpoint), "mock", "litellm", a registered name, "package.module:Provider". Allowed: a name, or an import path.',
     "max_concurrent": "Calls in flight at once, over all runs of the agent; with adaptive, the upper bound. Allowed: 1 to 100,000.",
     "max_reasks": "How many times to re-ask when an answer does not fit the signature. Allowed: 0 to 20.",
     "max_tokens": "Tokens of an answer, at most; None leaves it to the endpoint, and then budget_usd cannot be used. Allowed: from 1, or None.",

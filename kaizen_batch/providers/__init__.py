@@ -6,11 +6,13 @@ from typing import Any
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.providers.base import Completion, Message, OutputSchema, Parameters, Provider, Request
+from kaizen_batch.providers.litellm import LiteLLMProvider
 from kaizen_batch.providers.mock import MockProvider
 from kaizen_batch.providers.openai import OpenAIProvider
 
 __all__ = [
     "Completion",
+    "LiteLLMProvider",
     "Message",
     "MockProvider",
     "OpenAIProvider",
@@ -25,7 +27,11 @@ __all__ = [
     "register_provider",
 ]
 
-_registered: dict[str, type[Provider]] = {"openai": OpenAIProvider, "mock": MockProvider}
+_registered: dict[str, type[Provider]] = {
+    "openai": OpenAIProvider,
+    "mock": MockProvider,
+    "litellm": LiteLLMProvider,
+}
 
 
 def register_provider(name: str, provider: type[Provider]) -> None:
