@@ -94,7 +94,11 @@ class ModelAgent(Agent):
         """The canonical form of a request: the question, without how it is sent."""
         if not self.provider.standard_body:
             return body_form(self.endpoint_name, self.provider.body(request), temperature=request.temperature)
-        frame = _frame(self.endpoint_name, request.temperature, request.parameters, (request.model, request.output))
+        output, parameters = request.output, request.parameters
+        if output is None and parameters is None:  # quicker to look up
+            frame = _frame_of_texts(self.endpoint_name, request.model, request.temperature)
+        else:
+            frame = _frame(self.endpoint_name, request.temperature, parameters, (request.model, output))
         return frame.around(request.messages)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
@@ -229,6 +233,11 @@ def _frame(
     if more is not None:
         parameters.update(more.values)
     return chat_frame(endpoint_name, model, parameters, None if output is None else (output.name, output.schema))
+
+
+@lru_cache(maxsize=256)
+def _frame_of_texts(endpoint_name: str, model: str, temperature: float | None) -> Frame:
+    return _frame(endpoint_name, temperature, None, (model, None))
 
 
 ProviderLike = Provider | type[Provider] | AgentLike

@@ -79,6 +79,7 @@ class Signature:
     inputs: ClassVar[Mapping[str, _InputField]] = {}
     output_model: ClassVar[type[BaseModel]] = BaseModel
     _answer: ClassVar[AnswerSchema | None] = None
+    _only: ClassVar[str | None] = None
 
     def __init_subclass__(cls) -> None:
         if isinstance(vars(cls).get("output_model"), type):  # made from a pydantic model, see as_signature
@@ -90,6 +91,7 @@ class Signature:
         cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, _InputField)}
         cls.output_model = _output_model(cls, marked)
         _check(cls.__name__, cls.inputs, cls.output_model)
+        cls._only = _only_text(cls.inputs)
 
     @classmethod
     def output_fields(cls) -> tuple[str, ...]:
@@ -123,8 +125,9 @@ class Signature:
         """
         # mypy considers a class unhashable if its instances do not define a hash.
         system = _system_text(cls, system_prompt)  # type: ignore[arg-type]
-        content = _only_text(cls, item)
-        if content is None:
+        only = cls._only
+        content = None if only is None else item.get(only) if type(item) is dict else item
+        if type(content) is not str:
             if isinstance(item, Mapping) and "messages" in item and cls.inputs.keys().isdisjoint(item):
                 messages = conversation(item["messages"])
                 return with_system(messages, system) if system else messages
@@ -207,6 +210,7 @@ def _from_model(model: type[BaseModel]) -> type[Signature]:
         "inputs": inputs,
         "output_model": model,
         "_answer": schema_of(model),
+        "_only": "prompt",
         "instructions": _docstring(model),
         "__module__": model.__module__,
     }
@@ -300,13 +304,10 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 
-def _only_text(cls: type[Signature], item: object) -> str | None:
-    """The content in the common case: the only input, as a text of its own or in a dict."""
-    if len(cls.inputs) != 1:
-        return None
-    [(name, mark)] = cls.inputs.items()
-    value = item.get(name) if type(item) is dict else item
-    return value if type(value) is str and mark.media is None else None
+def _only_text(inputs: Mapping[str, _InputField]) -> str | None:
+    """The name of the only input, if it is no image or document: its text is the content."""
+    [name, *others] = inputs
+    return None if others or inputs[name].media is not None else name
 
 
 def _is_value(cls: type[Signature], item: object) -> bool:
