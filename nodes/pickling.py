@@ -3,17 +3,16 @@
 import os
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.config.messages import REDACTED
 from kaizen_batch.config.requests import stored_headers
 from kaizen_batch.nodes.kailash_types import NodeData
 
-Recipe = tuple[Callable[..., Any], tuple[type, NodeData]]
+Recipe = tuple[Callable[..., object], tuple[type, NodeData]]
 
 
-def recipe(kind: type, config: BatchConfig, options: Mapping[str, Any], objects: Mapping[str, Any]) -> Recipe:
+def recipe(kind: type, config: BatchConfig, options: Mapping[str, object], objects: Mapping[str, object]) -> Recipe:
     """What pickle keeps of a node: its class and its options.
 
     Raises: PicklingError for a key or a header that was given literally.
@@ -34,6 +33,6 @@ def recipe(kind: type, config: BatchConfig, options: Mapping[str, Any], objects:
     return made_again, (kind, given)
 
 
-def made_again(kind: type, options: NodeData) -> Any:
+def made_again(kind: type, options: NodeData) -> object:
     """The node that was pickled."""
     return kind(**options)

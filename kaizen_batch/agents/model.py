@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 from kaizen_batch.agents.base import Agent, Loading
 from kaizen_batch.agents.batch_item import BatchItem, merged, own_model
 from kaizen_batch.agents.function import AgentLike, as_agent
+from kaizen_batch.agents.keys import frame_of
 from kaizen_batch.agents.prices import input_size, list_price, tier_of
 from kaizen_batch.agents.structured import IgnoredSchema, output_of, why_empty, why_truncated
 from kaizen_batch.config import BatchConfig, BatchSettings, Mode
@@ -21,11 +21,10 @@ from kaizen_batch.errors import (
     RefusedOutputError,
     TruncatedOutputError,
 )
-from kaizen_batch.journal.canonical import Frame, body_form, chat_frame
+from kaizen_batch.journal.canonical import body_form
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import (
     Completion,
-    OutputSchema,
     Parameters,
     Provider,
     Request,
@@ -94,11 +93,7 @@ class ModelAgent(Agent):
         """The canonical form of a request: the question, without how it is sent."""
         if not self.provider.standard_body:
             return body_form(self.endpoint_name, self.provider.body(request), temperature=request.temperature)
-        output, parameters = request.output, request.parameters
-        if output is None and parameters is None:  # quicker to look up
-            frame = _frame_of_texts(self.endpoint_name, request.model, request.temperature)
-        else:
-            frame = _frame(self.endpoint_name, request.temperature, parameters, (request.model, output))
+        frame = frame_of(self.endpoint_name, request)
         return frame.around(request.messages)
 
     def keeps_timeout(self, seconds: float | None) -> bool:
@@ -221,23 +216,6 @@ class ModelAgent(Agent):
         if not text or request.output is not None or self.config.on_truncated == "fail":
             error = TruncatedOutputError(why_truncated(request, text))
             raise error if request.output is None else self._unread.judged(error, text)
-
-
-@lru_cache(maxsize=256)
-def _frame(
-    endpoint_name: str, temperature: float | None, more: Parameters | None, asked: tuple[str, OutputSchema | None]
-) -> Frame:
-    """The canonical form around the messages: the same for all requests of a run."""
-    model, output = asked
-    parameters: dict[str, object] = {} if temperature is None else {"temperature": temperature}
-    if more is not None:
-        parameters.update(more.values)
-    return chat_frame(endpoint_name, model, parameters, None if output is None else (output.name, output.schema))
-
-
-@lru_cache(maxsize=256)
-def _frame_of_texts(endpoint_name: str, model: str, temperature: float | None) -> Frame:
-    return _frame(endpoint_name, temperature, None, (model, None))
 
 
 ProviderLike = Provider | type[Provider] | AgentLike

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Self
+from typing import Self
 
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.config.requests import sent_headers
@@ -156,8 +156,8 @@ def _litellm() -> ModuleType:
     return sdk
 
 
-def _pairs(headers: Any) -> Iterable[tuple[str, str]]:
-    return ((str(name), str(value)) for name, value in dict(headers or {}).items())
+def _pairs(headers: object) -> Iterable[tuple[str, str]]:
+    return ((str(name), str(value)) for name, value in getattr(headers, "items", tuple)())
 
 
 def _headers_of(error: Exception) -> dict[str, str]:
