@@ -40,7 +40,7 @@ REFERENCES = "item_references"
 
 _FROM_KAILASH = frozenset({"context", "resource_registry"})
 _OF_ONE_MODEL = ("price",)
-_OF_ONE_ENDPOINT = ("price", "headers", "endpoint_name")
+_OF_ONE_ENDPOINT = ("price", "headers", "parameters", "endpoint_name")
 
 
 def chosen_by_caller(inputs: Mapping[str, object], config: Mapping[str, object]) -> dict[str, object]:

@@ -158,3 +158,18 @@ async def test_a_fallback_gets_the_image_too(folder: Path) -> None:
         agent = BatchProcessorAgent(base_url=server.base_url, signature=Look, fallbacks=("other",))
         [result] = await agent.process_batch([{"photo": folder / "cat.png", "question": "what?"}])
         assert result["answered_by"] == "other" and server.ledger.entries[-1].images == 1
+
+
+@pytest.mark.enable_socket
+async def test_a_journal_of_images_stays_small(tmp_path: Path) -> None:
+    items = [{"photo": png(padding=200_000 + n), "question": str(n)} for n in range(20)]
+    with Simulator() as server:
+        agent = BatchProcessorAgent(base_url=server.base_url, signature=Look, journal=tmp_path / "j.db")
+        batch = await agent.run_batch(items)
+        assert server.ledger.entries[0].images == 1
+    assert batch.summary.ok == 20
+    assert sum(path.stat().st_size for path in files_of(tmp_path)) < 400_000
+
+
+def files_of(folder: Path) -> list[Path]:
+    return list(folder.glob("j.db*"))
