@@ -14,6 +14,9 @@ _PHRASES = (
     (r"\bjournal=\.\.\.", "--journal"),
     (r"\bcorrect model or\b", "correct --model or"),
     (r"\bcheck model and\b", "check --model and"),
+    (r"\bset temperature=None\b", "give --temperature none"),
+    (r"\bset max_tokens=None\b", "give --max-tokens none"),
+    (r"\bleave it out of parameters\b", "leave out its --param"),
     (r"\badd a fallback model\b", "add a model with --fallback"),
 )
 _NAMES = {
@@ -41,6 +44,7 @@ _NAMES = {
     "requests_per_second": "--rps",
     "safe_cells": "--safe-cells",
     "source_column": "--source-column",
+    "structured": "--structured",
     "system_prompt": "--system",
     "timeout_s": "--timeout",
     "tokens_per_minute": "--tpm",
