@@ -100,7 +100,7 @@ class PromptTemplate:
         values = self.values(row)
         return None if _ABSENT in values.values() else _filled(self._parts, values, rendering)
 
-    def prompt(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
+    def prompt(self, row: object, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
         """The prompt of one row. Raises: InputError for a row that cannot be asked."""
         values = self._there(row, self._asked)
         if fails_empty and _all_blank(values) and not self._media:
@@ -108,7 +108,7 @@ class PromptTemplate:
             raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
         return _filled(self._parts, values, rendering)
 
-    def item(self, row: Any, *, fails_empty: bool = True, rendering: int = RENDERING) -> object:
+    def item(self, row: object, *, fails_empty: bool = True, rendering: int = RENDERING) -> object:
         """What a row asks: its prompt, content parts, a conversation, or one of them for a model of its own.
 
         Raises: InputError.
@@ -121,7 +121,7 @@ class PromptTemplate:
         name = self._there(row, (self._model,))[self._model]
         return asked if is_blank(name) else BatchItem(asked, model=as_text(name))
 
-    def _question(self, row: Any, fails_empty: bool, rendering: int) -> object:
+    def _question(self, row: object, fails_empty: bool, rendering: int) -> object:
         if self._messages is not None:
             messages = _conversation(self._there(row, (self._messages,))[self._messages])
         else:
@@ -133,7 +133,7 @@ class PromptTemplate:
         values = self._there(row, _columns_of(self._system))
         return {"messages": with_system(messages, _filled(self._system, values, rendering))}
 
-    def _content(self, row: Any, fails_empty: bool, rendering: int) -> str | list[Message]:
+    def _content(self, row: object, fails_empty: bool, rendering: int) -> str | list[Message]:
         prompt = self.prompt(row, fails_empty=fails_empty, rendering=rendering)
         if not self._media:
             return prompt
@@ -145,7 +145,7 @@ class PromptTemplate:
                 raise InputError(f"nothing to ask about: {name!r} of this row is empty", code="missing_values")
         return parts
 
-    def _there(self, row: Any, names: tuple[str, ...]) -> dict[str, object]:
+    def _there(self, row: object, names: tuple[str, ...]) -> dict[str, object]:
         """The values of a row. Raises: InputError for a column that it does not have."""
         if not isinstance(row, Mapping):
             raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")

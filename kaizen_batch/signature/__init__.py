@@ -1,62 +1,24 @@
 """Signatures: what goes into a prompt, and what the answer must contain."""
 
-import inspect
 import types
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, get_args, get_type_hints
 
-from pydantic import BaseModel, Field
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
-from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError, did_you_mean
+from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
 from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
 from kaizen_batch.signature.answers import AnswerSchema
+from kaizen_batch.signature.fields import InputField, InputFieldMark, OutputField, OutputFieldMark
 from kaizen_batch.signature.media import Document, Image, Message, media_of
 from kaizen_batch.signature.messages import conversation, looks_like_parts, with_system
 from kaizen_batch.signature.models import output_model, outputs_as_before, outputs_of, schema_of, text_field
 from kaizen_batch.signature.prompts import asked, labelled, rendered
 
+__all__ = ["InputField", "OutputField", "ProcessingSignature", "Signature", "SignatureLike", "as_signature"]
+
 _RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
-
-
-class _InputField:
-    """The marker that InputField leaves in a signature's class body."""
-
-    def __init__(self, description: str, default: object) -> None:
-        self.description = description
-        self.default = default
-        self.media: type[Image | Document] | None = None
-
-
-class _OutputField:
-    """The marker that OutputField leaves in a signature's class body."""
-
-    def __init__(self, info: FieldInfo) -> None:
-        self.info = info
-
-
-def InputField(description: str = "", *, default: Any = ..., desc: str = "") -> Any:
-    """An input of a signature. With a `default`, an item may omit it. `desc` is another name for `description`."""
-    return _InputField(description or desc, default)
-
-
-def OutputField(description: str = "", *, desc: str = "", **constraints: Any) -> Any:
-    """An output of a signature. `desc` is another name for `description`.
-
-    `constraints` are those of pydantic's Field, such as `ge=0, le=1`. Raises: SignatureError for any other name.
-    """
-    for name in constraints:
-        if name not in _CONSTRAINTS:
-            raise SignatureError(
-                f"OutputField has no {name!r}: {did_you_mean(name, _CONSTRAINTS)}"
-                "it takes a description and the constraints of pydantic's Field, such as ge=0"
-            )
-    return _OutputField(Field(description=description or desc or None, **constraints))
-
-
-# pydantic would write any other keyword into the schema, which the endpoint then refuses.
-_CONSTRAINTS = inspect.signature(Field).parameters.keys() - {"extra"}
 
 
 class Signature:
@@ -76,7 +38,7 @@ class Signature:
     """
 
     instructions: ClassVar[str] = ""
-    inputs: ClassVar[Mapping[str, _InputField]] = {}
+    inputs: ClassVar[Mapping[str, InputFieldMark]] = {}
     output_model: ClassVar[type[BaseModel]] = BaseModel
     _answer: ClassVar[AnswerSchema | None] = None
     _only: ClassVar[str | None] = None
@@ -88,7 +50,7 @@ class Signature:
         _check_names(cls.__name__, marked)
         if "instructions" not in vars(cls):
             cls.instructions = _docstring(cls) or cls.instructions
-        cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, _InputField)}
+        cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, InputFieldMark)}
         cls.output_model = _output_model(cls, marked)
         _check(cls.__name__, cls.inputs, cls.output_model)
         cls._only = _only_text(cls.inputs)
@@ -204,7 +166,7 @@ def as_signature(signature: object) -> type[Signature]:
 
 @cache
 def _from_model(model: type[BaseModel]) -> type[Signature]:
-    inputs = {"prompt": _InputField("what to ask", ...)}
+    inputs = {"prompt": InputFieldMark("what to ask", ...)}
     _check(model.__name__, inputs, model)
     body = {
         "inputs": inputs,
@@ -217,12 +179,12 @@ def _from_model(model: type[BaseModel]) -> type[Signature]:
     return types.new_class(model.__name__, (Signature,), exec_body=lambda namespace: namespace.update(body))
 
 
-def _marked(cls: type) -> dict[str, _InputField | _OutputField]:
+def _marked(cls: type) -> dict[str, InputFieldMark | OutputFieldMark]:
     return {
         name: value
         for base in reversed(cls.__mro__)
         for name, value in vars(base).items()
-        if isinstance(value, _InputField | _OutputField)
+        if isinstance(value, InputFieldMark | OutputFieldMark)
     }
 
 
@@ -235,9 +197,9 @@ def _output_model(cls: type[Signature], marked: Mapping[str, object]) -> type[Ba
     for name, mark in marked.items():
         if name not in hints:
             raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
-        if isinstance(mark, _OutputField):
+        if isinstance(mark, OutputFieldMark):
             fields[name] = (hints[name], mark.info)
-        elif isinstance(mark, _InputField):
+        elif isinstance(mark, InputFieldMark):
             mark.media = _media(hints[name])
     return output_model(cls.__name__, fields)
 
@@ -256,7 +218,7 @@ def _check_names(name: str, marked: Mapping[str, object]) -> None:
         )
 
 
-def _check(name: str, inputs: Mapping[str, _InputField], output_model: type[BaseModel]) -> None:
+def _check(name: str, inputs: Mapping[str, InputFieldMark], output_model: type[BaseModel]) -> None:
     if not inputs:
         raise SignatureError(f"{name} has no InputField")
     outputs = set(output_model.model_fields)
@@ -293,7 +255,7 @@ def _described(item: object) -> str:
     return f"an object of type {type(item).__name__}"
 
 
-def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str, object]) -> object:
+def _bound(cls: type[Signature], name: str, mark: InputFieldMark, item: Mapping[str, object]) -> object:
     value = item.get(name)
     if value is not None and (type(value) is not float or value == value):  # NaN is missing too
         return value
@@ -304,7 +266,7 @@ def _bound(cls: type[Signature], name: str, mark: _InputField, item: Mapping[str
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
 
 
-def _only_text(inputs: Mapping[str, _InputField]) -> str | None:
+def _only_text(inputs: Mapping[str, InputFieldMark]) -> str | None:
     """The name of the only input, if it is no image or document: its text is the content."""
     [name, *others] = inputs
     return None if others or inputs[name].media is not None else name
