@@ -17,6 +17,7 @@ from kaizen_batch.commands.parameters import headers_of, parameters_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import is_stream
+from kaizen_batch.files.objects import is_url
 from kaizen_batch.files.templates import PromptTemplate, is_template
 from kaizen_batch.journal import Journal
 
@@ -126,7 +127,17 @@ def journal_of(options: Options) -> Path | None:
     if journal is not None or options["no_journal"]:
         return journal
     output = options["output"]
+    if output is not None and is_url(output):
+        _check_place(options)
+        return None
     return None if output is None or is_stream(output) else Path(f"{output}.journal.db")
+
+
+def _check_place(options: Options) -> None:
+    """That of shards is in the run folder. Raises: ConfigError where there is no place for it."""
+    if not options.get("shard") and not options.get("executor"):
+        where = options["output"]
+        raise ConfigError(f"a journal needs a local disk, and {where!r} is in an object store: give --journal FILE")
 
 
 def template_of(options: Options) -> PromptTemplate | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kaizen_batch.errors import ConfigError
+from kaizen_batch.files.objects import is_url
 from kaizen_batch.files.streams import sync
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "lustre", "gpfs", "ceph", "beegfs", "gluster", "9p", "afs", "pvfs", "wekafs")
@@ -112,8 +113,15 @@ class LocalFolder:
 
 
 def open_folder(name: str | os.PathLike[str]) -> Folder:
-    """The run folder of this name."""
-    return LocalFolder(name)
+    """The run folder of this name: a path, or a URL of an object store. Raises: ConfigError."""
+    text = os.fspath(name)
+    if not is_url(text):
+        return LocalFolder(text)
+    try:
+        from kaizen_batch.distributed.object_folder import ObjectFolder
+    except ModuleNotFoundError:
+        raise ConfigError("a run folder in an object store needs: pip install 'kaizen-batch[cloud]'") from None
+    return ObjectFolder(text)
 
 
 def is_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -24,9 +23,11 @@ from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.job import FileJob
 from kaizen_batch.files.job_rows import is_read_once, open_input, skipped_in, survey_of
 from kaizen_batch.files.jobs import output_format_of
+from kaizen_batch.files.objects import is_url, size_of
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.reader import Records
 from kaizen_batch.files.row_agent import RowAgent
+from kaizen_batch.files.streams import open_bytes
 from kaizen_batch.files.survey import Survey
 
 VERSION = 1
@@ -165,8 +166,12 @@ def _first_request(job: FileJob, agent: Agent) -> str | None:
 
 
 def _fingerprint(path: str) -> InputFile:
-    with Path(path).open("rb") as file:
-        return InputFile(path, os.path.getsize(path), tuple(_hash(block) for block in _blocks(file)))  # noqa: PTH202
+    with open_bytes(path) as file:
+        return InputFile(path, _size_of(path), tuple(_hash(block) for block in _blocks(file)))
+
+
+def _size_of(path: str) -> int:
+    return size_of(path) if is_url(path) else os.path.getsize(path)  # noqa: PTH202
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -188,7 +193,7 @@ def _span(plan: Plan, shard: int) -> tuple[int, int] | None:
 
 def _is_same(path: str, planned: InputFile, span: tuple[int, int] | None) -> bool:
     try:
-        size = os.path.getsize(path)  # noqa: PTH202
+        size = _size_of(path)
     except OSError:
         return False
     if size != planned.size:
@@ -196,7 +201,7 @@ def _is_same(path: str, planned: InputFile, span: tuple[int, int] | None) -> boo
     wanted = set(range(len(planned.blocks)))
     if size > _CHECK_ALL and span is not None:
         wanted = {0, len(planned.blocks) - 1, *range(span[0] // _BLOCK, span[1] // _BLOCK + 1)} & wanted
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         for number in sorted(wanted):
             file.seek(number * _BLOCK)
             if _hash(file.read(_BLOCK)) != planned.blocks[number]:
@@ -211,16 +216,16 @@ def places_of(job: FileJob, bounds: tuple[int, ...]) -> tuple[int | None, ...]:
     with open_input(job) as records:
         if len(records.inputs.paths) > 1 or not records.can_seek:
             return unknown
-        path = Path(records.inputs.paths[0])
+        path = records.inputs.paths[0]
         if records.format == "jsonl":
             return _places_of_jsonl(path, rows)
         return _places_of_lines(path, _lines_before(records, rows)) or unknown
 
 
-def _places_of_jsonl(path: Path, rows: tuple[int, ...]) -> tuple[int, ...]:
+def _places_of_jsonl(path: str, rows: tuple[int, ...]) -> tuple[int, ...]:
     found: dict[int, int] = {}
     wanted, row, byte = set(rows), 0, 0
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for line in file:
             if row in wanted:
                 found.setdefault(row, byte)  # blank lines before a row do no harm
@@ -239,11 +244,11 @@ def _lines_before(records: Records, rows: tuple[int, ...]) -> list[int]:
     return found
 
 
-def _places_of_lines(path: Path, lines: list[int]) -> tuple[int, ...] | None:
+def _places_of_lines(path: str, lines: list[int]) -> tuple[int, ...] | None:
     """The bytes at which these lines begin, from 0; None if lines end in another way than bytes show."""
     found: dict[int, int] = {}
     wanted, byte = set(lines), 0
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file):
             if number in wanted:
                 found[number] = byte

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import DOCUMENTS, STANDARD, path_text, says_document, says_rows
+from kaizen_batch.files.objects import is_url
 
 Paths = str | os.PathLike[str]
 Input = Paths | Sequence[Paths]
@@ -68,7 +69,10 @@ def is_folder(path: str) -> bool:
 
 def _matches(text: str) -> list[str]:
     """The files of a pattern, sorted; a name that exists or has no wildcard is itself."""
-    if text == STANDARD or not any(sign in text for sign in _PATTERN) or os.path.lexists(text):
+    is_pattern = any(sign in text for sign in _PATTERN)
+    if is_url(text) and is_pattern:
+        raise ConfigError(f"a pattern cannot name objects in a store: list them one by one; given: {text!r}")
+    if text == STANDARD or not is_pattern or os.path.lexists(text):
         return [text]
     every = glob.glob(text, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     found = sorted(path for path in every if not Path(path).is_dir())

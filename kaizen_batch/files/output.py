@@ -1,7 +1,9 @@
 """Where an output goes: into a file that appears whole or not at all, or into a stream."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
@@ -10,6 +12,7 @@ from typing import BinaryIO, TextIO, cast
 
 from kaizen_batch.files import faults
 from kaizen_batch.files.names import STANDARD, TEXT_FORMATS, Kind, descriptor_of, is_stream, shown
+from kaizen_batch.files.objects import is_url, upload
 from kaizen_batch.files.staging import Staging
 from kaizen_batch.files.streams import decoded, encoded, open_bytes, sync, text_into
 from kaizen_batch.files.terminal import PrintableStream
@@ -30,7 +33,11 @@ class Output:
         self.can_restart: bool = not is_stream(target)
         self._target = target
         self._kind = kind
-        self._path = Path(os.path.realpath(target))  # a link stays a link
+        self._url = target if is_url(target) else None
+        # An object is uploaded when it is complete; until then it is a file of this machine.
+        scratch = f"{tempfile.gettempdir()}/kaizen-batch-{os.urandom(8).hex()}"
+        where = f"{scratch}/{Path(target).name}" if self._url else target
+        self._path = Path(os.path.realpath(where))  # a link stays a link
         self._staging = Staging(self._path)
         self._parts = 0
         self._open = ExitStack()
@@ -40,6 +47,8 @@ class Output:
         """Make room beside the target."""
         if not self.can_restart:
             return
+        if self._url is not None:
+            self._path.parent.mkdir(mode=0o700)
         if self._path.is_dir():
             raise faults.unwritable(self.name, "it is a folder")
         if not self._path.parent.is_dir():
@@ -93,6 +102,7 @@ class Output:
     def rename(self, target: str) -> None:
         """Become another file of the same folder."""
         self._path = self._path.with_name(Path(target).name)
+        self._url = target if self._url else None
 
     def publish(self, before: Callable[[Path, Path], object] | None = None) -> None:
         """The last part becomes the file; `before` is called with both when the part is safe on the disk."""
@@ -101,17 +111,25 @@ class Output:
             part = self.part(self._parts)
             self._staging.give_mode(part)
             sync(part)
-            if before is not None:
-                before(part, self._path)
-            part.replace(self._path)
-            sync(self._path.parent)
-            self._staging.end()
+            if self._url is not None:
+                upload(part, self._url)
+            else:
+                if before is not None:
+                    before(part, self._path)
+                part.replace(self._path)
+                sync(self._path.parent)
+            self._end()
 
     def discard(self) -> None:
         """Nothing becomes of it."""
         with suppress(OSError, ValueError):  # what is in a buffer may not fit on the disk
             self.flush()
+        self._end()
+
+    def _end(self) -> None:
         self._staging.end()
+        if self._url is not None:
+            shutil.rmtree(self._path.parent, ignore_errors=True)
 
     def _raw(self, stack: ExitStack) -> BinaryIO:
         if self._target == STANDARD:

@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, TextIO, cast
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import faults
 from kaizen_batch.files.names import STANDARD, is_stream, members_of, shown
+from kaizen_batch.files.objects import is_url, open_object
 from kaizen_batch.files.stream_reader import StreamInput
 
 _BOMS = (
@@ -79,6 +80,12 @@ def open_bytes(path: str, compression: str | None = None) -> Iterator[BinaryIO]:
             yield stream
         return
     name = shown(path, reading=True)
+    if is_url(path):
+        if compression == "zip":
+            raise faults.unreadable(name, "a zip is not read from an object store; unpack it, and name the file")
+        with open_object(path) as raw, _decompressed(raw, compression) as stream:
+            yield stream
+        return
     if Path(path).is_dir():
         raise faults.unreadable(name, "it is a folder; name a file")
     if compression == "zip":

@@ -17,17 +17,22 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
-def needed(library: str) -> None:
-    """Skip the test without this library or the right to make a namespace, unless REQUIRE_DISTRIBUTED is set."""
-    missing = None
+def installed(library: str) -> None:
+    """Skip the test without this library, unless REQUIRE_DISTRIBUTED is set."""
     try:
         __import__(library)
     except ImportError:
-        missing = f"{library} is not installed: run .ci/distributed"
-    if missing is None and (shutil.which("unshare") is None or os.geteuid()):
-        missing = "a network namespace needs unshare, and root"
-    if missing is None:
-        return
+        _give_up(f"{library} is not installed: run .ci/distributed")
+
+
+def needed(library: str) -> None:
+    """The same, and the right to make a namespace."""
+    installed(library)
+    if shutil.which("unshare") is None or os.geteuid():
+        _give_up("a network namespace needs unshare, and root")
+
+
+def _give_up(missing: str) -> None:
     if os.environ.get("REQUIRE_DISTRIBUTED"):
         pytest.fail(missing)
     pytest.skip(missing)
