@@ -27,6 +27,7 @@ from benchmarks.harness import ROOT, Plan, endpoint
 from benchmarks.limit_cases import CASES, ITEMS, LEAST_USED, MINUTE_S, MOST_REFUSED, Case, Enforced
 from benchmarks.tables import Target, write
 
+MEASURED = Path(__file__).parent / "measured" / "limits.json"
 OURS = "ours"
 PEERS = {
     "LangChain": "peers.langchain:limited",
@@ -218,6 +219,15 @@ def table(found: dict[str, dict[int, Found]]) -> list[str]:
         cells = [_shown(row.get(number)) for row in found.values()]
         lines.append(f"| {' | '.join([CASES[number].label, *cells])} |")
     return lines
+
+
+def measured_table() -> list[str]:
+    """The table of `docs/limits.md`, from `results/limits.json` of a run in real time."""
+    figures = json.loads(MEASURED.read_text())["found"]
+    numbers = {case.label: number for number, case in enumerate(CASES)}
+    return table(
+        {label: {numbers[case]: Found(**each) for case, each in row.items()} for label, row in figures.items()}
+    )
 
 
 def _shown(found: Found | None) -> str:

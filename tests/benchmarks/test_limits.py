@@ -44,6 +44,11 @@ def test_a_table_has_a_column_for_each_contestant() -> None:
     ]
 
 
+def test_the_table_of_the_docs_is_that_of_the_figures() -> None:
+    page = Path("docs/limits.md").read_text(encoding="utf-8")
+    assert "\n".join(limits.measured_table()) in page
+
+
 def test_scaled_cases_run_over_http(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("benchmarks.tables.RESULTS", tmp_path)
     monkeypatch.setattr(limits, "QUICK", ("any 60 s, RPM set", "killed and run again, RPM set", "Anthropic headers"))

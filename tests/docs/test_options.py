@@ -1,6 +1,7 @@
 """docs/options.md lists every option, with the default and the range that the code has."""
 
 import re
+from inspect import signature
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -8,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kaizen_batch import BatchConfig, RetryPolicy, RunConfig
+from kaizen_batch import BaseAgent, BatchConfig, BatchProcessorAgent, ParallelBatchStrategy, RetryPolicy, RunConfig
 from tests.docs.pages import DOCS
 
 TEXT = (DOCS / "options.md").read_text(encoding="utf-8")
@@ -74,3 +75,10 @@ def test_options_whose_default_batch_config_changes_list_both() -> None:
 def test_nothing_is_listed_that_is_not_an_option() -> None:
     shown = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
     assert sorted(shown) == sorted(name for _, name in OWN)
+
+
+@pytest.mark.parametrize("kind", [BatchProcessorAgent, BaseAgent, ParallelBatchStrategy])
+def test_shared_limits_are_an_argument_as_the_page_says(kind: type) -> None:
+    section = TEXT.partition("(`RateLimits`)\n")[2]
+    assert f"`{kind.__name__}(...)`" in section
+    assert signature(kind).parameters["limits"].default is None
