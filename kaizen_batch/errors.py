@@ -44,6 +44,8 @@ from typing import ClassVar
 
 _NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
+_LONGEST_MESSAGE, _LONGEST_CODE = 10_000, 200  # characters
+
 # Renamed classes whose old names are in journals and results.
 _TYPE_NAMES = {"ItemTooLargeError": "NeverFitsError", "UnsupportedParameterError": "AdaptedError"}
 
@@ -62,9 +64,11 @@ class KaizenBatchError(Exception):
     may_be_billed: bool = False
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
+        if len(message) > _LONGEST_MESSAGE:  # each failed item keeps its own
+            message = f"{message[: _LONGEST_MESSAGE - 1]}…"
         super().__init__(message)
-        self.message = message
-        self.code: str = code or self.default_code
+        self.message: str = message
+        self.code: str = (code or self.default_code)[:_LONGEST_CODE]
 
     @property
     def type_name(self) -> str:
@@ -371,7 +375,8 @@ def as_batch_error(error: Exception) -> KaizenBatchError:
         return error
     if isinstance(error, TimeoutError):
         return NoAnswerError("no answer within the time limit of the call", code="timeout")
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(error)[:_LONGEST_MESSAGE]
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, ConnectionError | socket.gaierror) or getattr(error, "errno", None) in _NETWORK_ERRNOS:
         return NoAnswerError(text, code="connection")
     return AgentError(text)

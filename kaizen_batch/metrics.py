@@ -12,6 +12,10 @@ from kaizen_batch.prices import Usage
 from kaizen_batch.results import NOT_ATTEMPTED, BatchSummary, ItemResult
 
 _OTHER_MODELS = 20  # names at most: a server may name a new one with each answer
+_OTHER_CODES = 100  # codes at most, likewise
+OTHER_CODE = "other"
+"""What failures with further codes are counted as."""
+
 _GROWTH = math.log(1.05)
 _FLOOR_S = 1e-6
 _BUCKETS, _ZEROTH = 1 / _GROWTH, math.log(_FLOOR_S) / _GROWTH
@@ -198,7 +202,8 @@ class RunMetrics:
             self.waiting += result.error.code == "in_batch"
         else:
             self.failed += 1
-            self.failures[result.error.code] += 1
+            code = result.error.code
+            self.failures[code if code in self.failures or len(self.failures) < _OTHER_CODES else OTHER_CODE] += 1
 
     def _maybe_paid_twice(self, result: ItemResult) -> None:
         # Of an item that has its answer, every other call that may have been billed was one too many; of one that

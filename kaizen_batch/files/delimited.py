@@ -12,7 +12,7 @@ from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.rows import Row
 from kaizen_batch.files.stream_reader import is_silent
-from kaizen_batch.files.streams import undecodable
+from kaizen_batch.files.streams import lines_of, undecodable
 
 _LONGEST_CELL = 2**28
 
@@ -142,17 +142,18 @@ class _Lines:
         self.number = 0
         self.between_records = True
         self._text = text
+        self._lines = lines_of(text)
         self._comment = options.comment
         self.has_comments = options.comment is not None
         self._first: deque[str] = deque()
         for _ in range(options.skip):
-            next(text, "")
+            next(self._lines, "")
             self.number += 1
 
     def sample(self) -> list[str]:
         """The first lines, which are read again afterwards; comments left out."""
         size = 0
-        for line in self._text:
+        for line in self._lines:
             self._first.append(line)
             size += len(line)
             if size >= SAMPLE_CHARACTERS or (len(self._first) > 1 and is_silent(self._text)):
@@ -172,14 +173,14 @@ class _Lines:
 
     def rest(self) -> Iterator[str]:
         """The lines of a text without comments: nothing is done for each of them."""
-        return chain(self._first, self._text)
+        return chain(self._first, self._lines)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         while True:
-            line = self._first.popleft() if self._first else next(self._text)
+            line = self._first.popleft() if self._first else next(self._lines)
             self.number += 1
             if not (self.between_records and self._is_comment(line)):
                 self.between_records = False

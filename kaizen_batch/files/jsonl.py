@@ -13,7 +13,7 @@ from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.json_text import after_space, as_json_text, joined_members, members, spliced
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import JsonRow, Row
-from kaizen_batch.files.streams import undecodable
+from kaizen_batch.files.streams import lines_of, undecodable
 from kaizen_batch.tables.values import as_json
 
 _PRETTY = "it is one JSON document over several lines: name it .json, or pass input_format='json'"
@@ -23,7 +23,7 @@ _NEAR_END = 16  # characters; no token but a string is longer, a number apart, w
 def read_jsonl(text: TextIO) -> Iterator[Row]:
     """The rows; blank lines are ignored. Raises: BadRow."""
     parser = ObjectParser()
-    for number, line in enumerate(text, 1):
+    for number, line in enumerate(lines_of(text), 1):
         if line.isspace():
             continue
         if undecodable.seen:

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, cast
 
@@ -24,6 +25,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BUFFER = 2**18
+LONGEST_LINE = 2**28
+"""Characters of a line, at most."""
 _PEEK = 1024
 _MAGIC = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "name it .zip or .xlsx, or pass input_format='xlsx'"),
@@ -170,6 +173,19 @@ def decoded(stream: BinaryIO, encoding: str | None, newline: str) -> Iterator[Te
         yield text
     finally:
         text.detach()  # its owner closes the stream
+
+
+def lines_of(text: TextIO) -> Iterator[str]:
+    """The lines of a text. Raises: BadRow for one that is too long to be a row, instead of taking all memory."""
+    return map(_checked, iter(partial(text.readline, LONGEST_LINE), ""))
+
+
+def _checked(line: str) -> str:
+    if len(line) >= LONGEST_LINE and not line.endswith(("\n", "\r")):
+        raise faults.BadRow(
+            f"a line is longer than {LONGEST_LINE:,} characters; is it a file of rows?", code="too_long"
+        )
+    return line
 
 
 def encoded(stream: BinaryIO, compression: str | None) -> IO[bytes]:
