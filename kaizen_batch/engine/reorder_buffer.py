@@ -19,7 +19,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from kaizen_batch.engine.footprint import footprint
 from kaizen_batch.engine.spill import Spill
@@ -50,7 +50,7 @@ class ReorderBuffer:
     """
 
     def __init__(self, bounds: Bounds, *, ordered: bool, spill: Spill | None = None) -> None:
-        self.inputs: Any = None
+        self.inputs: object = None
         self._bounds = bounds
         self._ordered = ordered
         self._spill = spill
@@ -61,7 +61,7 @@ class ReorderBuffer:
         self._most_ready = bounds.ready
         # By their position in the reader's order: their index, or the order of their completion.
         self._waiting: dict[int, ItemResult] = {}
-        self._inputs: dict[int, Any] = {}
+        self._inputs: dict[int, object] = {}
         self._has_more = self._has_window  # than results: inputs, sizes or a window to keep
         self._came = 0
         self._next = 0
@@ -169,15 +169,14 @@ class ReorderBuffer:
             self._admit()
         return result
 
-    def _with_inputs(self, position: int, result: ItemResult | None) -> tuple[ItemResult, Any]:
+    def _with_inputs(self, position: int, result: ItemResult | None) -> tuple[ItemResult, object]:
         if result is None:
             assert self._spill is not None
-            restored: tuple[ItemResult, Any] = self._spill.take(position)
-            return restored
+            return cast(tuple[ItemResult, object], self._spill.take(position))
         self._bytes -= self._sizes.pop(position, 0)
         return result, self._inputs.pop(position, None)
 
-    def rest(self) -> Iterator[tuple[ItemResult, Any]]:
+    def rest(self) -> Iterator[tuple[ItemResult, object]]:
         """The results that nobody has read, with their inputs, in the order of their items, for the end of a run."""
         spilled = self._spill.positions() if self._spill is not None else ()
         for position in sorted((*self._waiting, *spilled)):

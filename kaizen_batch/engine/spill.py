@@ -7,7 +7,7 @@ from array import array
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 _LENGTH_BYTES = 8
 
@@ -62,7 +62,7 @@ class Spill:
         self._count += 1
         return True
 
-    def take(self, position: int) -> Any:
+    def take(self, position: int) -> object:
         """A value that is here; it is gone then."""
         value = self._read(self._offset(position))
         self._offsets[position - self._first] = -1

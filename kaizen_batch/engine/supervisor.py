@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
@@ -89,15 +89,11 @@ class Supervisor:
                         break
                     yield result.to_dict()
                 else:
-                    await self._let_others()
+                    await self._waiting(asyncio.sleep(0))  # else a large backlog would keep calls from ending
                     continue
                 if task.done() or self._end_with is not None:
                     break
-                self.reading = True
-                try:
-                    await buffer.ready()
-                finally:
-                    self.reading = False
+                await self._waiting(buffer.ready())
             await self._outcome(task)
         except asyncio.CancelledError as error:
             if saved := self._run.saved():  # a traceback of Ctrl-C shows it
@@ -116,11 +112,10 @@ class Supervisor:
         if not task.cancelled():
             await task
 
-    async def _let_others(self) -> None:
-        """Many results may be there at once, and a reader that never waits would keep calls from ending."""
+    async def _waiting(self, until: Coroutine[object, object, None]) -> None:
         self.reading = True
         try:
-            await asyncio.sleep(0)
+            await until
         finally:
             self.reading = False
 

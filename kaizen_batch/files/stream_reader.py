@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class StreamInput(io.RawIOBase):
         return {descriptor for descriptor, _ in poll.poll(seconds)}
 
 
-def is_silent(text: io.TextIOBase | Any) -> bool:
+def is_silent(text: object) -> bool:
     """Whether the next read of a text would wait for its writer."""
     raw = getattr(getattr(text, "buffer", None), "raw", None)
     return isinstance(raw, StreamInput) and raw.is_silent
@@ -89,7 +89,7 @@ class StreamReader:
     def __init__(self) -> None:
         self._ended, self._end = os.pipe()
         self._thread = ThreadPoolExecutor(1, "kaizen-batch input", _ending.set, (self._ended,))
-        self._rows: _Rows | None = None
+        self._rows: _Rows[Any] | None = None
         self._closed = False
 
     def close(self) -> None:
@@ -112,20 +112,20 @@ class StreamReader:
             self.close()
             raise
 
-    def rows(self, rows: Iterator[T]) -> "_Rows":
+    def rows(self, rows: Iterator[T]) -> "_Rows[T]":
         """The rows as they come; a few are read ahead."""
-        self._rows = _Rows(rows, self._thread)
-        return self._rows
+        self._rows = found = _Rows(rows, self._thread)
+        return found
 
 
-class _Rows:
+class _Rows(Generic[T]):
     """An asynchronous iterator of what the thread reads."""
 
-    def __init__(self, rows: Iterator[Any], thread: ThreadPoolExecutor) -> None:
+    def __init__(self, rows: Iterator[T], thread: ThreadPoolExecutor) -> None:
         self._source = rows
         self._thread = thread
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ahead: deque[Any] = deque()
+        self._ahead: deque[T] = deque()
         self._room = threading.Condition()
         self._waiter: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
@@ -134,7 +134,7 @@ class _Rows:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> T:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._thread.submit(self._read)
@@ -171,7 +171,7 @@ class _Rows:
             self._done = True
             self._wake()
 
-    def _put(self, row: object) -> None:
+    def _put(self, row: T) -> None:
         with self._room:
             self._room.wait_for(lambda: self._done or len(self._ahead) < _MOST_AHEAD)
         self._ahead.append(row)
