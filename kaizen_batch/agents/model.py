@@ -100,7 +100,7 @@ class ModelAgent(Agent):
         """Whether the provider ends a call after this many seconds."""
         return self.provider.keeps_timeout(seconds)
 
-    def size(self, request: Request, body: bytes) -> tuple[int, bool]:
+    def size(self, request: Request | None, body: bytes) -> tuple[int, bool]:
         """The bytes of the texts and the tokens of the images; what nothing bounds, by the model's context window."""
         return input_size(request, body, self.config.url)
 

@@ -22,13 +22,13 @@ def list_price(provider: Provider, model: str, tier: str | None) -> Price | None
     return provider.price(model) if tier is None else provider.price_in(model, tier)
 
 
-def input_size(request: Request, body: bytes, url: str | None) -> tuple[int, bool]:
+def input_size(request: Request | None, body: bytes, url: str | None) -> tuple[int, bool]:
     """What bounds the tokens of a request's input, and whether it does.
 
     Texts count by their bytes, images by their pixels; where nothing bounds what is sent, the context window does.
     """
-    media = media_size(request.messages, request.model)
-    if media is None:
+    media = None if request is None else media_size(request.messages, request.model)
+    if request is None or media is None:
         return len(body), True
     size = len(body) - media.characters + media.tokens
     if media.is_bound:
