@@ -94,7 +94,7 @@ class LatencyHistogram:
         return 0.0
 
 
-CallInFlight = tuple[int, float, asyncio.Task[Any] | None, Any]
+CallInFlight = tuple[int, float, asyncio.Task[Any] | None, object]
 """The item's index, when the time of the call is over on the loop's clock, the item's task, and its inputs."""
 
 

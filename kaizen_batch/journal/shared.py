@@ -136,3 +136,9 @@ async def undisturbed(closed: "Future[JournalError | None]") -> tuple[JournalErr
         except asyncio.CancelledError:
             interrupted = True
     return waiting.result(), interrupted
+
+
+def wake(turn: "asyncio.Future[None]") -> None:
+    """It may go on, if it still waits."""
+    if not turn.done():
+        turn.set_result(None)

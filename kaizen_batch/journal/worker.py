@@ -117,3 +117,14 @@ def _rest_until(moment: float) -> None:
     rest_s = moment - time.monotonic()
     if rest_s > 0:
         time.sleep(rest_s)  # noqa: TID251 - this thread is nobody's loop
+
+
+def settle(operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
+    """Give those who await the operations what was found, or the fault; on their own loop."""
+    for place, (_, future) in enumerate(operations):
+        if future is None or future.done():
+            continue
+        if fault is not None:
+            future.set_exception(faults.again(fault))
+        else:
+            future.set_result(found.get(place))

@@ -16,7 +16,7 @@ from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_col
 from kaizen_batch.journal.run_record import RunRecord
 from kaizen_batch.journal.shared import SharedJournal, undisturbed
 from kaizen_batch.journal.store import Operation
-from kaizen_batch.journal.worker import Queued
+from kaizen_batch.journal.worker import Queued, settle
 from kaizen_batch.limits import Ledger
 from kaizen_batch.results import ItemError
 
@@ -126,7 +126,7 @@ class JournalWriter(RunRecord):
         journal = self._shared
         while not journal.claim(key):
             turn: asyncio.Future[None] = self._loop.create_future()
-            if journal.wait(key, partial(self._post, _wake, turn)):
+            if journal.wait(key, partial(self._post, shared.wake, turn)):
                 return turn
         return None
 
@@ -301,18 +301,7 @@ class JournalWriter(RunRecord):
     def _settle(self, operations: Sequence[Queued], found: dict[int, Entry], fault: JournalError | None) -> None:
         if fault is not None:
             self._fault = self._refusal = fault
-        for place, (_, future) in enumerate(operations):
-            if future is None or future.done():
-                continue
-            if fault is not None:
-                future.set_exception(faults.again(fault))
-            else:
-                future.set_result(found.get(place))
+        settle(operations, found, fault)
         self._unwritten -= 1
         if not self._unwritten and self._all_written is not None:
             self._all_written.set()
-
-
-def _wake(turn: "asyncio.Future[None]") -> None:
-    if not turn.done():
-        turn.set_result(None)
