@@ -263,8 +263,10 @@ class LearnedRate:
         window = self._window
         if window is not None:
             went = self._went(window.period_s, self._full_at)
-            if silence_s <= window.period_s * _MARGIN + _ROUNDED_S and went >= _LIKE * window.limit - 1:
-                self._doubt += window.refused(went, now)
+            if silence_s <= window.period_s * _MARGIN + _ROUNDED_S:
+                # Not longer than its period: at most the limit is lower, else it was chance, and doubted already.
+                if went >= _LIKE * window.limit - 1:
+                    self._doubt += window.refused(went, now)
                 if self._doubt >= _CONTRADICTIONS:
                     self._give_up()
                 return
