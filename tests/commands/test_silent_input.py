@@ -55,7 +55,7 @@ def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
 
 def test_the_deadline_ends_it(tmp_path: Path) -> None:
     code, said = ended(started(tmp_path, "--deadline", "1"))
-    assert code == 4 and "the deadline passed" in said and "the rest of it was not read" in said
+    assert code == 4 and "1 s limit" in said and "the rest of it was not read" in said
 
 
 @pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, (130,)), (signal.SIGTERM, (143, -signal.SIGTERM))])
