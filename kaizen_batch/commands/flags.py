@@ -26,6 +26,7 @@ _NAMES = {
     "deadline_s": "--deadline",
     "encoding": "--encoding",
     "endpoint_name": "--endpoint-name",
+    "finish_by": "--finish-by",
     "grace_s": "--grace",
     "hedge_after": "--hedge-after",
     "input_format": "--input-format",

@@ -217,7 +217,8 @@ class Target:
         kind = written_kind_of(text, format)
         records = self._rows.records
         layout = Layout.like(records, (*selection.of(self._rows.columns), *more), selection)
-        if records.format == kind.format:  # so that the same programs, and the same options, read it again
+        # So that the same programs, or the same options, read it again.
+        if records.format == kind.format and (path == self._job.failed or self._job.delimiter is None):
             layout = replace(layout, dialect=records.dialect)
         writer = RecordWriter(text, kind, layout)
         writer.before_publishing = self._remember

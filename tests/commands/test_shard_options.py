@@ -20,7 +20,7 @@ RUN = ["run", "tickets.csv", "--prompt", "{text}", "--output", "out.csv"]
         (["--shards", "3"], "--shards belongs to --shard"),
         (["--run-folder", "x"], "--run-folder belongs to --shard"),
         (["--shard", "1/3", "--journal", "a.db"], "a shard keeps its journal in the run folder"),
-        (["--shard", "1/16"], "--max-concurrent=10 cannot be divided among 16 shards"),
+        (["--shard", "1/16"], "--max-concurrent 10 cannot be divided among 16 shards"),
         (["--shard", "1/2", "--sample", "3"], "sample and shards exclude each other"),
     ],
 )

@@ -27,4 +27,4 @@ def test_an_output_leads_to_its_journal(cli: Cli) -> None:
     for name in ("out.csv", "out.csv.journal.db", "out.failed.csv", "out.partial.csv"):
         result = cli("status", name)
         assert result.exit_code == 0 and "1 row in " in result.stdout, name
-    assert "there is no journal at" in cli("status", "other.csv").stderr
+    assert "there is no file 'other.csv'" in cli("status", "other.csv").stderr
