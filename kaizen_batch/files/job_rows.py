@@ -217,7 +217,8 @@ class JobRows:
             if not self.in_flight:
                 self.flush_skipped()
             return False
-        row.number, row.skipped = number, self._held
+        # A list of its own: rows that are held later come before another row.
+        row.number, row.skipped = number, list(self._held)
         if self._held:
             self._held = []
         self.in_flight += 1
