@@ -164,6 +164,7 @@ class _Lines:
         """Go on with the line that begins at this byte."""
         self._first.clear()
         self._text.seek(byte)
+        self._lines = lines_of(self._text)  # the one before may have ended
 
     def drop_first(self) -> None:
         """Leave out the first line."""
