@@ -24,7 +24,7 @@ def read_options(path: Path, command: click.Command, *, also: tuple[str, ...] = 
     for key, value in _read(path).items():
         if key.replace("-", "_") not in foreign:
             name = _known(key, names, path)
-            found[name] = _values(value) if name in repeatable else _value(key, value, path)
+            found[name] = _values(name, value) if name in repeatable else _value(key, value, path)
     return found
 
 
@@ -63,15 +63,17 @@ def _known(key: str, names: dict[str, str], path: Path) -> str:
     raise ConfigError(f"the config file {str(path)!r} has an unknown key {key!r}: {hint}")
 
 
-def _values(value: object) -> list[object]:
-    """The values of an option that can be repeated: one or several, a table as the JSON that the option takes."""
+def _values(name: str, value: object) -> list[object]:
+    """The values of an option that can be repeated: one or several; a table as the texts that the option takes."""
+    if isinstance(value, dict) and name == "param":
+        return list(pairs_of(value))
+    if isinstance(value, dict) and name == "header":
+        return [f"{header}={text}" for header, text in value.items()]
     values = value if isinstance(value, list) else [value]
     return [json.dumps(each) if isinstance(each, dict) else each for each in values]
 
 
 def _value(key: str, value: object, path: Path) -> object:
-    if isinstance(value, dict) and key in ("parameters", "headers"):
-        return pairs_of(value) if key == "parameters" else [f"{name}={text}" for name, text in value.items()]
     if isinstance(value, dict):
         raise ConfigError(
             f"the config file {str(path)!r} has a table [{key}]: options belong at the top level, but for [parameters] "
