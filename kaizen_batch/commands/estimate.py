@@ -13,6 +13,7 @@ from kaizen_batch.commands.forecast import Call, Forecast, Sizes, Terms, from_ca
 from kaizen_batch.commands.forecast_text import lines_of
 from kaizen_batch.commands.mode_costs import ModeCost, as_dicts, mode_costs, mode_lines
 from kaizen_batch.commands.options import job_options
+from kaizen_batch.commands.reuse import saved_keys
 from kaizen_batch.commands.row_limits import RowLimits
 from kaizen_batch.commands.rows import records_of
 from kaizen_batch.commands.settings import WITHOUT_CALLS, Options, agent_of, config_of, template_of
@@ -21,6 +22,7 @@ from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.files.row_agent import RowAgent
+from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.strategies import ParallelBatchStrategy
 from kaizen_batch.texts.advice import why_stopped
@@ -37,7 +39,7 @@ _MOST_OUTPUT = 16_384  # tokens of an answer where nothing bounds it: the limit 
 @click.command("estimate", cls=Command)
 @job_options(output_required=False)
 @click.option(
-    "--canary", default=10, type=click.IntRange(1, 1000), show_default=True, help="Rows to ask for the estimate."
+    "--canary", default=10, type=click.IntRange(1, 1000), show_default=True, help="Rows to send for the estimate."
 )
 @click.option("--offline", "is_offline", is_flag=True, help="Make no call: estimate from sizes and the price list.")
 def main(canary: int, is_offline: bool, **options: Any) -> None:
@@ -48,9 +50,9 @@ def main(canary: int, is_offline: bool, **options: Any) -> None:
       kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --output labels.csv
       kaizen-batch estimate tickets.csv --prompt "Classify: {text}" --offline
 
-    It takes the options of `kaizen-batch run`. By default ten rows, drawn evenly from the input, are really asked (and
-    paid for); with --output or --journal their answers are recorded, and `run` does not ask them again. --offline makes
-    no call and needs no key; its figures are guesses.
+    It takes the options of `kaizen-batch run`. By default ten rows, sampled from the whole input, are really sent and
+    billed; with --output or --journal their answers are recorded, and `run` does not send them again. --offline makes
+    no call and needs no key; its figures are guesses, which --max-tokens narrows.
     """
     config = config_of(options, **(WITHOUT_CALLS if is_offline else {}))
     estimate = _Estimate(options, config)
@@ -85,6 +87,8 @@ class _Estimate:
         self._limits = RowLimits(config, self._agent)
         self.sizes = Sizes()
         self._unbounded = 0
+        self._answers = saved_keys(config)
+        self._saved = 0
         self._chosen: list[dict[str, object]] = []
         self._batch: BatchResult | None = None
         self._answered = 0
@@ -110,6 +114,8 @@ class _Estimate:
             self.sizes.unusable += 1
             return False
         self.sizes.add(sent_bytes)
+        if self._answers:
+            self._saved += key_of(self._agent.canonical(prepared(self._agent, row))) in self._answers
         for reason in self._limits.exceeded(sent_bytes):
             self.sizes.never_fit.setdefault(reason, []).append(number)
         return True
@@ -183,6 +189,11 @@ class _Estimate:
                 f"from {self._canary()}: 95% intervals, if these rows are like the rest",
                 "your limits are included; retries, limits of the endpoint and a busier endpoint are not",
             ]
+        if self._saved and not self._options["sample"]:
+            notes.append(
+                f"{self._saved:,} of these {self.sizes.rows:,} rows have their answer in {self._config.journal}: they "
+                "are not sent again and cost nothing more"
+            )
         where = "--price" if self._config.price else "the price list of genai-prices, for the standard tier"
         return [*notes, f"the price is from {where}"] if self._agent.price else notes
 

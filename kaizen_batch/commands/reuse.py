@@ -34,6 +34,17 @@ def reuse_warning(options: Options, config: BatchConfig, agent: Agent, template:
         return None  # the run itself says what is wrong with it
 
 
+def saved_keys(config: BatchConfig) -> frozenset[bytes]:
+    """The keys of the questions whose answers are in the journal; none without one, or if it cannot be read."""
+    if config.journal is None or not config.journal.is_file():
+        return frozenset()
+    try:
+        with Journal(config.journal) as journal:
+            return frozenset(outline.key for outline in journal.outlines() if outline.state == "done")
+    except JournalError:
+        return frozenset()  # the run itself says what is wrong with it
+
+
 def _warning(options: Options, config: BatchConfig, agent: Agent, template: PromptTemplate | None) -> str | None:
     assert config.journal is not None
     rows = RowAgent(agent, template, rendering=config_and_rendering(config)[1])
