@@ -35,7 +35,7 @@ def test_the_defaults_of_flags_are_those_of_the_configuration(flag: str, field: 
 
 def test_estimate_takes_the_options_of_run() -> None:
     own_to_run = {each.name for each in run.params} - {each.name for each in estimate.params}
-    shards = {"shard", "shards", "run_folder"}
+    shards = {"shard", "shards", "run_folder", "executor", "workers", "ray_address"}
     assert own_to_run <= {"dry_run", "overwrite", "yes", "verbose", "accept_loss", *shards}
 
 

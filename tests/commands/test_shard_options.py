@@ -45,3 +45,13 @@ def test_the_scheduler_says_the_shard(cli: Cli) -> None:
     environment = {"JOB_COMPLETION_INDEX": "1"}
     assert cli(*RUN, "--shard", "auto", "--shards", "2", env=environment).exit_code == 0
     assert Path("out.csv.run/parts/0002.db").is_file()
+
+
+@pytest.mark.usefixtures("tickets", "simulator")
+def test_merged_shards_are_the_output_of_one_process(cli: Cli) -> None:
+    for shard in ("1/2", "2/2"):
+        assert cli(*RUN, "--shard", shard).exit_code == 0
+    merged = cli("merge", "out.csv.run")
+    assert merged.exit_code == 0, merged.output
+    assert cli(*RUN[:-1], "one.csv").exit_code == 0
+    assert Path("out.csv").read_bytes() == Path("one.csv").read_bytes()

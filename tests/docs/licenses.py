@@ -59,7 +59,8 @@ def license_of(dist: Distribution) -> str:
     expression = metadata.get("License-Expression")
     classified = [text.removeprefix(_CLASSIFIER) for text in metadata.get_all("Classifier", ()) if _CLASSIFIER in text]
     old = (metadata.get("License") or "").strip().partition("\n")[0]
-    return str(expression or (old if len(old) <= _LONGEST and old else "") or ", ".join(classified) or old[:_LONGEST])
+    short = old if len(old) <= _LONGEST and ALLOWED.search(old) else ""  # some put the whole text there
+    return str(expression or short or ", ".join(classified) or old[:_LONGEST])
 
 
 def table() -> dict[str, str]:

@@ -483,7 +483,7 @@ async def test_more_columns_hold_what_is_known_of_each_answer(source: Any, tmp_p
 async def test_a_failed_row_has_its_name_and_the_answer_of_the_model(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("key,text\nT-7,x\n")
     job = FileJob(tmp_path / "in.csv", tmp_path / "out.csv", template=TEMPLATE, id="key")
-    await run_job(job, agent(Picky(), signature=Counted), MOCK)
+    await run_job(job, agent(Picky(), signature=Counted), MOCK.with_options(max_reasks=0))
     [failed] = read(tmp_path / "out.failed.csv")
     assert (failed["row"], failed["error_code"], failed["response"]) == ("T-7", "invalid_output", "SAY X")
 
