@@ -52,7 +52,8 @@ class BatchLimits:
     discount: float | None = None
 
 
-# The end of a host and what holds there; sources: each provider's page on batches, November 2026.
+# The end of a host and what holds there. Sources: the pages on batches of OpenAI, Azure, Together and DeepInfra in
+# November 2026; for Groq, the limits of OpenAI are assumed. `batches` overrides them.
 LIMITS: dict[str, BatchLimits] = {
     "api.openai.com": BatchLimits(discount=0.5),
     ".azure.com": BatchLimits(requests=100_000, url="/chat/completions", discount=0.5),

@@ -159,6 +159,8 @@ def litellm(upstream: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "model_list:\n  - model_name: tiny\n    litellm_params:\n      model: openai/tiny\n"
         f"      api_base: http://{upstream}/v1\n      api_key: sk-upstream\n"
         "litellm_settings:\n  num_retries: 0\n  telemetry: false\n"
+        f"files_settings:\n  - custom_llm_provider: openai\n    api_base: http://{upstream}/v1\n"
+        "    api_key: sk-upstream\n"
     )
     command = [program, "--config", config, "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
     with running(
@@ -167,6 +169,8 @@ def litellm(upstream: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         folder / "log",
         LITELLM_MASTER_KEY="sk-tiny",
         LITELLM_LOCAL_MODEL_COST_MAP="True",
+        OPENAI_API_KEY="sk-upstream",  # of batches, which LiteLLM sends to its provider as they are
+        OPENAI_BASE_URL=f"http://{upstream}/v1",
         NO_PROXY="*",
     ):
         yield f"http://127.0.0.1:{port}/v1"

@@ -4,6 +4,7 @@ The names of the tests are the rows of the table in docs/providers.md, and their
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,17 @@ async def test_each_item_is_billed_once(server: str, transport: str, url_of: Any
     assert set(simulator.ledger.billed_by_prompt().values()) == {1}
     assert simulator.ledger.calls == len(ITEMS)
     assert summary.input_tokens + summary.output_tokens == sum(entry.tokens for entry in simulator.ledger.entries)
+
+
+async def test_rows_of_a_batch_are_billed_once(litellm: str, simulator: Simulator, tmp_path: Path) -> None:
+    batches = {"rows": 30, "live_first": 2, "poll_s": 0.05, "price": {"input": 0.5, "output": 1.0}}
+    agent = BatchProcessorAgent(
+        base_url=litellm, model="tiny", api_key="sk-tiny", mode="batch", batches=batches, journal=tmp_path / "run.db"
+    )
+    done = await agent.run_batch(ITEMS)
+    assert [result["result"] for result in done.results] == [f"mock answer to: {item}" for item in ITEMS]
+    assert set(simulator.ledger.billed_by_prompt().values()) == {1}
+    assert {mode: number for mode, (number, _) in simulator.ledger.billed_by_mode().items()} == {"live": 2, "batch": 58}
 
 
 @BOTH
