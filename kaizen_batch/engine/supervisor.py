@@ -284,7 +284,8 @@ class Supervisor:
         self._ended_at = asyncio.get_running_loop().time()
         self._report()
         summary = self.summary()
-        if summary.stopped and not self._run.interrupted:  # else the caller hears it from the exception
+        # A traceback of Ctrl-C or of a cancellation says it; SystemExit ends a process without a word.
+        if summary.stopped and (not self._run.interrupted or isinstance(self._end_with, SystemExit)):
             logger.warning("the run has ended early: %s", summary.stopped)
         self._run.sinks(BatchFinished(summary))
 

@@ -142,11 +142,20 @@ class LiteLLMProvider(Provider):
         return _price(costs, {"standard": "", "flex": "_flex", "priority": "_priority", "batch": "_batches"}.get(mode))
 
 
+def _imported() -> ModuleType:
+    # It takes seconds, and threads of its own import parts of it meanwhile. Python ends a deadlock of two imports with
+    # an error.
+    try:
+        return import_module("litellm")
+    except RuntimeError:
+        return import_module("litellm")
+
+
 def _litellm() -> ModuleType:
     # Without this, importing it fetches a price list, and the one that comes with it is not used.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
-        sdk = import_module("litellm")  # takes seconds
+        sdk = _imported()
     except ImportError as error:
         if error.name != "litellm":
             raise

@@ -90,6 +90,8 @@ def read_call(raw: bytes, at: float, settings: Settings = _PLAIN) -> Call:
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
+    if content is not None and not isinstance(content, str | list):
+        raise TypeError(f"content is a string or a list of parts, not {type(content).__name__}")
     return content if isinstance(content, list) else []
 
 

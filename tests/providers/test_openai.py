@@ -206,13 +206,6 @@ async def test_a_torn_connection_without_attempts_left_is_named(simulator: Simul
     assert (error["type"], error["code"], error["retryable"]) == ("NoAnswerError", "connection", True)
 
 
-async def test_an_endpoint_that_is_not_there_fails_with_connection() -> None:
-    with Simulator() as gone:
-        pass
-    done = await run(gone, ["x"], retry={"attempts": 1})
-    assert done.results[0]["error"]["code"] == "connection"
-
-
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
 

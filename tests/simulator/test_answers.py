@@ -69,7 +69,7 @@ async def test_a_body_that_is_no_chat_is_a_400(simulator: Simulator, raw: bytes)
 async def test_content_in_parts_is_read_as_one_text(simulator: Simulator) -> None:
     parts = [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}]
     answer = await ask(simulator, messages=[{"role": "user", "content": parts}])
-    assert json.loads(answer.body)["choices"][0]["message"]["content"] == "mock answer to: hello"
+    assert json.loads(answer.body)["choices"][0]["message"]["content"] == "mock answer to: hel\nlo"
 
 
 def call(prompt: str, **more: object) -> Call:

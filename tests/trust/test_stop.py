@@ -31,7 +31,11 @@ def test_a_signal_starts_no_new_call_and_saves_those_in_flight(stop: signal.Sign
         assert simulator.ledger.calls == simulator.ledger.billed == sent
         assert kept(journal) == {"done": sent}
     assert code in CODES[stop]
-    assert f"{sent} items of this run are done and saved: run the same batch with journal='{journal}'" in errors
+    saved = {
+        signal.SIGINT: f"the answers so far are saved in '{journal}': run the same program again to resume",
+        signal.SIGTERM: f"{sent} items of this run are done and saved: run the same batch with journal='{journal}'",
+    }
+    assert saved[stop] in errors
     assert set(RAISED.findall(errors)) <= (PYTHONS_OWN if stop == signal.SIGINT else set()), errors
     assert errors.rstrip().endswith("KeyboardInterrupt") == (stop == signal.SIGINT)
     assert "never retrieved" not in errors and "was destroyed" not in errors

@@ -103,7 +103,9 @@ def test_of_a_name_s_addresses_one_that_leads_nowhere_holds_nobody_up(
             async with ours.session():
                 [client] = ours._clients.values()
                 transport: Any = client.transport
-                monkeypatch.setattr(transport, "_loop", _Loop(transport._loop, getaddrinfo))
+                connect = transport._origin.connect
+                known = _Loop(transport._loop, getaddrinfo)
+                monkeypatch.setattr(type(transport._origin), "connect", lambda _, __, made: connect(known, made))
                 assert (await ours.complete(request())).text == "mock answer to: hello"
 
     _run(new_loop, main())
