@@ -18,7 +18,8 @@ def test_the_page_lists_all_that_is_installed() -> None:
     assert len(TABLE) > 20 and "openai" in TABLE and "pyarrow" in TABLE
     page = listed()
     assert TABLE.keys() - page.keys() == set()
-    different = {name: (page[name], text) for name, text in TABLE.items() if families(page[name]) != families(text)}
+    # One of several licenses is enough: a release may name them all, or the one that it prefers.
+    different = {name: (page[name], text) for name, text in TABLE.items() if not families(page[name]) & families(text)}
     assert different == {}
 
 
