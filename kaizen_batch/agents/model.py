@@ -167,11 +167,7 @@ class ModelAgent(Agent):
         Raises: OutputError for a refusal, or an answer that is empty, cut off or does not fit; the completion's own
         error if its generation failed.
         """
-        text = completion.text or ""
-        if completion.finish_reason != "stop" or completion.refusal is not None or completion.error is not None:
-            self._check_end(request, completion)
-        if not text.strip() and self.config.on_empty == "fail":
-            raise EmptyOutputError(why_empty(completion))
+        text = self._text_of(request, completion)
         if request.output is None:
             return self.signature.parse(text)
         try:
@@ -183,12 +179,21 @@ class ModelAgent(Agent):
 
     def parse_stored(self, request: Request, completion: Completion) -> dict[str, object]:
         """Read the outputs of an answer in a journal, also where an earlier release judged it less strictly."""
+        text = self._text_of(request, completion)
         try:
-            return self.parse(request, completion)
+            return self.signature.parse(text)
         except InvalidOutputError:
-            if completion.finish_reason != "stop" or not completion.text:
+            if completion.finish_reason != "stop" or not text:
                 raise
-            return self.signature.parse_stored(completion.text)
+            return self.signature.parse_stored(text)
+
+    def _text_of(self, request: Request, completion: Completion) -> str:
+        text = completion.text or ""
+        if completion.finish_reason != "stop" or completion.refusal is not None or completion.error is not None:
+            self._check_end(request, completion)
+        if not text.strip() and self.config.on_empty == "fail":
+            raise EmptyOutputError(why_empty(completion))
+        return text
 
     def reask(self, request: Request, completion: Completion, error: OutputError) -> Request:
         """The request with the answer that does not fit, and one line that says why."""

@@ -11,6 +11,7 @@ from kaizen_batch.signature.extraction import has_json
 logger: logging.Logger = logging.getLogger(__name__)
 
 _NOT_BY_CHANCE = 10  # answers in a row
+_HOPELESS = 20  # first answers of a model, all of which are wrong for one reason
 
 
 def output_of(signature: type[Signature], config: BatchConfig) -> OutputSchema | None:
@@ -27,10 +28,11 @@ def output_of(signature: type[Signature], config: BatchConfig) -> OutputSchema |
 
 
 class IgnoredSchema:
-    """Notices a model whose answers are never JSON although a schema was sent: it ignores the schema.
+    """Notices a model that does not follow the schema that it was sent.
 
-    After ten such answers in a row this is logged, the errors say it, and in the mode "auto" the schema goes into the
-    prompt; then it is counted again.
+    After ten answers in a row that are no JSON, this is logged, the errors say it, and in the mode "auto" the schema
+    goes into the prompt; then it is counted again. If the first twenty answers are JSON and do not fit for one and the
+    same reason, more answers would only cost more: the error is fatal.
     """
 
     def __init__(self, provider: Provider, config: BatchConfig) -> None:
@@ -38,20 +40,31 @@ class IgnoredSchema:
         self._config = config
         self._in_a_row = 0
         self._finding = ""
+        self._misfits: int | None = 0  # None as soon as an answer fits, or two differ in their reason
+        self._reason = ""
 
     def obeyed(self) -> None:
         """An answer fits."""
-        self._in_a_row, self._finding = 0, ""
+        self._in_a_row, self._finding, self._misfits = 0, "", None
 
     def judged(self, error: OutputError, text: str) -> OutputError:
         """The error of an answer that does not fit, with what is known of the endpoint."""
         if not text.strip() or has_json(text):
             self._in_a_row = 0
-            return error
+            return error if self._misfits is None else self._misfit(error, self._misfits + 1)
         self._in_a_row += 1
         if self._in_a_row == _NOT_BY_CHANCE:
             self._notice()
         return type(error)(f"{error.message}: {self._finding}", code=error.code) if self._finding else error
+
+    def _misfit(self, error: OutputError, number: int) -> OutputError:
+        self._reason = self._reason or error.message
+        self._misfits = number if error.message == self._reason and error.retryable else None
+        if self._misfits != _HOPELESS:
+            return error
+        ended = type(error)(f"the first {_HOPELESS} answers do not fit the schema: {error.message}", code=error.code)
+        ended.fatal = True
+        return ended
 
     def _notice(self) -> None:
         self._in_a_row, model = 0, self._config.model

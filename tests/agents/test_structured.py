@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from kaizen_batch import BatchConfig, SignatureError
+from kaizen_batch import BatchConfig, BatchProcessorAgent, SignatureError
 from kaizen_batch.agents.structured import IgnoredSchema, output_of
 from kaizen_batch.errors import InvalidOutputError, TruncatedOutputError
 from kaizen_batch.providers import MockProvider
@@ -61,6 +61,31 @@ def test_an_answer_that_fits_ends_the_finding() -> None:
         watch.judged(ERROR, "words")
     watch.obeyed()
     assert watch.judged(ERROR, "words") is ERROR
+
+
+def test_twenty_first_answers_that_are_wrong_for_one_reason_end_the_run() -> None:
+    watch = IgnoredSchema(Asked(), CONFIG)
+    misfit = InvalidOutputError("'pet' is a required property")
+    errors = [watch.judged(misfit, "{}") for _ in range(20)]
+    assert [error.fatal for error in errors] == [False] * 19 + [True]
+    assert errors[19].message == "the first 20 answers do not fit the schema: 'pet' is a required property"
+
+
+@pytest.mark.parametrize("between", ["fits", "another reason"])
+def test_a_model_that_can_fit_or_fails_in_several_ways_goes_on(between: str) -> None:
+    watch = IgnoredSchema(Asked(), CONFIG)
+    if between == "fits":
+        watch.obeyed()
+    else:
+        watch.judged(InvalidOutputError("'n' is not an integer"), "{}")
+    assert not any(watch.judged(InvalidOutputError("'pet' is missing"), "{}").fatal for _ in range(50))
+
+
+async def test_a_schema_that_is_never_met_costs_few_calls() -> None:
+    agent = BatchProcessorAgent(provider=MockProvider(answer=lambda _: "{}"), signature=Number)
+    done = await agent.run_batch([str(number) for number in range(200)])
+    assert done.summary.calls < 30
+    assert done.summary.stopped is not None and "the first 20 answers do not fit the schema" in done.summary.stopped
 
 
 def test_the_kind_of_the_error_is_kept() -> None:
