@@ -149,4 +149,5 @@ async def test_llama_cpp_obeys_a_schema(transport: str, llama: str) -> None:
     )
     done = await agent.run_batch(["Is it good?"])
     # Random weights end the object late or never, but the grammar allows nothing else.
-    assert re.match(r'\{\s*"good"\s*:\s*(true|false)\s*', str(done.results[0]["response"]))
+    said = re.sub(r"\s", "", str(done.results[0]["response"]))
+    assert said and any(whole.startswith(said) for whole in ('{"good":true}', '{"good":false}'))

@@ -13,7 +13,8 @@ from tests.trust.kill_processes import wait_until
 
 PROGRAM = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores these two
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 from kaizen_batch import BatchProcessorAgent, MockProvider
 agent = BatchProcessorAgent(provider=MockProvider(latency_s=0.3), max_concurrent=4, journal=sys.argv[1])
 agent.map([f"question {n}" for n in range(400)])
