@@ -27,6 +27,7 @@ from kaizen_batch.results import ItemResult
 
 _FEWEST, _MOST = 8, 64  # results that come between two looks at those that wait
 _SHARE = 16  # results that are not measured take about this part of the bytes
+_SAMPLE = 2  # results that stand for the others, where a slow reader is all they wait for
 
 
 class Bounds(NamedTuple):
@@ -194,6 +195,8 @@ class ReorderBuffer:
     def _look(self) -> None:
         """Measure the results that have waited since the last look."""
         old = [position for position in self._seen if position in self._waiting]
+        if self.has_next and self._are_small(old[:_SAMPLE]):
+            old = []  # a slow reader's results are few, and these are far from the bound
         sizes = {position: footprint((self._waiting[position], self._inputs.get(position))) for position in old}
         self._sizes |= sizes
         self._seen = list(takewhile(lambda position: position not in self._sizes, reversed(self._waiting)))
@@ -205,6 +208,11 @@ class ReorderBuffer:
             self._has_more = True
             self._weigh()
         self._look_at = self._came + self._look_every
+
+    def _are_small(self, some: list[int]) -> bool:
+        """Whether as many results as may wait for the reader would be small, if all were like these."""
+        sizes = (footprint((self._waiting[position], self._inputs.get(position))) for position in some)
+        return max(sizes, default=0) * self._most_ready * _SHARE < self._bounds.most_bytes
 
     def _weigh(self) -> None:
         """Whether what waits may be too much; what waits behind a gap goes to the disk then, the last of it first."""
