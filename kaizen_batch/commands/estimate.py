@@ -109,22 +109,22 @@ class _Estimate:
 
     def _measure(self, number: int, row: dict[str, object]) -> bool:
         try:
-            sent_bytes = self._bytes_of(row)
+            request = prepared(self._agent, row)
+            size, is_bound = self._agent.size(request, self._agent.body(request))
         except InputError:
             self.sizes.unusable += 1
             return False
-        self.sizes.add(sent_bytes)
+        self._unbounded += not is_bound
+        self.sizes.add(size)
         if self._answers:
-            self._saved += key_of(self._agent.canonical(prepared(self._agent, row))) in self._answers
-        for reason in self._limits.exceeded(sent_bytes):
+            self._saved += key_of(self._agent.canonical(request)) in self._answers
+        for reason in self._limits.exceeded(size):
             self.sizes.never_fit.setdefault(reason, []).append(number)
         return True
 
     def _bytes_of(self, row: dict[str, object]) -> int:
         request = prepared(self._agent, row)
-        size, is_bound = self._agent.size(request, self._agent.body(request))
-        self._unbounded += not is_bound
-        return size
+        return self._agent.size(request, self._agent.body(request))[0]
 
     def offline(self) -> Forecast:
         """The forecast without a call."""
