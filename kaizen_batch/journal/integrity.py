@@ -31,8 +31,6 @@ from kaizen_batch.journal.records import DAMAGED, STATES, error_column
 from kaizen_batch.journal.wal import WalState, has_wal, last_pages, read_wal
 
 _PAGE = 2000
-_LAST_S = 60.0
-_TOKENS = [schema.ANSWER_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
 _TEXT, _REASON, _VALUE, _LIMIT = map(schema.ANSWER_COLUMNS.index, ("text", "finish_reason", "value", "max_tokens"))
 
 
@@ -41,14 +39,13 @@ class Findings:
     """What opening a journal found: its rows, and those of them that may be asked again.
 
     `damaged` counts rows that differ from their checksums, `empty` answers without any text, `truncated` answers that
-    were cut off, by their `max_tokens`. `sent` is when the calls of the last minute were sent, with their tokens.
+    were cut off, by their `max_tokens`.
     """
 
     rows: int = 0
     damaged: int = 0
     empty: int = 0
     truncated: Counter[int] = field(default_factory=Counter)
-    sent: list[tuple[float, int]] = field(default_factory=list)
 
     def add(self, answer: Cells) -> None:
         """Count an answer, if it is one that may be asked again."""
@@ -143,15 +140,13 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise faults.damaged(path, str(problem).replace("\n", " "))
-    found, keys, lately = Findings(), [], now - _LAST_S
+    found, keys = Findings(), []
     for row in _rows(connection):
-        row_id, key, state, begun_at = row[:4]
-        answer = row[4:-1]
+        row_id, key, state = row[:3]
+        answer = row[3:-1]
         if _is_good(key, state, answer) and row[-1]:
             if state == "done":
                 found.add(answer)
-            if begun_at is not None and begun_at > lately:
-                found.sent.append((begun_at, _tokens(answer)))
         else:
             found.damaged += 1
             _discard(connection, row_id, now, keep_money=bool(row[-1]))
@@ -182,10 +177,6 @@ def _discard(connection: sqlite3.Connection, row_id: int, now: float, *, keep_mo
     about = {"id": row_id, "error": error_column(DAMAGED), "now": now, "keep": keep_money}
     connection.execute(statements.DISCARD, about)
     connection.execute(statements.DISCARD_ANSWER, (row_id,))
-
-
-def _tokens(answer: Cells) -> int:
-    return sum(answer[place] or 0 for place in _TOKENS)
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[Any]:

@@ -26,8 +26,7 @@ _guard = Lock()
 class SharedJournal:
     """A journal that this process has open; made and found by `join`.
 
-    `keys` knows the row of each key, `totals` its sums when it was opened, `sent` when the calls of the last
-    minute were sent, with their tokens, `ledger` the money of all runs.
+    `keys` knows the row of each key, `totals` its sums when it was opened, `ledger` the money of all runs.
     """
 
     def __init__(self, path: Path, creator: str, now: float) -> None:
@@ -35,7 +34,6 @@ class SharedJournal:
         self.store: Store = Store(path)
         self.keys: KeyIndex = KeyIndex()
         self.totals: Totals = Totals()
-        self.sent: list[tuple[float, int]] = []
         self.ledger: Ledger = Ledger()
         self.users = 0
         self._asking: dict[bytes, object] = {}
@@ -48,7 +46,6 @@ class SharedJournal:
             self.keys.load(key, row)
         self.totals = totals = self.store.totals()
         self.ledger.book(totals.spent_usd, totals.unanswered_usd + totals.at_risk_usd)
-        self.sent = sorted(self.store.findings.sent)
 
     def claim(self, key: bytes) -> bool:
         """Whether nobody asks this now, so that the caller may, and must `release` it."""

@@ -205,7 +205,7 @@ DROP_META = "DELETE FROM meta WHERE name = ?"
 
 # What opening a journal reads of each row.
 CHECK = f"""
-SELECT calls.id, key, state, begun_at, {", ".join(ANSWER_COLUMNS)}, ledger_check IS ({LEDGER_SUM})
+SELECT calls.id, key, state, {", ".join(ANSWER_COLUMNS)}, ledger_check IS ({LEDGER_SUM})
 FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE calls.id > ? ORDER BY calls.id LIMIT ?
 """
 DISCARD = """
