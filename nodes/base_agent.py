@@ -50,7 +50,7 @@ from kaizen_batch.results import BatchResult, BatchSummary, Result
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
 from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
 from kaizen_batch.strategies.parallel import Items
-from kaizen_batch.texts.renamed import renamed
+from kaizen_batch.strategies.renamed import renamed
 
 logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 

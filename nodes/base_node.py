@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from kaizen_batch.concurrency.sync import run_sync
+from kaizen_batch.engine.frames import frame_items, is_frame
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.kailash_types import (
     AsyncNode,
@@ -15,7 +16,6 @@ from kaizen_batch.nodes.kailash_types import (
     WorkflowBuilder,
 )
 from kaizen_batch.nodes.runtime_inputs import chosen_by_caller, unknown_input
-from kaizen_batch.tables.frames import frame_items, is_frame
 
 
 class DataNode(AsyncNode):

@@ -1,12 +1,13 @@
 """JoinResultsNode: rows and their results make rows with new columns, the failed ones apart."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.nodes.base_node import DataNode, rows_of
 from kaizen_batch.nodes.catalog import described
 from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, register_node
-from kaizen_batch.results import ENVELOPE, Result, joined, outputs_of
+from kaizen_batch.results import ENVELOPE, Result, outputs_of
 
 
 @register_node()
@@ -58,10 +59,10 @@ class JoinResultsNode(DataNode):
             row = _columns(rows[result["index"]])
             if result["status"] == "ok":
                 outputs = outputs_of(result)
-                data.append(joined(row, {f"{prefix}{name}": value for name, value in outputs.items()}))
+                data.append(_joined(row, {f"{prefix}{name}": value for name, value in outputs.items()}))
             else:
                 error = result["error"]
-                failed_rows.append(joined(row, {"error": error["message"], "error_code": error["code"]}))
+                failed_rows.append(_joined(row, {"error": error["message"], "error_code": error["code"]}))
         return {"data": data, "failed_rows": failed_rows}
 
 
@@ -69,3 +70,15 @@ def _columns(row: object) -> NodeData:
     if not isinstance(row, dict):
         return {"prompt": row}
     return outputs_of(cast(Result, row)) if row.keys() >= set(ENVELOPE) else dict(row)
+
+
+def _joined(row: dict[str, object], columns: Mapping[str, object]) -> dict[str, object]:
+    """A row with more columns; one that it has already is added as `<name>_result`, so that none is lost."""
+    if row.keys().isdisjoint(columns):
+        return {**row, **columns}
+    together = dict(row)
+    for name, value in columns.items():
+        while name in together:
+            name = f"{name}_result"
+        together[name] = value
+    return together

@@ -32,9 +32,9 @@ from kaizen_batch.providers import (
     create_provider,
 )
 from kaizen_batch.providers.batch import BatchApi, HasBatches
+from kaizen_batch.results.texts.terminal import printable
 from kaizen_batch.signature import ProcessingSignature, Signature, SignatureLike, as_signature
 from kaizen_batch.signature.media import PendingMessages, loaded
-from kaizen_batch.texts.terminal import printable
 
 
 class ModelAgent(Agent):

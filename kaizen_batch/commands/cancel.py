@@ -14,10 +14,10 @@ from kaizen_batch.journal import Journal
 from kaizen_batch.journal.batches import Batch
 from kaizen_batch.providers import create_provider
 from kaizen_batch.providers.batch import BatchApi, HasBatches
+from kaizen_batch.results.texts.batches import batches_text
+from kaizen_batch.results.texts.numbers import counted
+from kaizen_batch.results.texts.summary import Line
 from kaizen_batch.strategies.batches.cancelling import GONE, cancel_open, give_up
-from kaizen_batch.texts.batches import batches_text
-from kaizen_batch.texts.numbers import counted
-from kaizen_batch.texts.summary import Line
 
 
 @click.command("cancel", cls=Command)

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Literal
 
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.texts.numbers import duration
+from kaizen_batch.results.texts.numbers import duration
 
 _WRITES = 20
 _SLOW_S = 0.05  # an answer counts only once it is on the disk: 50 ms per commit limits a slow run noticeably

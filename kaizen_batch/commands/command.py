@@ -18,9 +18,9 @@ from kaizen_batch.commands.config_file import read_options
 from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit, write_exit_codes
 from kaizen_batch.commands.flags import flagged
 from kaizen_batch.errors import KaizenBatchError, did_you_mean
-from kaizen_batch.texts.phrasing import phrasing
-from kaizen_batch.texts.summary import Line
-from kaizen_batch.texts.terminal import laid_out, printable, wrapped
+from kaizen_batch.results.texts.phrasing import phrasing
+from kaizen_batch.results.texts.summary import Line
+from kaizen_batch.results.texts.terminal import laid_out, printable, wrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 

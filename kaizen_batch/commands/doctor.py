@@ -14,7 +14,7 @@ from kaizen_batch.commands.remote_checks import check_endpoint
 from kaizen_batch.commands.settings import base_url_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.summary import Line
 
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 

@@ -13,8 +13,8 @@ from kaizen_batch.errors import InputError
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal.canonical import with_references
+from kaizen_batch.results.texts.terminal import printable
 from kaizen_batch.signature.media import Message
-from kaizen_batch.texts.terminal import printable
 
 SHOWN = 3
 

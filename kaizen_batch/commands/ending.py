@@ -15,10 +15,10 @@ from kaizen_batch.files.jobs import JobResult
 from kaizen_batch.files.names import STANDARD, stem_of
 from kaizen_batch.journal import Journal
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.texts.advice import advice_on, why_stopped
-from kaizen_batch.texts.numbers import count, counted, duration
-from kaizen_batch.texts.summary import Ending, Line, retry_helps, sentences
-from kaizen_batch.texts.waits import Waits
+from kaizen_batch.results.texts.advice import advice_on, why_stopped
+from kaizen_batch.results.texts.numbers import count, counted, duration
+from kaizen_batch.results.texts.summary import Ending, Line, retry_helps, sentences
+from kaizen_batch.results.texts.waits import Waits
 
 _FIRST_LIMIT = 1_000
 _SLOW_S = 5.0

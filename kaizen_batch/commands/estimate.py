@@ -24,10 +24,10 @@ from kaizen_batch.errors import ConfigError, InputError
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.journal.canonical import key_of
 from kaizen_batch.results import BatchResult, BatchSummary
+from kaizen_batch.results.texts.advice import why_stopped
+from kaizen_batch.results.texts.numbers import usd
+from kaizen_batch.results.texts.summary import Line
 from kaizen_batch.strategies import ParallelBatchStrategy
-from kaizen_batch.texts.advice import why_stopped
-from kaizen_batch.texts.numbers import usd
-from kaizen_batch.texts.summary import Line
 
 _UNBOUNDED = "{:,} rows have documents, or images behind URLs, whose tokens cannot be estimated"
 _SEED = 0  # the same rows each time: with a journal they are answered already

@@ -11,7 +11,7 @@ from kaizen_batch.files.names import BATCH_LINES, STANDARD
 from kaizen_batch.files.openai_batch import input_line
 from kaizen_batch.journal import STATES, Journal, State
 from kaizen_batch.journal.files import real_path, replacing
-from kaizen_batch.texts.terminal import printable
+from kaizen_batch.results.texts.terminal import printable
 
 _MISSING: tuple[State, ...] = ("failed", "unknown")
 

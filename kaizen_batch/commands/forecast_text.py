@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from kaizen_batch.commands.forecast import Forecast, Range
-from kaizen_batch.texts.numbers import count, duration, short, usd
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.numbers import count, duration, short, usd
+from kaizen_batch.results.texts.summary import Line
 
 _MANY = 1e6
 

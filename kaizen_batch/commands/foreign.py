@@ -16,7 +16,7 @@ import click
 from kaizen_batch.commands.command import say
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.settings import without_option
-from kaizen_batch.texts.terminal import printable
+from kaizen_batch.results.texts.terminal import printable
 
 _ASKED = ("provider", "base_url", "fallback")
 _CONFIG = "--config"

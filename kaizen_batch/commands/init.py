@@ -11,8 +11,8 @@ from kaizen_batch.commands.command import Command, say, show_lines
 from kaizen_batch.errors import ConfigError, RecordError
 from kaizen_batch.files import open_records
 from kaizen_batch.files.names import stem_of
-from kaizen_batch.texts.summary import Line
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.summary import Line
+from kaizen_batch.results.texts.terminal import one_line
 
 _ROWS_READ = 20
 _SHOWN = 60

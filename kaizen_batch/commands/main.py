@@ -6,7 +6,7 @@ import click
 
 from kaizen_batch.commands.exit_codes import EXIT_CODES, write_exit_codes
 from kaizen_batch.errors import did_you_mean
-from kaizen_batch.texts.terminal import printable
+from kaizen_batch.results.texts.terminal import printable
 
 _BATCHES = {
     "run": ("kaizen_batch.commands.run", "Ask a model about each row of a file; run again to resume."),

@@ -18,8 +18,8 @@ from kaizen_batch.commands.shard_options import MERGED, is_folder_of_parts, outp
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.distributed import Folder, LocalFolder, Merged, Work, merge, open_folder, plan_of
 from kaizen_batch.distributed.plan import Plan
-from kaizen_batch.texts.numbers import count, counted
-from kaizen_batch.texts.summary import Ending, Line, sentences
+from kaizen_batch.results.texts.numbers import count, counted
+from kaizen_batch.results.texts.summary import Ending, Line, sentences
 
 
 @click.command("merge", cls=Command, epilog=EXIT_CODES)

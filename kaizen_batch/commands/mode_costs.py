@@ -6,8 +6,8 @@ from kaizen_batch.agents import Agent
 from kaizen_batch.commands.forecast import Forecast, Range, repriced
 from kaizen_batch.commands.forecast_text import range_text
 from kaizen_batch.config import BatchConfig, Mode
-from kaizen_batch.texts.numbers import duration, usd
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.numbers import duration, usd
+from kaizen_batch.results.texts.summary import Line
 
 _BATCH_S = 86_400.0
 

@@ -25,7 +25,7 @@ from kaizen_batch.errors import (
 from kaizen_batch.limits import read_rate_limit_headers
 from kaizen_batch.limits.rate_limit_headers import DAY_S, MINUTE_S
 from kaizen_batch.providers import Completion
-from kaizen_batch.texts.numbers import counted, duration
+from kaizen_batch.results.texts.numbers import counted, duration
 
 _OPENAI = "https://api.openai.com/v1"
 _ADAPTATIONS = 2  # temperature and max_tokens

@@ -17,7 +17,7 @@ from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal import Entry, Journal
 from kaizen_batch.journal.canonical import key_of
-from kaizen_batch.texts.numbers import count, counted
+from kaizen_batch.results.texts.numbers import count, counted
 
 _LOOKED_AT = 1_000  # rows: enough to be exact for a small file, and quick for a large one
 _LENGTHS = ("max_tokens", "max_completion_tokens")

@@ -11,7 +11,7 @@ from kaizen_batch.files import Records
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.names import BATCH_LINES, is_stream
 from kaizen_batch.files.templates import PromptTemplate
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.summary import Line
 
 
 @contextmanager

@@ -47,7 +47,7 @@ from kaizen_batch.observers.progress import ProgressSink
 from kaizen_batch.observers.progress.figures import Words
 from kaizen_batch.observers.progress.sink import display_of
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.summary import Line
 
 _STOP_STARTS_S = 0.1
 

@@ -14,10 +14,10 @@ from kaizen_batch.distributed.plan import PLAN
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import stem_of
 from kaizen_batch.journal import Journal, Run, Totals
-from kaizen_batch.texts.batches import batch_lines, figures_of
-from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, usd
-from kaizen_batch.texts.summary import Ending, Line, billing_text, sentences
-from kaizen_batch.texts.waits import Waits, with_noun
+from kaizen_batch.results.texts.batches import batch_lines, figures_of
+from kaizen_batch.results.texts.numbers import at_least, count, counted, duration, moment, usd
+from kaizen_batch.results.texts.summary import Ending, Line, billing_text, sentences
+from kaizen_batch.results.texts.waits import Waits, with_noun
 
 SUFFIX: str = ".journal.db"
 _ENDINGS = (".db", ".sqlite")

@@ -2,9 +2,9 @@
 
 from kaizen_batch.commands.command import say
 from kaizen_batch.events import BatchesWaiting, BatchStarted, Event
-from kaizen_batch.texts.batches import batches_text, states_text
-from kaizen_batch.texts.numbers import counted
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.batches import batches_text, states_text
+from kaizen_batch.results.texts.numbers import counted
+from kaizen_batch.results.texts.summary import Line
 
 
 class Waiting:

@@ -12,8 +12,8 @@ from kaizen_batch.errors import AgentError, BatchError, JournalError, KaizenBatc
 from kaizen_batch.events import ItemFinished
 from kaizen_batch.journal import Entry, JournalWriter
 from kaizen_batch.results import NOT_ATTEMPTED, ItemError, ItemResult, Outputs
-from kaizen_batch.texts.names import item_name
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.names import item_name
+from kaizen_batch.results.texts.terminal import one_line
 
 _LONGEST_NAME = 100
 

@@ -7,8 +7,8 @@ from itertools import count
 from time import monotonic
 from typing import Any, Final
 
+from kaizen_batch.engine.frames import frame_items, is_frame
 from kaizen_batch.errors import AgentError, ConfigError
-from kaizen_batch.tables.frames import frame_items, is_frame
 
 EXHAUSTED: Final[Any] = object()
 _SLOW_S = 0.01  # of one item of a generator; there the loop gets its turn

@@ -19,7 +19,7 @@ from kaizen_batch.errors import DeadlineError, JournalError, StoppedError
 from kaizen_batch.events import BatchFinished, BatchStarted
 from kaizen_batch.journal import Journal, JournalWriter
 from kaizen_batch.results import BatchSummary, Result
-from kaizen_batch.texts.numbers import count, duration
+from kaizen_batch.results.texts.numbers import count, duration
 
 PROGRESS_INTERVAL_S = 0.5
 _ONE_TURN = range(1_000)  # after so many results at once the loop gets its turn

@@ -64,7 +64,7 @@ def check_pieces(source: ColumnarSource, used: Iterable[str]) -> Iterator[int]:
 
     Raises: BadRow.
     """
-    from kaizen_batch.tables.arrow import can_fail
+    from kaizen_batch.results.arrow import can_fail
 
     convert = [name for name in source.columns if name in set(used) and can_fail(source.schema.field(name).type)]
     done = 0
@@ -90,7 +90,7 @@ def check_pieces(source: ColumnarSource, used: Iterable[str]) -> Iterator[int]:
 
 def values_of(source: ColumnarSource, piece: Piece, name: str, *, shortest: bool) -> list[object]:
     """A column of a batch as Python values. Raises: BadRow that names the column and the row."""
-    from kaizen_batch.tables.arrow import to_python
+    from kaizen_batch.results.arrow import to_python
 
     column = piece.data.column(source.columns.index(name))
     try:

@@ -90,7 +90,7 @@ class ColumnarEncoder:
             self._end_chunk()
 
     def _end_chunk(self) -> None:
-        from kaizen_batch.tables.arrow import array_of, wider
+        from kaizen_batch.results.arrow import array_of, wider
 
         rows, self._rows, self._weight = self._rows, [], 0
         batch, self._batch = self._batch, None
@@ -238,7 +238,7 @@ def _write(writer: Any, table: "pyarrow.Table") -> None:
 def _cast_all(arrays: dict[str, object], types: dict[str, object]) -> dict[str, object]:
     import pyarrow as pa
 
-    from kaizen_batch.tables.arrow import as_type
+    from kaizen_batch.results.arrow import as_type
 
     cast = {}
     for name, array in arrays.items():

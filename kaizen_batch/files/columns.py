@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.results import Result
-from kaizen_batch.texts.phrasing import phrased
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.phrasing import phrased
+from kaizen_batch.results.texts.terminal import one_line
 
 ERROR_COLUMNS = ("row", "error_code", "error", "response")
 """What a failed row has besides its own columns; `row` is its number in the input, from 1."""

@@ -8,7 +8,7 @@ from kaizen_batch.errors import RecordError
 from kaizen_batch.files.dialect import CANDIDATES, Dialect
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import Row
-from kaizen_batch.tables.values import as_text
+from kaizen_batch.results.values import as_text
 
 _Write = Callable[[list[str]], object]
 _TO_QUOTE = ("\t", "\n", "\r")

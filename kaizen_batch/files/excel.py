@@ -18,7 +18,7 @@ from kaizen_batch.files.faults import BadRow
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import Row
-from kaizen_batch.tables.values import as_text
+from kaizen_batch.results.values import as_text
 
 MOST_ROWS = 2**20 - 1  # below the header
 _LONGEST_CELL = 32_767

@@ -4,7 +4,7 @@ import errno
 import zlib
 
 from kaizen_batch.errors import RecordError
-from kaizen_batch.texts.advice import fix_of
+from kaizen_batch.results.texts.advice import fix_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -1,17 +1,19 @@
 """DataFrames in and out: the rows of a frame through an agent, and the answers as new columns."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kaizen_batch.agents import Agent
+from kaizen_batch.engine.frames import FrameRows, eager
 from kaizen_batch.files.job_rows import check_agent
 from kaizen_batch.files.rendering import config_and_rendering
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.target import OutputNames
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, check_on_missing
 from kaizen_batch.results import Outputs, outputs_of
+from kaizen_batch.results.values import as_text, is_missing
 from kaizen_batch.strategies import ParallelBatchStrategy
-from kaizen_batch.tables.frames import FrameRows, eager, with_columns
 
 _ERROR = "error"
 
@@ -55,7 +57,7 @@ async def run_frame(job: FrameJob, agent: Agent, strategy: ParallelBatchStrategy
         async for result in run:
             error = result["error"]
             answers.put(asked.places[result["index"]], outputs_of(result), None if error is None else error["message"])
-    return with_columns(data, answers.columns)
+    return _with_columns(data, answers.columns)
 
 
 class _Asked:
@@ -107,3 +109,17 @@ def _used(template: PromptTemplate | None, agent: Agent, columns: tuple[str, ...
     if agent.signature is not None:
         return {name for name in agent.signature.inputs if name in columns}
     return set(columns)
+
+
+def _with_columns(frame: Any, columns: Mapping[str, Sequence[object]]) -> object:
+    """A narwhals frame with more columns, as the frame of its own library; values of mixed types become text."""
+    import narwhals as nw
+
+    made = []
+    for name, values in columns.items():
+        try:
+            made.append(nw.new_series(name, list(values), backend=frame.implementation))
+        except Exception:  # each library has its own errors for values that one column cannot hold
+            texts = [None if is_missing(value) else as_text(value) for value in values]
+            made.append(nw.new_series(name, texts, nw.String(), backend=frame.implementation))
+    return frame.with_columns(*made).to_native()

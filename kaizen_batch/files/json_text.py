@@ -3,7 +3,7 @@
 import json
 import re
 
-from kaizen_batch.tables.values import as_json
+from kaizen_batch.results.values import as_json
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 

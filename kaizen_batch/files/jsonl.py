@@ -14,7 +14,7 @@ from kaizen_batch.files.json_text import after_space, as_json_text, joined_membe
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import JsonRow, Row
 from kaizen_batch.files.streams import lines_of, undecodable
-from kaizen_batch.tables.values import as_json
+from kaizen_batch.results.values import as_json
 
 _PRETTY = "it is one JSON document over several lines: name it .json, or pass input_format='json'"
 _NEAR_END = 16  # characters; no token but a string is longer, a number apart, which ends an object nowhere

@@ -16,8 +16,8 @@ from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import Row
 from kaizen_batch.providers import Request
 from kaizen_batch.providers.base import Parameters
+from kaizen_batch.results.values import as_json
 from kaizen_batch.signature import Signature
-from kaizen_batch.tables.values import as_json
 
 FACTS = ("finish_reason", "usage", "model")
 """The columns that an output line is made from, beside the answer."""

@@ -8,7 +8,7 @@ from kaizen_batch.agents import Agent, AgentWrapper, BatchItem
 from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.rows import BrokenRow
 from kaizen_batch.files.templates import OnMissing, PromptTemplate
-from kaizen_batch.tables.values import plain_row
+from kaizen_batch.results.values import plain_row
 
 
 class RowAgent(AgentWrapper):

@@ -127,7 +127,7 @@ class ArrowBatch:
     @cached_property
     def values(self) -> dict[str, list[object]]:
         """All columns."""
-        from kaizen_batch.tables.arrow import to_python
+        from kaizen_batch.results.arrow import to_python
 
         return {name: to_python(column, shortest=self._shortest) for name, column in self.columns()}
 

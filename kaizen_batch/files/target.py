@@ -22,8 +22,8 @@ from kaizen_batch.files.rows import Row, Selection
 from kaizen_batch.files.writer import RecordWriter
 from kaizen_batch.files.written_files import WrittenFiles
 from kaizen_batch.results import NOT_ATTEMPTED, ErrorDict, Result, outputs_of
+from kaizen_batch.results.texts.advice import why_stopped
 from kaizen_batch.strategies import BatchRun
-from kaizen_batch.texts.advice import why_stopped
 
 
 class OutputNames:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from kaizen_batch.agents import BatchItem
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
 from kaizen_batch.files.options import RENDERING
+from kaizen_batch.results.values import as_text, is_blank, is_missing
 from kaizen_batch.signature.media import Document, Image, Message, media_of, part_of
 from kaizen_batch.signature.messages import conversation, with_system
-from kaizen_batch.tables.values import as_text, is_blank, is_missing
 
 OnMissing = Literal["fail", "ask", "skip"]
 ON_MISSING = ("fail", "ask", "skip")

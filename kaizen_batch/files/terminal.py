@@ -4,7 +4,7 @@ import codecs
 import io
 from typing import IO
 
-from kaizen_batch.texts.terminal import printable
+from kaizen_batch.results.texts.terminal import printable
 
 
 class PrintableStream(io.BufferedIOBase):

@@ -15,7 +15,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.job import FileJob
 from kaizen_batch.files.names import is_stream, path_text
 from kaizen_batch.journal import Journal, JournalWriter
-from kaizen_batch.texts.numbers import counted
+from kaizen_batch.results.texts.numbers import counted
 
 _FIX = "pass overwrite=True to replace it, or choose another output"
 _KEPT = 2

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kaizen_batch.errors import JournalError
-from kaizen_batch.texts.advice import fix_of
+from kaizen_batch.results.texts.advice import fix_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAFE = "what was written before is safe"

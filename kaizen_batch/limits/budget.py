@@ -5,7 +5,7 @@ import math
 
 from kaizen_batch.errors import BudgetExhaustedError, ConfigError, ItemTooLargeError
 from kaizen_batch.limits.reservation import Reservation
-from kaizen_batch.texts.numbers import usd
+from kaizen_batch.results.texts.numbers import usd
 
 _log = logging.getLogger(__name__)
 

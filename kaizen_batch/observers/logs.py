@@ -18,7 +18,7 @@ from kaizen_batch.events import (
     Throttled,
 )
 from kaizen_batch.results import NOT_ATTEMPTED, BatchSummary, ItemError
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.terminal import one_line
 
 _Line = tuple[int, str, dict[str, Any]]
 """The level, the text and the fields of a record."""

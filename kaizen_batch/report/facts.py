@@ -11,9 +11,9 @@ from kaizen_batch.report.distributions import Distribution, distributions
 from kaizen_batch.report.scan import Scan
 from kaizen_batch.report.timeline import Sample, Timeline, timeline
 from kaizen_batch.results import ItemError
-from kaizen_batch.texts.batches import Figures, batch_lines, figures_of
-from kaizen_batch.texts.summary import Ending, Line, asked_items, sentences
-from kaizen_batch.texts.waits import Waits
+from kaizen_batch.results.texts.batches import Figures, batch_lines, figures_of
+from kaizen_batch.results.texts.summary import Ending, Line, asked_items, sentences
+from kaizen_batch.results.texts.waits import Waits
 
 Status = Literal["empty", "running", "finished", "stopped", "killed"]
 

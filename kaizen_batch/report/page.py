@@ -11,7 +11,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.report import texts
 from kaizen_batch.report.facts import Facts, Status
 from kaizen_batch.report.plots import plots
-from kaizen_batch.texts import numbers
+from kaizen_batch.results.texts import numbers
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
 from kaizen_batch.report.timeline import Timeline
-from kaizen_batch.texts.numbers import count, rate, usd, utc_offset_s
+from kaizen_batch.results.texts.numbers import count, rate, usd, utc_offset_s
 
 _BARS = 40
 _QUANTILES = (0.5, 0.95, 0.99)

@@ -21,8 +21,8 @@ from kaizen_batch.limits import RateLimits, UpstreamLimits
 from kaizen_batch.observers.progress import progress_sink
 from kaizen_batch.results import BatchResult, ErrorDict, Result
 from kaizen_batch.strategies.batches import Input, ModeRun, Resolved, numbered
+from kaizen_batch.strategies.renamed import renamed
 from kaizen_batch.strategies.run import BatchRun
-from kaizen_batch.texts.renamed import renamed
 
 Items = Iterable[object] | AsyncIterable[object]
 

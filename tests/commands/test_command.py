@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kaizen_batch.commands.command import in_flags, put_json, show_lines
-from kaizen_batch.texts.summary import Line
+from kaizen_batch.results.texts.summary import Line
 from tests.commands.conftest import Cli
 
 

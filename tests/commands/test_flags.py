@@ -10,8 +10,8 @@ import pytest
 from kaizen_batch.commands.flags import _NAMES, flagged
 from kaizen_batch.commands.main import main
 from kaizen_batch.commands.settings import _OTHER_NAME, _SAME_NAME
+from kaizen_batch.results.texts import advice
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.texts import advice
 from tests.commands.conftest import RUN, Cli
 
 

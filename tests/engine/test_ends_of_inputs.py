@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kaizen_batch import AuthenticationError, BatchProcessorAgent, BatchResult, ParallelBatchStrategy, Price
-from kaizen_batch.texts.summary import sentences
+from kaizen_batch.results.texts.summary import sentences
 
 pytestmark = pytest.mark.looptime(start=0)
 

@@ -16,7 +16,7 @@ from kaizen_batch.journal import Journal
 from kaizen_batch.observers.logs import logging_sink
 from kaizen_batch.report.facts import read_facts
 from kaizen_batch.report.page import render
-from kaizen_batch.texts.names import item_name
+from kaizen_batch.results.texts.names import item_name
 
 IDS = ["T-1", "T-22", "T\x1b[31m-3", "T-4"]
 

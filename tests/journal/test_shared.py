@@ -13,7 +13,7 @@ from kaizen_batch import BatchConfig, BudgetExhaustedError, Completion, Parallel
 from kaizen_batch.agents import create_agent
 from kaizen_batch.errors import BadRequestError, NoAnswerError
 from kaizen_batch.journal import Journal, StoredAnswer
-from kaizen_batch.texts.numbers import usd
+from kaizen_batch.results.texts.numbers import usd
 
 PRICE = {"input": 1000.0, "output": 1000.0}
 RUNS = 20

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from kaizen_batch.observers.progress.echo import without_control_echo
 from kaizen_batch.observers.progress.figures import View
-from kaizen_batch.texts.terminal import printable, wrapped
+from kaizen_batch.results.texts.terminal import printable, wrapped
 
 _REFRESH_PER_S = 4
 _BAR_WIDEST = 80

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from kaizen_batch.observers.progress.figures import View
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.terminal import one_line
 
 _LINE_INTERVAL_S = 10.0
 

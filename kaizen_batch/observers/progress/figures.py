@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.texts.names import item_name
-from kaizen_batch.texts.numbers import count, counted, duration, short, usd
-from kaizen_batch.texts.summary import Ending, failures_text, sentences
-from kaizen_batch.texts.terminal import one_line
-from kaizen_batch.texts.waits import reason_of, with_noun
+from kaizen_batch.results.texts.names import item_name
+from kaizen_batch.results.texts.numbers import count, counted, duration, short, usd
+from kaizen_batch.results.texts.summary import Ending, failures_text, sentences
+from kaizen_batch.results.texts.terminal import one_line
+from kaizen_batch.results.texts.waits import reason_of, with_noun
 
 _RECENT_S = 15.0
 _LONG_S = 120.0

@@ -12,8 +12,8 @@ from kaizen_batch.events import BatchFinished, BatchProgress, BatchStarted, Even
 from kaizen_batch.observers.progress.display import Display, Lines, Nothing
 from kaizen_batch.observers.progress.figures import ITEMS, Pace, Words, totals_of, view_of
 from kaizen_batch.results import BatchSummary
-from kaizen_batch.texts.summary import Ending
-from kaizen_batch.texts.waits import Waits
+from kaizen_batch.results.texts.summary import Ending
+from kaizen_batch.results.texts.waits import Waits
 
 Kind = Literal["auto", "bar", "lines", "notebook", "none"]
 

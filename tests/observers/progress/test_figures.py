@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kaizen_batch.observers.progress.figures import Pace, Words, item_name, text_of, totals_of, view_of
-from kaizen_batch.texts.summary import Ending
+from kaizen_batch.results.texts.summary import Ending
 from tests.observers.progress.events import finished, progress
 
 

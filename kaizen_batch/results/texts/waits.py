@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 
-from kaizen_batch.texts.numbers import count
+from kaizen_batch.results.texts.numbers import count
 
 _SECONDS = re.compile(r", (about )?[\d.,]+ (ms|s|min|h)\b.*$")
 _ITEM = re.compile(r"^item (\d{1,3}(?:,\d{3})*)")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaizen_batch.texts.names import item_name
+from kaizen_batch.results.texts.names import item_name
 
 
 @pytest.mark.parametrize(

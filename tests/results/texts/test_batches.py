@@ -1,7 +1,7 @@
 """Batches of a provider in words."""
 
 from kaizen_batch.journal.batches import Batch
-from kaizen_batch.texts.batches import batch_lines, batches_text, figures_of, states_text
+from kaizen_batch.results.texts.batches import batch_lines, batches_text, figures_of, states_text
 
 NOW = 10_000.0
 

@@ -1,7 +1,6 @@
-"""Results: flat, JSON-serializable dicts with the same keys for every item."""
+"""One item's result: a flat, JSON-serializable dict with the same keys for every item."""
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from kaizen_batch.errors import AgentError, BatchError, KaizenBatchError, ServerError, ThrottledError
 from kaizen_batch.prices import Usage
-from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, REASONING, BatchResult, BatchSummary, ItemError, ItemResult
+from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE, REASONING, ItemError, ItemResult
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -110,17 +109,3 @@ def test_making_the_dict_does_not_change_the_outputs() -> None:
 
 def test_the_dict_of_a_single_call_says_that_it_is_not_a_batch() -> None:
     assert ItemResult(index=0, outputs={}, batch=False).to_dict()["batch"] is False
-
-
-def test_the_summary_is_json_with_all_its_fields() -> None:
-    summary = BatchSummary(total=3, ok=1, failed=2, failures={"length": 2}, stopped="max_failures")
-    plain = summary.to_dict()
-    assert list(plain) == [field.name for field in fields(BatchSummary)]
-    assert BatchSummary(**json.loads(json.dumps(plain))) == summary
-
-
-def test_a_batch_result_separates_ok_and_failed_in_order() -> None:
-    results = [{"index": i, "status": "ok" if i % 2 else "error"} for i in range(5)]
-    batch = BatchResult(results, BatchSummary())
-    assert [result["index"] for result in batch.ok] == [1, 3]
-    assert [result["index"] for result in batch.failed] == [0, 2, 4]

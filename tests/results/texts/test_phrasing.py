@@ -1,6 +1,6 @@
 """Texts in the words of whoever reads them."""
 
-from kaizen_batch.texts.phrasing import phrased, phrasing
+from kaizen_batch.results.texts.phrasing import phrased, phrasing
 
 
 def test_texts_are_phrased_inside_of_the_block_only() -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from kaizen_batch.texts.advice import advice_on, why_stopped
-from kaizen_batch.texts.numbers import at_least, count, counted, duration, rate, short, usd
-from kaizen_batch.texts.terminal import one_line
-from kaizen_batch.texts.waits import with_noun
+from kaizen_batch.results.texts.advice import advice_on, why_stopped
+from kaizen_batch.results.texts.numbers import at_least, count, counted, duration, rate, short, usd
+from kaizen_batch.results.texts.terminal import one_line
+from kaizen_batch.results.texts.waits import with_noun
 
 _CODES_SHOWN = 6
 

@@ -5,11 +5,11 @@ those. Here its rows are dicts, and the values of a Series are items. NaN, NaT a
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from kaizen_batch.errors import ConfigError
-from kaizen_batch.tables.values import is_missing
+from kaizen_batch.results.values import is_missing
 
 _LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "duckdb", "dask", "ibis", "pyspark", "sqlframe")
 _ROWS_AT_ONCE = 1024
@@ -56,22 +56,6 @@ class FrameRows:
                 yield dict(zip(self.columns, cells, strict=True))
 
 
-def with_columns(frame: Any, columns: Mapping[str, Sequence[object]]) -> object:
-    """A narwhals frame with more columns, as the frame of its own library; values of mixed types become text."""
-    import narwhals as nw
-
-    from kaizen_batch.tables.values import as_text
-
-    made = []
-    for name, values in columns.items():
-        try:
-            made.append(nw.new_series(name, list(values), backend=frame.implementation))
-        except Exception:  # each library has its own errors for values that one column cannot hold
-            texts = [None if is_missing(value) else as_text(value) for value in values]
-            made.append(nw.new_series(name, texts, nw.String(), backend=frame.implementation))
-    return frame.with_columns(*made).to_native()
-
-
 def _wrapped(items: object) -> object:
     try:
         import narwhals as nw
@@ -92,17 +76,6 @@ def _table_of_batch(items: object) -> Any:
     import pyarrow as pa
 
     return pa.Table.from_batches([items])
-
-
-def table_of(columns: Mapping[str, Sequence[object]]) -> object:
-    """Columns as an Arrow table; values of mixed types become text. Raises: ConfigError without pyarrow."""
-    try:
-        import pyarrow as pa
-    except ModuleNotFoundError:
-        raise ConfigError("a table needs an extra: pip install 'kaizen-batch[frames]'") from None
-    from kaizen_batch.tables.arrow import array_of
-
-    return pa.table({name: array_of(list(values)) for name, values in columns.items()})
 
 
 def _values(series: Any) -> list[object]:

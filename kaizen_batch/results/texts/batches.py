@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kaizen_batch.texts.numbers import count, counted, duration, usd
-from kaizen_batch.texts.summary import Line
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.numbers import count, counted, duration, usd
+from kaizen_batch.results.texts.summary import Line
+from kaizen_batch.results.texts.terminal import one_line
 
 _SHOWN = 20
 _STATES = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.tables.values import as_json, as_text, is_blank, is_missing, plain_row
+from kaizen_batch.results.values import as_json, as_text, is_blank, is_missing, plain_row
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -5,7 +5,7 @@ import inspect
 import os
 
 from kaizen_batch import errors
-from kaizen_batch.texts.advice import advice_on, fix_of, why_stopped
+from kaizen_batch.results.texts.advice import advice_on, fix_of, why_stopped
 
 _NOT_OF_ITEMS = (
     "error",

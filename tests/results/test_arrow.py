@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.tables.arrow import array_of, as_type, can_fail, to_python, wider
+from kaizen_batch.results.arrow import array_of, as_type, can_fail, to_python, wider
 
 
 @pytest.mark.parametrize(

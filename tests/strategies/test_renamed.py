@@ -3,7 +3,7 @@
 import pytest
 
 from kaizen_batch import BatchProcessorAgent, ParallelBatchStrategy
-from kaizen_batch.texts.renamed import renamed
+from kaizen_batch.strategies.renamed import renamed
 
 
 @renamed(items="batch")

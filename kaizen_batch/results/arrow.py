@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from kaizen_batch.tables.values import as_text, is_missing
+from kaizen_batch.results.values import as_text, is_missing
 
 if TYPE_CHECKING:
     import pyarrow

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kaizen_batch.texts.numbers import at_least, count, counted, duration, moment, percent, rate, short, usd
+from kaizen_batch.results.texts.numbers import at_least, count, counted, duration, moment, percent, rate, short, usd
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from html import escape
 from itertools import islice
 from shutil import get_terminal_size
 
-from kaizen_batch.texts.numbers import count
-from kaizen_batch.texts.summary import Figures, Line, sentences
-from kaizen_batch.texts.terminal import laid_out, one_line
+from kaizen_batch.results.texts.numbers import count
+from kaizen_batch.results.texts.summary import Figures, Line, sentences
+from kaizen_batch.results.texts.terminal import laid_out, one_line
 
 _ROWS, _COLUMNS = 5, 6
 _CELL = 80  # characters

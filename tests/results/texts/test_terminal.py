@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizen_batch.texts.terminal import laid_out, one_line, printable, wrapped
+from kaizen_batch.results.texts.terminal import laid_out, one_line, printable, wrapped
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 

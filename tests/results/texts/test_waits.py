@@ -1,6 +1,6 @@
 """What a run waited for, added up from its samples."""
 
-from kaizen_batch.texts.waits import Waits, reason_of
+from kaizen_batch.results.texts.waits import Waits, reason_of
 
 
 def test_seconds_are_added_up_by_reason() -> None:

@@ -1,7 +1,7 @@
 """How people call an item: one function, so that everything calls it the same."""
 
-from kaizen_batch.texts.numbers import count
-from kaizen_batch.texts.terminal import one_line
+from kaizen_batch.results.texts.numbers import count
+from kaizen_batch.results.texts.terminal import one_line
 
 _LONGEST = 80
 

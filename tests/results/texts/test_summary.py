@@ -4,7 +4,7 @@ from typing import Any
 
 from kaizen_batch import BatchSummary
 from kaizen_batch.journal import Totals
-from kaizen_batch.texts.summary import (
+from kaizen_batch.results.texts.summary import (
     Ending,
     asked_items,
     billing_text,

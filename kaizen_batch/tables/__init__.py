@@ -1,1 +1,0 @@
-"""Python values as text, as JSON and as Arrow arrays, and the rows of DataFrames."""
