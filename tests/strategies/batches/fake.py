@@ -273,7 +273,15 @@ def agent_of(world: World, journal: Path, **options: Any) -> Agent:
 @contextmanager
 def exact_time() -> Iterator[None]:
     """A virtual loop does not move its time while it waits for a thread."""
-    hand_over = Worker.hand_over
+    begin, hand_over, close = Worker.__init__, Worker.hand_over, Worker.close
+
+    def opened(worker: Worker, *values: Any) -> None:
+        begin(worker, *values)
+        worker.opened.result(30)
+
+    def closed(worker: Worker) -> None:
+        close(worker)
+        worker.closed.result(30)
 
     def at_once(worker: Worker, owner: Owner, operations: Any) -> None:
         done = threading.Event()
@@ -290,7 +298,9 @@ def exact_time() -> Iterator[None]:
         return function(*values)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "__init__", opened)
         patch.setattr(Worker, "hand_over", at_once)
+        patch.setattr(Worker, "close", closed)
         patch.setattr(asyncio, "to_thread", in_no_time)
         patch.setattr(clock, "wall_s", lambda: EPOCH + asyncio.get_running_loop().time())
         yield
