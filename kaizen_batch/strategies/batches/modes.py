@@ -88,6 +88,8 @@ class ModeRun:
         config, agent = self.config, self.agent
         if config.mode != "auto":
             return config.mode
+        if self._has_open_batches():  # their rows wait for them, however little time is left: a batch run ends them
+            return "batch"
         prices: dict[Mode, Price | None] = {"live": config.price or agent.price}
         flex = agent.in_mode("flex").price if prices["live"] is not None else None
         if flex is not None and flex != prices["live"]:
@@ -100,9 +102,18 @@ class ModeRun:
         logger.info("mode auto: %s", mode)
         return mode
 
-    def _live_s(self) -> float:
+    @property
+    def _earlier(self) -> Journal | None:
+        """What earlier runs have left."""
         path = self.config.journal
-        latency_s = Journal(path).mean_latency_s() if path is not None and path.is_file() else None
+        return Journal(path) if path is not None and path.is_file() else None
+
+    def _has_open_batches(self) -> bool:
+        journal, endpoint = self._earlier, self.agent.endpoint
+        return journal is not None and any(each.is_open and each.endpoint == endpoint for each in journal.batches())
+
+    def _live_s(self) -> float:
+        latency_s = self._earlier.mean_latency_s() if self._earlier is not None else None
         return LiveTime(self.config, latency_s).seconds(self.total or 0)
 
     async def _in_batches(self) -> Resolved:

@@ -26,18 +26,21 @@ from kaizen_batch.strategies.batches import clock
 
 EPOCH = 1_795_000_000.0
 LIVE = Price(1.0, 2.0)
+FLEX = Price(0.6, 1.2)
 BATCH = Price(0.5, 1.0)
+PRICES = {"live": LIVE, "flex": FLEX, "batch": BATCH}
 USAGE = Usage(input_tokens=40, output_tokens=20)
 
 
 @dataclass
 class World:
-    """What happens at the provider. Shares are from 0 to 1, times in seconds of the loop."""
+    """What happens at the provider. Shares are from 0 to 1, times in seconds of the loop; without `flex_s` no flex."""
 
     seed: int = 0
     batch_s: float = 600.0
     cancel_s: float = 60.0
     latency_s: float = 1.0
+    flex_s: float | None = None
     lost_create: float = 0.0
     lost_upload: float = 0.0
     throttled: float = 0.0
@@ -68,8 +71,7 @@ class World:
 
     @property
     def usd(self) -> float:
-        prices = {"live": LIVE, "batch": BATCH}
-        return sum(prices[mode].cost(USAGE) for _, mode in self.bills)
+        return sum(PRICES[mode].cost(USAGE) for _, mode in self.bills)
 
     def billed(self, mode: str | None = None) -> Counter[str]:
         return Counter(prompt for prompt, each in self.bills if mode in (None, each))
@@ -106,15 +108,20 @@ class FakeProvider(Provider, HasBatches):
     def price(self, model: str) -> Price:
         return LIVE
 
+    def price_in(self, model: str, mode: str) -> Price | None:
+        return FLEX if mode == "flex" and self.world.flex_s is not None else None
+
     def body(self, request: Request) -> bytes:
         return json.dumps({"model": request.model, "messages": request.messages}).encode()
 
     async def complete(self, request: Request) -> Completion:
         world = self.world
-        await asyncio.sleep(world.latency_s)
+        tier = request.parameters.values.get("service_tier") if request.parameters is not None else None
+        flex_s = world.flex_s if tier == "flex" else None
+        await asyncio.sleep(world.latency_s if flex_s is None else flex_s)
         if world.refuses == "live":
             raise BadRequestError("no such parameter")
-        world.bill(request.prompt, "live")
+        world.bill(request.prompt, "live" if flex_s is None else "flex")
         return Completion(text=right(request.prompt), usage=USAGE)
 
     def batches(self, settings: BatchSettings) -> BatchApi:

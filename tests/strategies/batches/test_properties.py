@@ -6,24 +6,26 @@ is compared with the journal.
 
 import asyncio
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import looptime
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kaizen_batch import BatchResult, Journal, ParallelBatchStrategy
 from kaizen_batch.strategies.batches.deadline import LiveTime
 
-from .fake import BATCH, LIVE, USAGE, World, agent_of, right
+from .fake import BATCH, EPOCH, LIVE, USAGE, World, agent_of, right
 
 share = st.sampled_from([0.0, 0.0, 0.1, 0.4])
 worlds = st.builds(
     World,
     seed=st.integers(0, 10**6),
     batch_s=st.sampled_from([60.0, 3_000.0, 40_000.0]),
+    flex_s=st.sampled_from([None, 3.0]),
     cancel_s=st.sampled_from([1.0, 600.0]),
     lost_create=share,
     lost_upload=share,
@@ -39,43 +41,50 @@ worlds = st.builds(
 )
 
 
-async def _runs(world: World, path: Path, prompts: list[str], options: dict[str, Any]) -> tuple[BatchResult, float]:
-    leaves = options.pop("leaves")
+async def _runs(
+    world: World, path: Path, prompts: list[str], options: dict[str, Any], away_s: float | None
+) -> tuple[BatchResult, float]:
     agent = agent_of(world, path, **options)
-    if leaves:
+    if away_s is not None:
         await ParallelBatchStrategy(detach=True).run_batch(agent, prompts)
-        await asyncio.sleep(100.0)
+        await asyncio.sleep(away_s)
     result = await ParallelBatchStrategy().run_batch(agent, prompts)
     return result, asyncio.get_running_loop().time()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)  # explaining a failure would take minutes
+
+
+@settings(max_examples=40, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(
     world=worlds,
+    mode=st.sampled_from(["batch", "batch", "auto", "auto", "flex", "live"]),
     rows=st.integers(1, 60),
     budget=st.sampled_from([None, 0.0005, 0.003, 1.0]),
     hours=st.sampled_from([None, 1, 8]),
-    leaves=st.booleans(),
+    away_s=st.sampled_from([None, None, 100.0, 6_000.0, 27_000.0]),
     size=st.sampled_from([7, 30]),
 )
 def test_never_over_the_budget_never_late_nothing_lost(
-    world: World, rows: int, budget: float | None, hours: int | None, leaves: bool, size: int
+    world: World, mode: str, rows: int, budget: float | None, hours: int | None, away_s: float | None, size: int
 ) -> None:
+    if mode == "flex" and world.flex_s is None:
+        world.flex_s = 3.0
     prompts = [f"question {n}" for n in range(rows)]
-    options: dict[str, Any] = {"budget_usd": budget, "batches": {"rows": size, "live_first": 3}}
+    options: dict[str, Any] = {"mode": mode, "budget_usd": budget, "batches": {"rows": size, "live_first": 3}}
     if hours is not None:
-        options["finish_by"] = f"{hours}h"
+        options["finish_by"] = datetime.fromtimestamp(EPOCH + 3600 * hours, UTC).isoformat()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
         with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0)) as runner:
-            result, ended_at = runner.run(_runs(world, path, prompts, {**options, "leaves": leaves}))
+            result, ended_at = runner.run(_runs(world, path, prompts, options, away_s))
         totals = Journal(path).totals()
     _check_money(world, totals.spent_usd, totals.committed_usd, budget)
     _check_rows(world, prompts, result, budget)
-    if hours is not None:
+    if hours is not None and mode in ("batch", "auto"):
         config = agent_of(world, Path("run.db"), **options).config
         assert config is not None
-        if 2 * LiveTime(config, 1.0).seconds(rows) < hours * 3600:
+        if (away_s or 0.0) + 2 * LiveTime(config, 1.0).seconds(rows) + 60.0 < hours * 3600:
             assert ended_at <= hours * 3600
 
 

@@ -1,6 +1,7 @@
 """A batch run from end to end, on a virtual clock."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from kaizen_batch import BatchResult, Journal, ParallelBatchStrategy
 from kaizen_batch.errors import BadRequestError, ConfigError
 
-from .fake import BATCH, LIVE, USAGE, World, agent_of, right
+from .fake import BATCH, EPOCH, LIVE, USAGE, World, agent_of, right
 
 virtual = pytest.mark.looptime(start=0)
 PROMPTS = [f"question {n}" for n in range(60)]
@@ -284,3 +285,16 @@ async def test_files_are_deleted_on_request(path: Path) -> None:
     world = World()
     await run(world, path, batches={**SMALL, "delete_files": True})
     assert world.files == {}
+
+
+@virtual
+async def test_auto_comes_back_to_its_batches_however_little_time_is_left(path: Path) -> None:
+    world = World(batch_s=40_000.0, cancel_s=10.0)
+    at_eight = datetime.fromtimestamp(EPOCH + 8 * 3600, UTC).isoformat()
+    left = await run(world, path, mode="auto", finish_by=at_eight, detach=True)
+    assert left.summary.waiting == 55
+    await asyncio.sleep(7.5 * 3600)  # too little for another batch
+    check(await run(world, path, mode="auto", finish_by=at_eight))
+    assert asyncio.get_running_loop().time() <= 8 * 3600
+    assert set(world.billed().values()) == {1}
+    assert 0 < len(world.billed("batch")) < 55
