@@ -85,11 +85,19 @@ class ModeRun:
             return Resolved(self.agent)
 
     def _mode(self, clock: Clock) -> Mode:
-        config, agent = self.config, self.agent
+        config = self.config
         if config.mode != "auto":
             return config.mode
         if self._has_open_batches():  # their rows wait for them, however little time is left: a batch run ends them
             return "batch"
+        left_s = float("inf") if config.finish_by is None else finish_at(config.finish_by, clock.now()) - clock.now()
+        mode = Modes(self._prices(), left_s, self._live_s()).cheapest()
+        logger.info("mode auto: %s", mode)
+        return mode
+
+    def _prices(self) -> dict[Mode, Price | None]:
+        """What each mode costs that this agent has."""
+        config, agent = self.config, self.agent
         prices: dict[Mode, Price | None] = {"live": config.price or agent.price}
         flex = agent.in_mode("flex").price if prices["live"] is not None else None
         if flex is not None and flex != prices["live"]:
@@ -97,10 +105,7 @@ class ModeRun:
         api = agent.batches(config.batches)
         if api is not None and config.journal is not None:
             prices["batch"] = api.price(agent.name or "", prices["live"])
-        left_s = float("inf") if config.finish_by is None else finish_at(config.finish_by, clock.now()) - clock.now()
-        mode = Modes(prices, left_s, self._live_s()).cheapest()
-        logger.info("mode auto: %s", mode)
-        return mode
+        return prices
 
     @property
     def _earlier(self) -> Journal | None:
