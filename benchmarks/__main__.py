@@ -22,8 +22,9 @@ PARTS = {
     "graph": "graph:run",
     "adaptive": "adaptive:run",
     "limits": "limits:run",
+    "distributed": "distributed:run",
 }
-BY_NAME_ONLY = ("adaptive", "limits")  # take minutes, and depend on one mechanism alone
+BY_NAME_ONLY = ("adaptive", "distributed", "limits")  # take minutes, and depend on one mechanism alone
 
 
 def chosen(only: str | None) -> list[str]:
