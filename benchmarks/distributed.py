@@ -4,7 +4,7 @@
     python -m benchmarks --only distributed --quick     # a tenth of the rows, one round
 
 Each contestant is a command, from a file of JSON Lines to another, in a process of its own. It is run to its end; then
-again, and a worker is killed with -9 when half of the calls are made; then again, and all of its processes are killed,
+again, and a worker is killed with -9 when 60% of the calls are made; then again, and all of its processes are killed,
 and the command is given once more. What was paid is read from the endpoint's ledger. Start-up is the time to the first
 call, and items per second are those from the first call to the end of the command, a restart included. Memory is the
 sum over all processes of the command, in which shared pages count once.
@@ -31,6 +31,7 @@ from kaizen_batch.simulator import Simulator
 
 MEASURED = Path(__file__).parent / "measured" / "distributed.json"
 ROWS, QUICK_ROWS = 2_000, 200
+KILLED_AT = 0.6  # of the calls: in the middle of a shard
 AT_ONCE, WORKERS, LATENCY_S = 32, 2, 0.05
 ONE, OURS_ON_RAY, RAY_DATA, RAY_DATA_TUNED = "one process", "2 workers on Ray", "Ray Data", "Ray Data, 8 actors"
 _LOOK_S = 0.1
@@ -132,7 +133,7 @@ def _run(contestant: Contestant, rows: int, killed: str) -> tuple[tuple[float, f
         try:
             command.start()
             while command.goes_on(began):
-                if killed and simulator.ledger.calls >= rows // 2 and _kill(command, contestant, killed):
+                if killed and simulator.ledger.calls >= rows * KILLED_AT and _kill(command, contestant, killed):
                     killed = ""
             ended = time.monotonic()
         finally:

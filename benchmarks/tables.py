@@ -23,6 +23,7 @@ _PACKAGES = (
     "langchain-openai",
     "litellm",
     "openai",
+    "ray",
 )
 
 Samples = Mapping[str, Sequence[Sample]]

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 from kaizen_batch.agents import Agent, AgentWrapper, ProviderLike, create_agent, limits_of
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig, Mode
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
 from kaizen_batch.files.frames import FrameJob, run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
@@ -27,6 +28,7 @@ from kaizen_batch.nodes.engine_view import (
     run_items,
     streaming,
 )
+from kaizen_batch.nodes.executors import check_objects, run_work, work_of
 from kaizen_batch.nodes.items import GraphAgent, GuardedAgent, check_template, kind_of_input
 from kaizen_batch.nodes.kailash_types import NodeData, NodeParameter, WorkflowBuilder
 from kaizen_batch.nodes.mixins import ErrorHandlingMixin, LoggingMixin, PerformanceMixin
@@ -105,6 +107,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self._objects = {name: resolved(thing) for name, thing in given.objects.items()}
         if "provider" not in self._objects:
             check_provider_name(self._config.llm_provider)
+        check_objects(self._settings.ray, strategy, limits)
         found = self._objects.get("signature")
         self.signature: Signature | None = None if found is None else as_signature(found)()
         self._on_event = on_event
@@ -132,7 +135,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         """For pickle: the class and the options, without any key. Raises: PicklingError for a literal one."""
         own = None if self.strategy is self._own_strategy else self.strategy
         objects = {"strategy": own, "limits": self._limits.shared, "on_event": self._on_event}
-        return recipe(type(self), self._config, self._again, objects)
+        return recipe(type(self), self.batch_config, self._again, objects)
 
     def run(self, **inputs: object) -> Result:
         """One result dict for one item given as keywords, from synchronous code."""
@@ -201,6 +204,9 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
 
     async def run_job(self, job: FileJob, *, progress: bool = False, mode: Mode | None = None) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
+        if self._settings.ray is not None:
+            config = self._config if mode is None else self._config.with_options(mode=mode)
+            return await run_work(self, work_of(self, job, config), self._settings.ray, progress=progress)
         runner = streaming(self.strategy)
         strategy = runner if mode is None else runner.configured(runner.config.with_mode(mode))
         return await self._run_job(job, strategy, self.engine_agent(), progress=progress)
@@ -250,8 +256,13 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         template = PromptTemplate(given["template"]) if given["template"] is not None else None
         if kind == "input_path":
             job = FileJob(given["input_path"], given["output_path"], template=template)
+            if self._settings.ray is not None:
+                work = work_of(self, job, agent.config or self._config, in_graph=True)
+                return self._outputs(*of_job(await run_work(self, work, self._settings.ray)))
             guarded = GuardedAgent(agent, references=self._settings.allows_references)
             return self._outputs(*of_job(await self._run_job(job, strategy, guarded)))
+        if self._settings.ray is not None:
+            raise ConfigError("the executor runs jobs by path: give input_path and output_path, or leave out executor")
         if kind is None:
             logger.warning("%s: neither `batch` nor `prompt` was given; the result is empty", self.id)
             return self._outputs(BatchResult([], BatchSummary(max_concurrent=self._config.max_concurrent)), {})
@@ -270,7 +281,13 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         runner = streaming(strategy)
         return await run_job(job, agent, runner.config.over(agent.config), strategy=runner, progress=progress)
 
-    def _watch(self, metrics: RunMetrics) -> tuple[EventSink, ...]:
+    def agent_of_worker(self, config: BatchConfig, *, in_graph: bool) -> Agent:
+        """What another process runs for this node; it is watched from here."""
+        agent = self._agent_for(self._settings.with_secret(config))
+        agent.watcher = None
+        return GuardedAgent(agent, references=self._settings.allows_references) if in_graph else agent
+
+    def watch(self, metrics: RunMetrics) -> tuple[EventSink, ...]:
         """A run of this agent begins, whichever strategy runs it."""
         self.watch_run(metrics)
         own = NodeSink(self, metrics)
@@ -316,7 +333,7 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
             agent = AgentWrapper(agent)  # the user's own object, which other nodes may have too
         if agent.config is None:
             agent.config = config
-        agent.watcher = self._watch
+        agent.watcher = self.watch
         agent.upstream_limits = limits_within(self._limits, self._config, config)
         for fallback in agent.fallbacks:
             if fallback.endpoint == agent.endpoint:

@@ -32,6 +32,10 @@ NODE: dict[str, tuple[type, str]] = {
     "runtime_inputs": (list, "Names of options that may be set at run time, besides data and lower limits."),
     "runtime_folder": (str, "The folder that paths given at run time must be in."),
     "endpoint_keys": (dict, "For an endpoint given at run time, the environment variable that holds its key."),
+    "executor": (str, "Runs jobs by path on a cluster; None: in this process."),
+    "ray_address": (str, "The Ray cluster of the executor; None starts one on this machine."),
+    "workers": (int, "How many shards the executor runs at once; None: 2."),
+    "run_folder": (str, "Where the executor's shards meet, the same place on every machine; None: output_path.run."),
     "secret_provider": (str, "A SecretProvider of Kailash, or its import path."),
     "api_key_secret": (str, "The name of the API key in secret_provider."),
 }
@@ -60,6 +64,7 @@ def input_parameters() -> dict[str, NodeParameter]:
     options = {name: _option(name, field) for name, field in shown.items()}
     node = {name: described(name, *each, category="node") for name, each in NODE.items()}
     node["on_stop"].choices, node["on_stop"].default = ["return", "raise"], "return"
+    node["executor"].choices = ["ray"]
     return {**given, **objects, "endpoint": endpoint, **options, **node}
 
 

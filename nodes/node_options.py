@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 
 from kaizen_batch.agents import ProviderLike
 from kaizen_batch.config import BatchConfig, BatchOptions, Endpoint, EndpointOptions
+from kaizen_batch.distributed.ray_executor import RayExecutor
 from kaizen_batch.errors import ConfigError, IncompleteRunError, did_you_mean
+from kaizen_batch.nodes.executors import executor_of
 from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, NodeData, SecretProvider
 from kaizen_batch.nodes.runtime_inputs import REFERENCES, RuntimeRules
 from kaizen_batch.providers import import_object
@@ -30,6 +32,9 @@ class NodeOptions(BatchOptions, total=False):
     - `runtime_inputs`: names of options that a workflow may set at run time, besides data and lower limits. Paths given
       at run time must be in `runtime_folder`. An endpoint given at run time gets a key only if `endpoint_keys` (base
       URL -> environment variable) names one.
+    - `executor`: `"ray"` runs jobs by path (`input_path`, `run_job`) on a Ray cluster, see docs/scaling.md; with
+      `ray_address` (default: a cluster on this machine), `workers`, the shards at once (default: 2), and `run_folder`
+      (default: the output's name with `.run`).
     - `api_key_secret`: the name of the key in `secret_provider`, a SecretProvider of Kailash (default: its
       EnvironmentSecretProvider). It is read when the first run starts.
     - `name`, `description`, `tags`, `version`, `author`: Kailash's metadata of the node.
@@ -45,6 +50,10 @@ class NodeOptions(BatchOptions, total=False):
     runtime_inputs: Sequence[str]
     runtime_folder: str | os.PathLike[str] | None
     endpoint_keys: Mapping[str, str]
+    executor: Literal["ray"] | None
+    ray_address: str | None
+    workers: int | None
+    run_folder: str | os.PathLike[str] | None
     secret_provider: object
     api_key_secret: str | None
     name: str
@@ -82,6 +91,10 @@ class NodeSettings:
     runtime_inputs: tuple[str, ...] = ()
     runtime_folder: str | os.PathLike[str] | None = None
     endpoint_keys: Mapping[str, str] = field(default_factory=dict)
+    executor: Literal["ray"] | None = None
+    ray_address: str | None = None
+    workers: int | None = None
+    run_folder: str | os.PathLike[str] | None = None
     secret_provider: object = None
     api_key_secret: str | None = None
 
@@ -91,7 +104,7 @@ class NodeSettings:
             raise ConfigError(f"on_stop must be 'return' or 'raise'; given: {self.on_stop!r}")
         if self.secret_provider is not None and self.api_key_secret is None:
             raise ConfigError("secret_provider needs api_key_secret, the name of the key in it")
-        _ = self.rules  # a wrong name is an error now
+        _ = self.rules, self.ray  # a wrong value is an error now
 
     @cached_property
     def rules(self) -> RuntimeRules:
@@ -99,6 +112,11 @@ class NodeSettings:
         folder = None if self.runtime_folder is None else os.fspath(self.runtime_folder)
         known = (*OPTIONS, *OBJECTS, *INPUTS)
         return RuntimeRules(self.runtime_inputs, folder, self.endpoint_keys, known)
+
+    @cached_property
+    def ray(self) -> RayExecutor | None:
+        """What runs jobs by path; None for this process. Raises: ConfigError."""
+        return executor_of(self)
 
     @property
     def allows_references(self) -> bool:

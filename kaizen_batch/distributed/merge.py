@@ -32,7 +32,8 @@ class Merged:
     """What the shards that are done have done together.
 
     `missing` are the numbers of the others. `summary` adds up what they counted, `totals` is the sum of their
-    journals, `paid_again` counts answers that equal rows in different shards were paid for.
+    journals, `paid_again` counts answers that equal rows in different shards were paid for. `summary` is
+    made from `metrics`.
     """
 
     plan: Plan
@@ -40,6 +41,7 @@ class Merged:
     summary: BatchSummary
     totals: Totals
     paid_again: int
+    metrics: RunMetrics
     result: JobResult | None = None
 
 
@@ -64,11 +66,13 @@ async def merge(folder: Folder, work: Work, *, parts: bool = False) -> Merged:
         if config.journal is not None:
             await asyncio.to_thread(_put_in_place, journal, config.journal)
     missing = tuple(shard for shard in range(1, plan.shards + 1) if shard not in done)
-    summary = summary_of(folder, done, totals, priced=agent.price is not None)
+    metrics, elapsed_s = counted_by(folder, done)
+    twice = totals.maybe_paid_twice, totals.maybe_paid_twice_usd
+    summary = metrics.summary(elapsed_s, stopped=None, priced=agent.price is not None, twice=twice)
     # Shards one after another have the same slots, so their peaks do not add up beyond those.
     peak = min(summary.peak_in_flight, config.max_concurrent)
     summary = replace(summary, peak_in_flight=peak, max_concurrent=config.max_concurrent)
-    return Merged(plan, missing, summary, totals, paid_again, replace(result, summary=summary))
+    return Merged(plan, missing, summary, totals, paid_again, metrics, replace(result, summary=summary))
 
 
 def _put_in_place(journal: Path, target: Path) -> None:
@@ -84,8 +88,8 @@ class _Replay(AgentWrapper):
         self.replays: bool = True
 
 
-def summary_of(folder: Folder, shards: list[int], totals: Totals, *, priced: bool) -> BatchSummary:
-    """The sum of what these shards counted in their last runs."""
+def counted_by(folder: Folder, shards: list[int]) -> tuple[RunMetrics, float]:
+    """The sum of what these shards counted in their last runs, and the seconds from the first to the last of them."""
     metrics, moments = RunMetrics(), list[tuple[float, float]]()
     for shard in shards:
         report: dict[str, Any] = json.loads(folder.read(report_name(shard)) or b"{}")
@@ -93,8 +97,7 @@ def summary_of(folder: Folder, shards: list[int], totals: Totals, *, priced: boo
             metrics.add(report["metrics"])
             moments.append((report["began"], report["ended"]))
     elapsed_s = max((end for _, end in moments), default=0.0) - min((begin for begin, _ in moments), default=0.0)
-    twice = totals.maybe_paid_twice, totals.maybe_paid_twice_usd
-    return metrics.summary(elapsed_s, stopped=None, priced=priced, twice=twice)
+    return metrics, elapsed_s
 
 
 @contextmanager

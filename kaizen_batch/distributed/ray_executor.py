@@ -31,6 +31,7 @@ from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import BatchFinished, EventSink
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.names import path_text
+from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.signature import Signature
 
 _SHARDS_PER_WORKER = 4
@@ -78,7 +79,7 @@ class RayExecutor:
         """What `run_job` does, on the cluster. Raises: ConfigError for an agent that cannot be made by a worker."""
         if not isinstance(config, BatchConfig):
             raise ConfigError("an executor needs a BatchConfig: its workers make the agent from it")
-        made = partial(_from_config, agent.signature) if isinstance(agent, ModelAgent) else partial(_adapted, agent)
+        made = _made_from(agent, config) if isinstance(agent, ModelAgent) else partial(_adapted, agent)
         return await self.run(Work(job, config, made, home=os.getcwd()), on_event=on_event, on_end=on_end)  # noqa: PTH109
 
     async def run(
@@ -87,13 +88,14 @@ class RayExecutor:
         *,
         on_event: EventSink | None = None,
         on_end: Callable[[JobResult], object] | None = None,
+        metrics: RunMetrics | None = None,
     ) -> JobResult:
         """Run all shards that are not done, and write the output of those that are.
 
-        Raises: ConfigError, RecordError, JournalError.
+        `metrics` gets the figures of all shards. Raises: ConfigError, RecordError, JournalError.
         """
+        _check(work)
         ray = _ray()
-        _check_budget(work)
         folder = open_folder(self.run_folder or f"{path_text(work.job.output).rstrip('/')}.run")
         agent = work.make_agent(work.config)
         shards = plan_of(folder).shards if folder.has(PLAN) else self.workers * _SHARDS_PER_WORKER
@@ -104,6 +106,8 @@ class RayExecutor:
             failed = await driver.run([number for number in range(1, shards + 1) if not folder.has(part_name(number))])
         merged = await merge(folder, replace(work, config=work.config.model_copy(update={"journal": _merged(folder)})))
         result = _result_of(merged, failed)
+        if metrics is not None:
+            metrics.add(merged.metrics.to_dict())
         if on_event is not None:
             on_event(BatchFinished(result.summary))
         if on_end is not None:
@@ -111,7 +115,9 @@ class RayExecutor:
         return result
 
 
-def _check_budget(work: Work) -> None:
+def _check(work: Work) -> None:
+    if work.config.journal is not None:
+        raise ConfigError("the shards of an executor have their journals in the run folder: leave out journal")
     agent = work.make_agent(work.config)
     if work.config.budget_usd is not None and (agent.price is None or agent.max_output(None) is None):
         raise ConfigError(
@@ -122,6 +128,18 @@ def _check_budget(work: Work) -> None:
 
 def _merged(folder: Folder) -> Path | None:
     return folder.path / "merged.db" if isinstance(folder, LocalFolder) else None
+
+
+def _made_from(agent: ModelAgent, config: BatchConfig) -> Callable[[BatchConfig], Agent]:
+    """Makes such an agent from a config. Raises: ConfigError for one whose provider its config does not name."""
+    made = partial(_from_config, agent.signature)
+    other = made(config)
+    if not isinstance(other, ModelAgent) or type(other.provider) is not type(agent.provider):
+        raise ConfigError(
+            f"the provider {type(agent.provider).__name__} is not sent to workers, which make theirs from the config: "
+            "name it there, llm_provider='package.module:Provider'"
+        )
+    return made
 
 
 def _from_config(signature: type[Signature], config: BatchConfig) -> Agent:

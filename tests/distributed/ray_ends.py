@@ -1,4 +1,4 @@
-"""How a job on Ray ends early: a shard that kills its workers fails alone and is named; Ctrl-C drains all workers.
+"""Jobs on one Ray cluster: a node runs one by path; a shard that kills its workers fails alone; Ctrl-C drains workers.
 
 python -m tests.distributed.ray_ends
 """
@@ -9,9 +9,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import ray
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+
+import kaizen_batch.nodes  # noqa: F401 - registers the node
 from kaizen_batch import BatchConfig, FileJob, run_job
 from kaizen_batch.agents import create_agent
 from kaizen_batch.distributed import LocalFolder, merged_journal, shard_states
+from kaizen_batch.distributed.ray_driver import Connected
 from kaizen_batch.distributed.ray_executor import RayExecutor
 from kaizen_batch.events import BatchProgress
 from kaizen_batch.journal import Journal
@@ -76,13 +82,38 @@ async def interrupted(folder: Path) -> list[str]:
     return [fault for fault, is_so in checks.items() if is_so]
 
 
+def node(folder: Path) -> list[str]:
+    """A node with `executor="ray"`, in a graph, twice; against the same node without it."""
+    outputs, faults = [folder / "node.csv", folder / "alone.csv"], list[str]()
+    with Simulator(latency_s=0.02) as simulator:
+        common = {
+            "endpoint": simulator.base_url,
+            "input_path": str(folder / "in.csv"),
+            "template": "{text}",
+            "model": "m",
+        }
+        for output, more in zip(outputs, ({"executor": "ray", "workers": 2, "max_concurrent": 4}, {}), strict=True):
+            builder = WorkflowBuilder()
+            builder.add_node("BatchProcessorAgent", "ask", {**common, **more, "output_path": str(output)})
+            for calls in (ROWS, 0) if more else (ROWS,):
+                simulator.ledger.reset()
+                with LocalRuntime() as runtime:
+                    summary = runtime.execute(builder.build())[0]["ask"]["summary"]
+                if (summary["ok"], summary["rows_written"], simulator.ledger.billed) != (ROWS, ROWS, calls):
+                    faults.append(f"the node counts {summary}, and the endpoint {simulator.ledger.billed} calls")
+    if outputs[0].read_bytes() != outputs[1].read_bytes():
+        faults.append("the output of a node on Ray is another")
+    return faults
+
+
 def main() -> int:
     """The script."""
     os.environ.update({"OPENAI_API_KEY": "sk-any", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in.csv").write_text("text\n" + "".join(f"row {number}\n" for number in range(ROWS)))
-        faults = [*asyncio.run(poison(folder)), *asyncio.run(interrupted(folder))]
+        with Connected(ray, None, 2):
+            faults = [*node(folder), *asyncio.run(poison(folder)), *asyncio.run(interrupted(folder))]
     print("\n".join(f"FAULT: {fault}" for fault in faults) or "held")
     return bool(faults)
 

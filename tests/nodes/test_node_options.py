@@ -73,6 +73,10 @@ OPTIONS: dict[str, Any] = {
     "runtime_inputs": ("endpoint", "journal"),
     "runtime_folder": Path("open"),
     "endpoint_keys": {"http://127.0.0.1:9/v1": "OTHER_KEY"},
+    "executor": "ray",
+    "ray_address": "auto",
+    "workers": 4,
+    "run_folder": Path("shared.run"),
     "secret_provider": "tests.nodes.test_node_options:Vault",
     "api_key_secret": "openai-key",
 }
@@ -128,6 +132,7 @@ def as_yaml(workflow: Workflow) -> dict[str, Any]:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_survives_serialization(name: str, write: Any, build: Any) -> None:
     needed = {"secret_provider": {"api_key_secret": "x"}, "runtime_inputs": {"runtime_folder": "open"}}
+    needed |= {each: {"executor": "ray"} for each in ("ray_address", "workers", "run_folder")}
     options = {"llm_provider": "mock", **needed.get(name, {}), name: OPTIONS[name]}
     stored = write(build(options))
     again = Workflow.from_dict(stored)._node_instances["ask"]
@@ -139,7 +144,13 @@ def test_an_option_survives_serialization(name: str, write: Any, build: Any) -> 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_exports_load_with_safe_loaders(name: str) -> None:
-    options = {"llm_provider": "mock", "api_key_secret": "x", "runtime_folder": "open", name: OPTIONS[name]}
+    options = {
+        "llm_provider": "mock",
+        "api_key_secret": "x",
+        "runtime_folder": "open",
+        "executor": "ray",
+        name: OPTIONS[name],
+    }
     for build in (by_name, by_instance):
         workflow = build(options)
         assert yaml.safe_load(export_workflow(workflow, format="yaml"))
