@@ -1,19 +1,25 @@
 """`kaizen-batch export`: the content of a journal, as JSON Lines."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from kaizen_batch.commands.command import Command, say
+from kaizen_batch.commands.last_job import LastJob, UnknownRows
 from kaizen_batch.commands.status import JOURNAL
+from kaizen_batch.concurrency.sync import run_sync
+from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.files.names import BATCH_LINES, STANDARD
 from kaizen_batch.files.openai_batch import input_line
 from kaizen_batch.journal import STATES, Journal, State
 from kaizen_batch.journal.files import real_path, replacing
+from kaizen_batch.results.texts.numbers import count, counted
 from kaizen_batch.results.texts.terminal import printable
 
-_MISSING: tuple[State, ...] = ("failed", "unknown")
+_MISSING: tuple[State, ...] = ("failed", "unknown", "in_flight")
 
 
 @click.command("export", cls=Command)
@@ -25,7 +31,7 @@ _MISSING: tuple[State, ...] = ("failed", "unknown")
     type=click.Choice(["journal", BATCH_LINES]),
     default="journal",
     show_default=True,
-    help=f"{BATCH_LINES}: a batch input file of the requests without an answer.",
+    help=f"{BATCH_LINES}: a batch input file of what is missing, rows that were never asked included.",
 )
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only in this state; repeatable.")
 def main(journal: Path, output: str, form: str, states: tuple[State, ...]) -> None:
@@ -38,7 +44,7 @@ def main(journal: Path, output: str, form: str, states: tuple[State, ...]) -> No
       kaizen-batch export labels.csv.journal.db --state failed | jq -r .error.message | sort | uniq -c
     """
     if form == BATCH_LINES:
-        _export_requests(Journal(journal), output, states or _MISSING)
+        _export_requests(journal, output, states)
         return
     wanted = states or STATES
     if output == STANDARD:
@@ -49,15 +55,62 @@ def main(journal: Path, output: str, form: str, states: tuple[State, ...]) -> No
     say(f"wrote     {lines:,} lines to {output}")
 
 
-def _export_requests(journal: Journal, output: str, states: tuple[State, ...]) -> None:
-    """Write the requests in these states as the input of a batch; their keys are the custom_ids."""
-    lines = [input_line(entry.key.hex(), entry.request) for entry in journal.entries(states)]
-    found = [line for line in lines if line is not None]
+class _Requests:
+    """Requests as the lines of a batch input file; their keys are the custom_ids."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.written = 0
+        self.left_out = 0
+
+    def add(self, key: bytes, request: str) -> None:
+        """Write one, if a batch can hold it."""
+        line = input_line(key.hex(), request)
+        if line is None:
+            self.left_out += 1
+        else:
+            self._write(line)
+            self.written += 1
+
+
+def _export_requests(path: Path, output: str, states: tuple[State, ...]) -> None:
+    """Write the requests in these states as the input of a batch.
+
+    Without states it is what is missing: requests without an answer, and rows of the input that no run has asked.
+    """
+    note = None
+    with _lines_to(output) as write:
+        requests = _Requests(write)
+        for entry in Journal(path).entries(states or _MISSING):
+            requests.add(entry.key, entry.request)
+        if not states:
+            note = run_sync(lambda: _add_never_asked(path, requests))
+    if output != STANDARD:
+        say(f"wrote     {counted(requests.written, 'request')} to {output}")
+    if requests.left_out:
+        say(f"left out  {count(requests.left_out)} that are no plain chat request, or hold media")
+    if note is not None:
+        say(note)
+
+
+async def _add_never_asked(path: Path, requests: _Requests) -> str:
+    """Add the rows that no run has asked; where they are from, or why they are not known."""
+    number = 0
+    try:
+        job = LastJob(path)
+        async for key, request in job.unasked():
+            requests.add(key, request)
+            number += 1
+    except (UnknownRows, KaizenBatchError) as error:
+        return f"note      rows that were never asked may be missing: {getattr(error, 'message', error)}"
+    return f"input     {counted(number, 'row')} of {job.input} that no run has asked"
+
+
+@contextmanager
+def _lines_to(output: str) -> Iterator[Callable[[bytes], object]]:
+    """Writes lines to a file, which appears when all are written, or to standard output."""
     if output == STANDARD:
-        click.echo(b"".join(found), nl=False)
-    else:
-        with replacing(real_path(output)) as path:
-            path.write_bytes(b"".join(found))
-        say(f"wrote     {len(found):,} requests to {output}")
-    if len(found) < len(lines):
-        say(f"left out  {len(lines) - len(found):,} that are no plain chat request, or hold media")
+        yield lambda line: click.echo(line, nl=False)
+        return
+    with replacing(real_path(output)) as path, path.open("wb") as file:
+        yield file.write

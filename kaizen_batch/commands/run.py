@@ -167,6 +167,8 @@ class _Run:
                 self._leave(self._waiting.lines())
             self._end_early(Exit.INTERRUPTED, "Ctrl-C")
         except SystemExit as error:
+            if self._waiting.is_open:
+                self._leave(self._waiting.lines())
             self._end_early(error.code if isinstance(error.code, int) else Exit.FAILED, "signal")
         except KaizenBatchError as error:
             if self._summary is None or not self._summary.total:  # nothing was begun

@@ -36,6 +36,28 @@ def on_stop(callback: Callable[[BaseException], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
+@contextmanager
+def cancelled_on_stop() -> Iterator[None]:
+    """Inside it, one of these signals cancels the current task, and is raised when the block is left.
+
+    For work that may be left at any moment, such as waiting for batches.
+    """
+    task, ends = asyncio.current_task(), list[BaseException]()
+
+    def stop(end: BaseException) -> None:
+        ends.append(end)
+        if task is not None:
+            task.cancel()
+
+    with on_stop(stop):
+        try:
+            yield
+        except asyncio.CancelledError:
+            if ends:
+                raise ends[0] from None
+            raise
+
+
 def signal_text(end: SystemExit) -> str:
     """What ended a run that ends like this: "SIGTERM asked the process to end"."""
     numbers = {_SHELL + number: number.name for number in signal.Signals}

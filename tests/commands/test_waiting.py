@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from kaizen_batch import BatchesWaiting, BatchStarted, Journal
 from kaizen_batch.commands.main import main
 from kaizen_batch.commands.waiting import Waiting
 from kaizen_batch.simulator import Simulator
+from tests.commands.conftest import HEEDS_CTRL_C
+from tests.trust.kill_processes import end_of
 
 ROWS = 60
 OPTIONS = ["--prompt", "{text}", "--mode", "batch", "--batch-rows", "25", "--batch-poll", "0.02", "--progress", "none"]
@@ -73,25 +75,38 @@ def test_a_live_run_beside_batches_leaves_their_rows_alone(job: list[str], tmp_p
     assert failed.count("in_batch") == 50
 
 
-def test_ctrl_c_leaves_the_batches_running(job: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_batches_running(job: list[str], tmp_path: Path, number: signal.Signals) -> None:
     with Simulator(batch_s=30.0) as simulator:
         environment = {**os.environ, "OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "any"}
-        head = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        command = [sys.executable, "-c", f"{head} from kaizen_batch.commands.main import main; main()", *job]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        with subprocess.Popen([*HEEDS_CTRL_C, *job], env=environment, stderr=subprocess.PIPE, text=True) as process:
             try:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    if line.startswith("batches   2 batches"):
-                        break
-                process.send_signal(signal.SIGINT)
-                rest = process.stderr.read()
-                assert process.wait(20) == 5, rest
+                heard = read_until(process, "batches   2 batches")
+                process.send_signal(number)
+                code, rest = end_of(process)
             finally:
                 process.kill()
+        assert simulator.ledger.billed == 10
+    assert code == 5, heard + rest
     assert "50 rows in 2 batches of the provider, which go on without this command" in rest
+    assert "to collect the answers, run the same command again" in rest and "kaizen-batch run" in rest
+    assert "Traceback" not in rest and "never retrieved" not in rest
     assert Journal(tmp_path / "out.csv.journal.db").count()["submitted"] == 50
+
+
+def read_until(process: "subprocess.Popen[str]", beginning: str) -> str:
+    """What the process says up to a line that begins so; it is killed if that does not come."""
+    watchdog, heard = threading.Timer(60, process.kill), ""
+    watchdog.start()
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            heard += line
+            if line.startswith(beginning):
+                return heard
+    finally:
+        watchdog.cancel()
+    raise AssertionError(heard)
 
 
 def test_estimate_asks_its_rows_live_and_shows_the_modes(job: list[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kaizen_batch.engine.signals import on_stop
+from kaizen_batch.engine.signals import cancelled_on_stop, on_stop
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +72,38 @@ def test_outside_of_the_main_thread_nothing_is_handled() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+def test_work_that_may_be_left_is_cancelled_and_the_signal_is_what_its_caller_gets() -> None:
+    left: list[str] = []
+
+    async def main() -> None:
+        with cancelled_on_stop():
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+            try:
+                await asyncio.sleep(20)
+            finally:
+                left.append("cleaned up")
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(SystemExit) as error:
+        loop.run_until_complete(main())
+    loop.close()
+    assert (error.value.code, left) == (128 + signal.SIGTERM, ["cleaned up"])
+
+
+def test_another_cancellation_passes_through() -> None:
+    async def main() -> None:
+        with cancelled_on_stop():
+            await asyncio.sleep(20)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(main())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(cancelled())
+    loop.close()

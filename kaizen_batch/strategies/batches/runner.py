@@ -17,6 +17,7 @@ machine; it leaves that state once, when its outcome is on the disk.
 import os
 
 from kaizen_batch.config import finish_at
+from kaizen_batch.engine.signals import cancelled_on_stop
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.journal import Entry, Journal
 from kaizen_batch.journal.batches import Batch
@@ -48,16 +49,21 @@ class BatchRunner:
         """Until nothing more can be had from batches, or, with `detach`, until the rest is up to the provider."""
         endpoint = self._job.agent.endpoint
         earlier = [batch for batch in Journal(self._journal.path).batches() if batch.endpoint == endpoint]
-        await self._open.recover([batch for batch in earlier if batch.is_open])
+        with cancelled_on_stop():
+            await self._open.recover([batch for batch in earlier if batch.is_open])
         if not earlier and not await self._job.ask_live(self._job.config.batches.live_first):
             return Filled(0, self._since)
         self._deadline.live.latency_s = Journal(self._journal.path).mean_latency_s()
+        with cancelled_on_stop():  # not around live calls: their run lets them finish
+            await self._until_enough()
+        return Filled(self._open.rows, self._since)
+
+    async def _until_enough(self) -> None:
         try:
             await self._rounds()
         except Enough:
             if self._open.time_is_up:
                 await self._open.cut_short()
-        return Filled(self._open.rows, self._since)
 
     async def _rounds(self) -> None:
         """Submit and wait, again as long as that is worth a batch. Raises: Enough."""
