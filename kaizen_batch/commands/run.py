@@ -162,14 +162,8 @@ class _Run:
             display = display_of(self._options["progress"])
             with without_log_line(), ProgressSink(display, words=self._words(), totals=False) as progress:
                 result = run_sync(lambda: self._until_done(work, progress))
-        except KeyboardInterrupt:
-            if self._waiting.is_open:
-                self._leave(self._waiting.lines())
-            self._end_early(Exit.INTERRUPTED, "Ctrl-C")
-        except SystemExit as error:
-            if self._waiting.is_open:
-                self._leave(self._waiting.lines())
-            self._end_early(error.code if isinstance(error.code, int) else Exit.FAILED, "signal")
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._end_by_signal(error)
         except KaizenBatchError as error:
             if self._summary is None or not self._summary.total:  # nothing was begun
                 if isinstance(error, StoppedError):
@@ -220,10 +214,14 @@ class _Run:
             return [waiting_line(result.summary.waiting), *self._ending.collect()]
         return self._ending.lines(result, result.summary)
 
-    def _leave(self, lines: list[Line]) -> NoReturn:
-        """Leave the batches to the provider."""
-        show_lines([*lines, *self._ending.collect()])
-        self._ctx.exit(Exit.WAITING)
+    def _end_by_signal(self, end: KeyboardInterrupt | SystemExit) -> NoReturn:
+        """End what Ctrl-C or another signal has ended; batches are left to the provider."""
+        if self._waiting.is_open:
+            show_lines([*self._waiting.lines(), *self._ending.collect()])
+            self._ctx.exit(Exit.WAITING)
+        if isinstance(end, KeyboardInterrupt):
+            self._end_early(Exit.INTERRUPTED, "Ctrl-C")
+        self._end_early(end.code if isinstance(end.code, int) else Exit.FAILED, "signal")
 
     def _end_early(self, code: int, early: EndedBy) -> NoReturn:
         summary = self._summary or BatchSummary()
