@@ -36,13 +36,9 @@ KaizenBatchError                    base class of everything this package raises
         └── EndpointDownError       the endpoint failed every call for too long
 """
 
-import errno
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
-
-_NETWORK_ERRNOS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 _LONGEST_MESSAGE, _LONGEST_CODE = 10_000, 200  # characters
 
@@ -55,13 +51,22 @@ class KaizenBatchError(Exception):
 
     `code` identifies the cause for programs (`"rate_limit_exceeded"`). `retryable` says whether the same item can
     succeed later, `fatal` whether every other item would fail too, and `may_be_billed` whether the endpoint may have
-    done the work although no answer arrived.
+    done the work although no answer arrived. A class names them for its errors and inherits the others.
     """
 
     default_code: ClassVar[str] = "error"
     retryable: bool = False
     fatal: bool = False
     may_be_billed: bool = False
+
+    def __init_subclass__(
+        cls, code: str = "", retryable: bool | None = None, fatal: bool = False, may_be_billed: bool = False
+    ) -> None:
+        super().__init_subclass__()
+        cls.default_code = code or cls.default_code
+        cls.retryable = cls.retryable if retryable is None else retryable
+        cls.fatal = fatal or cls.fatal
+        cls.may_be_billed = may_be_billed or cls.may_be_billed
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         if len(message) > _LONGEST_MESSAGE:  # each failed item keeps its own
@@ -76,35 +81,27 @@ class KaizenBatchError(Exception):
         return _TYPE_NAMES.get(type(self).__name__, type(self).__name__)
 
 
-class ConfigError(KaizenBatchError, ValueError):
+class ConfigError(KaizenBatchError, ValueError, code="invalid_config"):
     """An option is unknown, out of range or missing; the message names the option, the allowed values and the fix."""
 
-    default_code = "invalid_config"
 
-
-class SignatureError(KaizenBatchError, TypeError):
+class SignatureError(KaizenBatchError, TypeError, code="invalid_signature"):
     """A signature is defined incorrectly."""
 
-    default_code = "invalid_signature"
 
-
-class BatchError(KaizenBatchError):
+class BatchError(KaizenBatchError, code="item_failed"):
     """Raised by a run with `on_error="raise"`; `index` is the position of the failed item, `__cause__` its error."""
-
-    default_code = "item_failed"
 
     def __init__(self, message: str, *, index: int, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.index = index
 
 
-class IncompleteRunError(KaizenBatchError):
+class IncompleteRunError(KaizenBatchError, code="run_incomplete"):
     """Raised by a node with `on_stop="raise"` whose run ended before its last item.
 
     `results` are those of all items, including the ones that were not attempted; `summary.stopped` says why it ended.
     """
-
-    default_code = "run_incomplete"
 
     def __init__(self, message: str, *, results: Sequence[Mapping[str, object]], summary: object) -> None:
         super().__init__(message)
@@ -112,7 +109,7 @@ class IncompleteRunError(KaizenBatchError):
         self.summary = summary
 
 
-class RecordError(KaizenBatchError, ValueError):
+class RecordError(KaizenBatchError, ValueError, code="records"):
     """A file of rows cannot be read or written; the message names the file and, where there is one, the row.
 
     `code` says why: `bad_row` (not a row of this format, or too many or too few cells), `bad_columns` (duplicate
@@ -121,19 +118,13 @@ class RecordError(KaizenBatchError, ValueError):
     begun), `missing_extra` (a library that is not installed).
     """
 
-    default_code = "records"
 
-
-class InputError(KaizenBatchError):
+class InputError(KaizenBatchError, code="invalid_input"):
     """The inputs of one item do not fit the signature or template; no call was made."""
 
-    default_code = "invalid_input"
 
-
-class EarlierFailureError(InputError):
+class EarlierFailureError(InputError, code="earlier_failure"):
     """The item failed in an earlier node of a workflow; `type_name`, `message` and `code` are those of that failure."""
-
-    default_code = "earlier_failure"
 
     def __init__(self, message: str, *, type: str, code: str, retryable: bool) -> None:
         super().__init__(message, code=code)
@@ -146,60 +137,40 @@ class EarlierFailureError(InputError):
         return self._type
 
 
-class ItemTooLargeError(InputError):
+class ItemTooLargeError(InputError, code="never_fits"):
     """One item alone exceeds a limit (the tokens per minute, or the budget); no call was made."""
 
-    default_code = "never_fits"
 
-
-class JournalError(KaizenBatchError):
+class JournalError(KaizenBatchError, code="journal", fatal=True):
     """The journal cannot be used; `code` says why. Nothing in it is lost.
 
     `journal_locked` (another run holds it), `journal_damaged`, `journal_unwritable` (read-only, missing folder),
     `journal_full` (no space left), `journal_version` (written by a newer version), `not_a_journal`.
     """
 
-    default_code = "journal"
-    fatal = True
 
-
-class StoppedError(KaizenBatchError):
+class StoppedError(KaizenBatchError, code="stopped", retryable=True, fatal=True):
     """The run was interrupted: finished items keep their results, the others are `not_attempted`."""
 
-    default_code = "stopped"
-    retryable = True
-    fatal = True
 
-
-class DeadlineError(StoppedError):
+class DeadlineError(StoppedError, code="deadline_exceeded"):
     """The deadline of the batch (`deadline_s`) has passed."""
 
-    default_code = "deadline_exceeded"
 
-
-class BudgetExhaustedError(StoppedError):
+class BudgetExhaustedError(StoppedError, code="budget_exhausted"):
     """The rest of `budget_usd` does not cover the next call."""
 
-    default_code = "budget_exhausted"
 
-
-class NotAttemptedError(KaizenBatchError):
+class NotAttemptedError(KaizenBatchError, code="not_attempted", retryable=True):
     """The run ended before this item's turn; no call was made."""
 
-    default_code = "not_attempted"
-    retryable = True
 
-
-class InBatchError(NotAttemptedError):
+class InBatchError(NotAttemptedError, code="in_batch"):
     """The item is part of a batch that the provider is working on, or waits for its turn in one."""
 
-    default_code = "in_batch"
 
-
-class AgentError(KaizenBatchError):
+class AgentError(KaizenBatchError, code="agent_failed"):
     """Your own agent or function raised, or reported a failure; `outputs` is what it returned."""
-
-    default_code = "agent_failed"
 
     def __init__(
         self,
@@ -214,45 +185,32 @@ class AgentError(KaizenBatchError):
         self.outputs: dict[str, object] = outputs or {}
 
 
-class OutputError(KaizenBatchError):
+class OutputError(KaizenBatchError, code="unusable_output"):
     """The model answered and was paid, but the answer cannot be used; the result keeps the raw text."""
 
-    default_code = "unusable_output"
 
-
-class InvalidOutputError(OutputError):
+class InvalidOutputError(OutputError, code="invalid_output", retryable=True):
     """The answer does not fit the signature; it may be re-asked (`max_reasks`)."""
 
-    default_code = "invalid_output"
-    retryable = True
 
-
-class EmptyOutputError(InvalidOutputError):
+class EmptyOutputError(InvalidOutputError, code="empty_output"):
     """The answer has no text, only reasoning or tool calls perhaps; it may be re-asked (`max_reasks`)."""
 
-    default_code = "empty_output"
 
-
-class TruncatedOutputError(OutputError):
+class TruncatedOutputError(OutputError, code="length"):
     """The answer was cut off by `max_tokens` and cannot be parsed."""
 
-    default_code = "length"
 
-
-class RefusedOutputError(OutputError):
+class RefusedOutputError(OutputError, code="refusal"):
     """The model refused (`refusal`) or a content filter stopped the answer (`content_filter`)."""
 
-    default_code = "refusal"
 
-
-class ProviderError(KaizenBatchError):
+class ProviderError(KaizenBatchError, code="provider_error"):
     """One attempt over the network failed.
 
     `status` is the HTTP status, or None. `retry_after_s` is how long the endpoint asks us to wait, in seconds, or
     None. `may_be_billed` says that the endpoint may have done the work although no answer arrived.
     """
-
-    default_code = "provider_error"
 
     def __init__(
         self,
@@ -272,71 +230,48 @@ class ProviderError(KaizenBatchError):
             self.retryable = retryable
 
 
-class BadRequestError(ProviderError):
+class BadRequestError(ProviderError, code="bad_request"):
     """400, 413, 422: the endpoint will never accept this item as it is."""
 
-    default_code = "bad_request"
 
-
-class UnsupportedParameterError(BadRequestError):
+class UnsupportedParameterError(BadRequestError, code="unsupported_parameter", retryable=True):
     """The endpoint rejected a parameter. The provider omits it from now on, and the call is repeated at once."""
 
-    default_code = "unsupported_parameter"
-    retryable = True
 
-
-class ThrottledError(ProviderError):
+class ThrottledError(ProviderError, code="rate_limit_exceeded", retryable=True):
     """429: the run is too fast for the endpoint. This concerns the whole run, not one item."""
 
-    default_code = "rate_limit_exceeded"
-    retryable = True
 
-
-class ServerError(ProviderError):
+class ServerError(ProviderError, code="server_error", retryable=True):
     """408, 409, 5xx, or a response that cannot be understood: the endpoint's fault, and worth a retry."""
 
-    default_code = "server_error"
-    retryable = True
 
-
-class OverloadedError(ServerError):
+class OverloadedError(ServerError, code="server_is_overloaded"):
     """503 `server_is_overloaded`: worth a retry after a longer wait."""
 
-    default_code = "server_is_overloaded"
 
-
-class NoAnswerError(ProviderError):
+class NoAnswerError(ProviderError, code="no_answer", retryable=True, may_be_billed=True):
     """The request was sent, but no answer arrived (broken connection, timeout): it may have been billed.
 
     `connected` is False if no connection could be opened: then nothing was sent.
     """
 
-    default_code = "no_answer"
     connected: bool = True
-    retryable = True
-    may_be_billed = True
 
 
-class FatalError(ProviderError):
+class FatalError(ProviderError, code="fatal", fatal=True):
     """The account or the setup is wrong. Every other item would fail too, so the run ends."""
 
-    default_code = "fatal"
-    fatal = True
 
-
-class AuthenticationError(FatalError):
+class AuthenticationError(FatalError, code="invalid_api_key"):
     """401, 403: the key is missing or wrong, or lacks a permission."""
 
-    default_code = "invalid_api_key"
 
-
-class ModelNotFoundError(FatalError):
+class ModelNotFoundError(FatalError, code="model_not_found"):
     """404: the endpoint has no such model, or `base_url` has the wrong path."""
 
-    default_code = "model_not_found"
 
-
-class TlsError(FatalError):
+class TlsError(FatalError, code="tls"):
     """TLS fails for good; nothing was sent.
 
     `code` says why: `certificate_expired`, `certificate_wrong_host`, `certificate_unknown_ca`, `certificate` (another
@@ -344,39 +279,16 @@ class TlsError(FatalError):
     server refuses the handshake: it may ask for a client certificate, or for another version of TLS).
     """
 
-    default_code = "tls"
 
-
-class QuotaExhaustedError(FatalError):
+class QuotaExhaustedError(FatalError, code="insufficient_quota"):
     """429 with a code that waiting does not fix, such as `insufficient_quota`."""
 
-    default_code = "insufficient_quota"
 
-
-class EndpointDownError(FatalError):
+class EndpointDownError(FatalError, code="endpoint_down"):
     """The endpoint failed every call, even after growing pauses."""
-
-    default_code = "endpoint_down"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`"did you mean 'x'? "` for the closest known name, or an empty text if none is close."""
     close = get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}? " if close else ""
-
-
-def as_batch_error(error: Exception) -> KaizenBatchError:
-    """Convert any exception to one of this tree. Foreign exceptions are classified only here.
-
-    A timeout or a broken connection (a network `OSError`) may be temporary, so it is retryable. Any other foreign
-    exception would only repeat itself.
-    """
-    if isinstance(error, KaizenBatchError):
-        return error
-    if isinstance(error, TimeoutError):
-        return NoAnswerError("no answer within the time limit of the call", code="timeout")
-    said = str(error)[:_LONGEST_MESSAGE]
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    if isinstance(error, ConnectionError | socket.gaierror) or getattr(error, "errno", None) in _NETWORK_ERRNOS:
-        return NoAnswerError(text, code="connection")
-    return AgentError(text)

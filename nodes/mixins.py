@@ -4,7 +4,8 @@ import logging
 import threading
 from weakref import WeakSet
 
-from kaizen_batch.errors import KaizenBatchError, as_batch_error
+from kaizen_batch.agents.foreign_errors import as_batch_error
+from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.events import Event
 from kaizen_batch.metrics import LatencyHistogram, RunMetrics
 from kaizen_batch.observers.logs import log_event

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from kaizen_batch.agents import create_agent
+from kaizen_batch.agents.foreign_errors import as_batch_error
 from kaizen_batch.commands.checks import Check
 from kaizen_batch.commands.settings import url_with_path
 from kaizen_batch.config import BatchConfig
@@ -19,7 +20,6 @@ from kaizen_batch.errors import (
     QuotaExhaustedError,
     ThrottledError,
     UnsupportedParameterError,
-    as_batch_error,
     did_you_mean,
 )
 from kaizen_batch.limits import read_rate_limit_headers

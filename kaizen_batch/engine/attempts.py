@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from kaizen_batch.agents.foreign_errors import as_batch_error
 from kaizen_batch.engine.item import Item
 from kaizen_batch.engine.run_state import RunState
 from kaizen_batch.engine.upstream import RECONNECT_S
@@ -14,7 +15,6 @@ from kaizen_batch.errors import (
     NotAttemptedError,
     OutputError,
     StoppedError,
-    as_batch_error,
 )
 from kaizen_batch.events import RetryScheduled, Throttled
 from kaizen_batch.limits import Reservation

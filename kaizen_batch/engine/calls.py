@@ -4,6 +4,7 @@ import asyncio
 import math
 from typing import Any
 
+from kaizen_batch.agents.foreign_errors import as_batch_error
 from kaizen_batch.concurrency.timeouts import Alarm, clock_of
 from kaizen_batch.engine.hedge import HedgeDelay, hedged
 from kaizen_batch.engine.item import Item
@@ -16,7 +17,6 @@ from kaizen_batch.errors import (
     EndpointDownError,
     KaizenBatchError,
     NoAnswerError,
-    as_batch_error,
 )
 from kaizen_batch.events import CallFinished, Throttled
 from kaizen_batch.limits import Reservation

@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 from msgspec import Struct
 
 from kaizen_batch.agents import Loading
+from kaizen_batch.agents.foreign_errors import as_batch_error
 from kaizen_batch.engine.journaling import Record
 from kaizen_batch.engine.upstream import Upstream
-from kaizen_batch.errors import AgentError, KaizenBatchError, as_batch_error
+from kaizen_batch.errors import AgentError, KaizenBatchError
 from kaizen_batch.journal import StoredAnswer
 from kaizen_batch.limits import Reservation
 from kaizen_batch.limits.retries import AttemptCounts

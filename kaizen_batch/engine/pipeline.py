@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 from kaizen_batch.agents import Loading
+from kaizen_batch.agents.foreign_errors import as_batch_error
 from kaizen_batch.engine.attempts import Attempts
 from kaizen_batch.engine.calls import Calls
 from kaizen_batch.engine.item import Item, cancelled
@@ -18,7 +19,6 @@ from kaizen_batch.errors import (
     NotAttemptedError,
     OutputError,
     StoppedError,
-    as_batch_error,
 )
 from kaizen_batch.journal import Entry, JournalWriter, StoredAnswer
 from kaizen_batch.journal.canonical import key_of
