@@ -26,7 +26,7 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import EventSink
-from kaizen_batch.limits.rate import rate_limits
+from kaizen_batch.limits import rate
 from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.base import Target
 from kaizen_batch.providers.http.pool import PoolTransport
@@ -216,6 +216,5 @@ async def one_by_one(items: int, url: str, at_once: int, minute_s: float, **opti
 
 
 def _limited_agent(url: str, at_once: int, minute_s: float, options: dict[str, Any]) -> BatchProcessorAgent:
-    assert rate_limits.__kwdefaults__ is not None
-    rate_limits.__kwdefaults__["minute_s"] = minute_s
+    rate.MINUTE_S = minute_s
     return BatchProcessorAgent(BatchConfig(api_key="none", base_url=url, max_concurrent=at_once, **options))

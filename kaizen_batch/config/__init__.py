@@ -3,7 +3,7 @@
 from kaizen_batch.config.batches import BatchSettings, BatchSettingsOptions, Mode, finish_at
 from kaizen_batch.config.endpoints import Endpoint
 from kaizen_batch.config.messages import REDACTED
-from kaizen_batch.config.models import BatchConfig, RunConfig
+from kaizen_batch.config.models import BatchConfig
 from kaizen_batch.config.options import (
     BatchOptions,
     EndpointLimits,
@@ -13,6 +13,7 @@ from kaizen_batch.config.options import (
     RunOptions,
     StrategyOptions,
 )
+from kaizen_batch.config.runs import RunConfig
 
 __all__ = [
     "REDACTED",

@@ -43,14 +43,13 @@ def rate_limits(
     requests_per_minute: int | None = None,
     requests_per_day: int | None = None,
     tokens_per_minute: int | None = None,
-    minute_s: float = MINUTE_S,
 ) -> list[RateLimit]:
     """The limits that these options set. Raises: ConfigError for one below 1."""
     options: tuple[tuple[str, Quantity, int | None, float], ...] = (
         ("requests_per_second", "requests", requests_per_second, 1.0),
-        ("requests_per_minute", "requests", requests_per_minute, minute_s),
+        ("requests_per_minute", "requests", requests_per_minute, MINUTE_S),
         ("requests_per_day", "requests", requests_per_day, DAY_S),
-        ("tokens_per_minute", "tokens", tokens_per_minute, minute_s),
+        ("tokens_per_minute", "tokens", tokens_per_minute, MINUTE_S),
     )
     for name, _, value, _ in options:
         if value is not None and value < 1:

@@ -350,25 +350,6 @@ def test_with_options_checks_like_a_new_one(options: dict[str, Any]) -> None:
         BatchConfig().with_options(**options)
 
 
-def test_retry_may_be_a_dict() -> None:
-    assert BatchConfig(retry={"attempts": 2, "wait_jitter": False}).retry == RetryPolicy(attempts=2, wait_jitter=False)
-
-
-def test_retry_may_be_a_policy() -> None:
-    policy = RetryPolicy(attempts=2)
-    assert BatchConfig(retry=policy).retry == policy
-
-
-def test_an_invalid_option_of_retry_names_its_path() -> None:
-    message = refusal(retry={"attempts": 0})
-    assert "option 'retry.attempts' is invalid" in message
-    assert "given: 0" in message
-
-
-def test_an_unknown_option_of_retry_is_named_with_the_closest_one() -> None:
-    assert "unknown option 'retry.atempts': did you mean 'retry.attempts'?" in refusal(retry={"atempts": 3})
-
-
 def test_a_config_survives_pickling() -> None:
     config = BatchConfig(api_key=SECRET, max_concurrent=3)
     assert pickle.loads(pickle.dumps(config)) == config

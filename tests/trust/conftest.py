@@ -20,7 +20,6 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.limits import CircuitBreaker
-from kaizen_batch.limits.rate import rate_limits
 from kaizen_batch.simulator import Ledger, Settings, Simulator
 from kaizen_batch.simulator.windows import RateLimits
 
@@ -87,7 +86,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rate limits apply to windows of one second instead of a minute."""
-    monkeypatch.setitem(rate_limits.__kwdefaults__, "minute_s", 1.0)
+    monkeypatch.setattr("kaizen_batch.limits.rate.MINUTE_S", 1.0)
 
 
 class VirtualEndpoint(Provider):
