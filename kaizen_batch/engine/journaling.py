@@ -74,7 +74,7 @@ class Record:
     def unusable(self, error: KaizenBatchError, answer: StoredAnswer, spent_usd: float | None) -> None:
         """A call was answered and paid, and its answer cannot be used; it is kept all the same."""
         with suppress(JournalError):
-            self._journal.end_call(self.key, ItemError.of(error), answer=answer, spent_usd=spent_usd)
+            self._journal.unusable(self.key, ItemError.of(error), answer, spent_usd=spent_usd)
 
     def done(self, answer: StoredAnswer, spent_usd: float | None) -> Awaitable[None]:
         """The item has its answer, which is on the disk once this was awaited."""

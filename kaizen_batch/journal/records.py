@@ -82,6 +82,15 @@ class Entry(Struct, frozen=True, gc=False):
         return row
 
 
+class BatchRow(NamedTuple):
+    """A request that goes into a batch: `request` is the body as JSON text, `at_risk_usd` what it can cost at most."""
+
+    key: bytes
+    item: int
+    request: str
+    at_risk_usd: float
+
+
 class Outline(NamedTuple):
     """The few cells of an Entry that are quick to read, whatever its prompts weigh; `latency_s` is None unanswered."""
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import faults, shared, statements
 from kaizen_batch.journal.integrity import Findings
-from kaizen_batch.journal.records import Entry, StoredAnswer, Totals, answer_columns, error_column
+from kaizen_batch.journal.records import BatchRow, Entry, State, StoredAnswer, Totals, answer_columns, error_column
 from kaizen_batch.journal.run_record import RunRecord
 from kaizen_batch.journal.shared import SharedJournal, undisturbed
 from kaizen_batch.journal.store import Operation
@@ -135,25 +135,21 @@ class JournalWriter(RunRecord):
         if self._journal is not None:
             self._journal.release(key)
 
-    def begin(
-        self,
-        key: bytes,
-        *,
-        item: int,
-        request: str,
-        at_risk_usd: float = 0.0,
-        via: str = "live",
-        batch: int | None = None,
-    ) -> "asyncio.Future[None]":
+    def begin(self, key: bytes, *, item: int, request: str, at_risk_usd: float = 0.0) -> "asyncio.Future[None]":
         """A call is about to be sent; awaited, it is on the disk, and the call may go.
 
-        `request` is the body as JSON text, `at_risk_usd` what the call can cost at most. With a `batch`, the number of
-        its row in `batches`, the request is submitted: it stays so when the journal is opened again.
+        `request` is the body as JSON text, `at_risk_usd` what the call can cost at most.
         """
-        state = "in_flight" if batch is None else "submitted"
         self._begun[key] = number = self._row_of(key)
-        row = (number, key, state, self._clock(), item, at_risk_usd, via, batch, request)
+        row = (number, key, "in_flight", self._clock(), item, at_risk_usd, "live", None, request)
         return self._waiting((statements.BEGIN, key, row))
+
+    def submit(self, row: BatchRow, batch: int) -> "asyncio.Future[None]":
+        """A request becomes a row of a batch, by its number: it stays so when the journal is opened again."""
+        key = row.key
+        self._begun[key] = number = self._row_of(key)
+        cells = (number, key, "submitted", self._clock(), row.item, row.at_risk_usd, "batch", batch, row.request)
+        return self._waiting((statements.BEGIN, key, cells))
 
     def unsent(self, key: bytes) -> None:
         """The call that began was not sent after all: it counts neither as a call nor as a failure."""
@@ -171,36 +167,25 @@ class JournalWriter(RunRecord):
         row = (number, key, "done", self._clock(), spent_usd or 0.0, unpriced, via, *answered)
         return self._waiting((statements.DONE, key, row))
 
-    def failed(
-        self,
-        key: bytes,
-        error: ItemError,
-        *,
-        answer: StoredAnswer | None = None,
-        spent_usd: float | None = 0.0,
-        may_be_billed: bool = False,
-    ) -> "asyncio.Future[None]":
-        """The item failed for good; the arguments are those of `end_call`, if it was not called for this call."""
-        operation = self._ended(key, error, answer, spent_usd, may_be_billed)
+    def failed(self, key: bytes, error: ItemError) -> "asyncio.Future[None]":
+        """The item failed for good; its calls have been ended before."""
+        operation = self._ended(key, error, 0.0)
         self._begun.pop(key, None)
         return self._waiting(operation)
 
     def end_call(
-        self,
-        key: bytes,
-        error: ItemError,
-        *,
-        answer: StoredAnswer | None = None,
-        spent_usd: float | None = 0.0,
-        may_be_billed: bool = False,
+        self, key: bytes, error: ItemError, *, spent_usd: float | None = 0.0, may_be_billed: bool = False
     ) -> None:
-        """A call ended without a result; not awaited, because a crash before it is written only makes it unknown.
+        """A call ended without an answer; not awaited, because a crash before it is written only makes it unknown.
 
-        `answer` is one that came and cannot be used; `may_be_billed` says that none came though the endpoint may have
-        done the work: then the state is `unknown`, else `failed`.
+        `may_be_billed` says that the endpoint may have done the work: then the state is `unknown`, else `failed`.
         """
-        kind, key, row = self._ended(key, error, answer, spent_usd, may_be_billed)
-        self._note(kind, key, row)
+        self._note(*self._ended(key, error, spent_usd, may_be_billed=may_be_billed))
+
+    def unusable(self, key: bytes, error: ItemError, answer: StoredAnswer, *, spent_usd: float | None = 0.0) -> None:
+        """A call was answered, and the answer, which is kept, cannot be used; not awaited either."""
+        row = (*self._end_of(key, error, spent_usd), *answer_columns(key, answer))
+        self._note(statements.ANSWERED, key, row)
 
     def reject(self, key: bytes, error: ItemError) -> None:
         """The answer of a request that is done cannot be used after all: it has failed."""
@@ -264,22 +249,16 @@ class JournalWriter(RunRecord):
         self._pending.append((operation, future))
 
     def _ended(
-        self, key: bytes, error: ItemError, answer: StoredAnswer | None, spent_usd: float | None, may_be_billed: bool
+        self, key: bytes, error: ItemError, spent_usd: float | None, *, may_be_billed: bool = False
     ) -> Operation:
-        row = (
-            self._row_of(key),
-            key,
-            "failed",
-            self._clock(),
-            error_column(error),
-            spent_usd or 0.0,
-            spent_usd is None,
-        )
-        if answer is not None:
-            return statements.ANSWERED, key, (*row, *answer_columns(key, answer))
-        if may_be_billed:
-            row = (*row[:2], "unknown", *row[3:])
+        row = self._end_of(key, error, spent_usd, "unknown" if may_be_billed else "failed")
         return statements.ENDED, key, (*row, may_be_billed)
+
+    def _end_of(
+        self, key: bytes, error: ItemError, spent_usd: float | None, state: State = "failed"
+    ) -> tuple[object, ...]:
+        unpriced = spent_usd is None
+        return self._row_of(key), key, state, self._clock(), error_column(error), spent_usd or 0.0, unpriced
 
     def _hand_over(self) -> None:
         if self._pending and self._journal is not None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from kaizen_batch.journal import Journal, StoredAnswer
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.results import ItemError
 from tests.commands.conftest import Cli
 
@@ -25,8 +26,9 @@ def test_status_says_states_money_and_the_last_run(cli: Cli, journal: Path) -> N
 
 async def test_status_says_what_is_at_risk_and_what_has_no_price(cli: Cli, folder: Path) -> None:
     async with Journal("money.db").writing() as journal:
-        for item, batch in enumerate((None, None, 1)):
-            await journal.begin(bytes([item]) * 32, item=item, request="{}", at_risk_usd=0.25, batch=batch)
+        for item in range(2):
+            await journal.begin(bytes([item]) * 32, item=item, request="{}", at_risk_usd=0.25)
+        await journal.submit(BatchRow(bytes([2]) * 32, 2, "{}", 0.25), 1)
         await journal.done(bytes([9]) * 32, StoredAnswer("unpriced"), spent_usd=None)
         result, as_json = cli("status", "money.db"), cli("status", "money.db", "--json")
     assert "at risk   3 calls under way, up to $0.75\n" in result.stdout, result.stdout
@@ -44,7 +46,8 @@ async def test_calls_that_failed_without_an_answer_are_failures_and_no_kill(cli:
         for item in range(3):
             await journal.begin(bytes([item]) * 32, item=item, request="{}")
         for item in range(2):
-            await journal.failed(bytes([item]) * 32, torn, may_be_billed=True)
+            journal.end_call(bytes([item]) * 32, torn, may_be_billed=True)
+            await journal.failed(bytes([item]) * 32, torn)
     # The third is what a killed run leaves: opened again, it is in flight no more.
     async with Journal("torn.db").writing():
         pass

@@ -8,6 +8,7 @@ from pathlib import Path
 from kaizen_batch import Journal, StoredAnswer
 from kaizen_batch.journal import JournalWriter
 from kaizen_batch.journal.batches import Batch, doubt_rows, free_rows, save_batch
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.results import ItemError
 
 BATCH = Batch(id=2**55, intent="abc", endpoint="http://x/v1", model="m", state="cutting", begun_at=1.5, deadline_at=9.0)
@@ -16,7 +17,7 @@ KEYS = [hashlib.sha256(str(number).encode()).digest() for number in range(4)]
 
 async def submit(journal: JournalWriter, keys: list[bytes]) -> None:
     for item, key in enumerate(keys):
-        await journal.begin(key, item=item, request="{}", at_risk_usd=0.25, via="batch", batch=BATCH.id)
+        await journal.submit(BatchRow(key, item, "{}", 0.25), BATCH.id)
 
 
 async def test_a_batch_is_kept_as_it_was_saved_last(path: Path) -> None:

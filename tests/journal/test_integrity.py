@@ -20,6 +20,7 @@ import pytest
 from kaizen_batch.errors import JournalError
 from kaizen_batch.journal import Journal, StoredAnswer, identity, integrity, schema
 from kaizen_batch.journal.batches import Batch, save_batch
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.journal.wal import read_wal
 
 KEY = bytes(32)
@@ -217,7 +218,7 @@ async def with_every_table(path: Path) -> None:
     async with Journal(path).writing() as journal:
         journal.begin_run({"config": {"labels": {"command": "run --model small"}}})
         for item in range(2):
-            await journal.begin(bytes([item]) * 32, item=item, request="{}", at_risk_usd=0.25, via="batch", batch=7)
+            await journal.submit(BatchRow(bytes([item]) * 32, item, "{}", 0.25), 7)
         for number in range(3):
             journal.row(number, "ok", id=f"name \ud83d{number}", key=bytes(32))
         journal.end_run({"total": 3, "stopped": "early"})

@@ -25,11 +25,13 @@ async def written(path: Path, key_of: Callable[[int], bytes]) -> Path:
         for item in (5, 4, 3, 2, 1):
             await journal.begin(key_of(item), item=item, request=json.dumps({"n": item}), at_risk_usd=0.25)
         await journal.done(key_of(5), StoredAnswer("fünf \ud800", usage=Usage(3, 2, 1), latency_s=0.5), spent_usd=0.5)
-        await journal.failed(key_of(4), BAD, spent_usd=0.125)
+        journal.end_call(key_of(4), BAD, spent_usd=0.125)
+        await journal.failed(key_of(4), BAD)
         for item in (3, 2):
             journal.end_call(key_of(item), TORN, may_be_billed=True)
             await journal.begin(key_of(item), item=item, request="{}", at_risk_usd=0.25)
-        await journal.failed(key_of(3), TORN, may_be_billed=True)
+        journal.end_call(key_of(3), TORN, may_be_billed=True)
+        await journal.failed(key_of(3), TORN)
         await journal.done(key_of(2), StoredAnswer(value={"a": 1}), spent_usd=0.5)
     return path
 

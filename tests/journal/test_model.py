@@ -134,9 +134,9 @@ class JournalMachine(RuleBasedStateMachine):
         if act == "done":
             self.waiting.append(self.journal.done(key, StoredAnswer(text), spent_usd=USD))
         elif act == "useless":
-            self.waiting.append(self.journal.failed(key, ERROR, answer=StoredAnswer(text), spent_usd=USD))
-        elif data.draw(st.booleans()):
-            self.waiting.append(self.journal.failed(key, ERROR, may_be_billed=act == "lost"))
+            self.journal.unusable(key, ERROR, StoredAnswer(text), spent_usd=USD)
+        elif act == "failed" and data.draw(st.booleans()):
+            self.waiting.append(self.journal.failed(key, ERROR))
         else:
             self.journal.end_call(key, ERROR, may_be_billed=act == "lost")
         self.open_steps.append((act, key, text))

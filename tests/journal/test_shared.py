@@ -13,6 +13,7 @@ from kaizen_batch import BatchConfig, BudgetExhaustedError, Completion, Parallel
 from kaizen_batch.agents import create_agent
 from kaizen_batch.errors import BadRequestError, NoAnswerError
 from kaizen_batch.journal import Journal, StoredAnswer
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.results.texts.numbers import usd
 
 PRICE = {"input": 1000.0, "output": 1000.0}
@@ -232,7 +233,7 @@ async def test_calls_whose_price_is_not_known_are_counted_apart(path: Path) -> N
 
 async def test_submitted_requests_survive_are_not_pruned_and_stay_at_risk(path: Path) -> None:
     async with Journal(path).writing() as journal:
-        await journal.begin(bytes(32), item=0, request="{}", at_risk_usd=0.25, via="batch", batch=1)
+        await journal.submit(BatchRow(bytes(32), 0, "{}", 0.25), 1)
     async with Journal(path).writing() as journal:
         entry = await journal.look_up(bytes(32))
         assert entry is not None and (entry.state, entry.via, entry.batch) == ("submitted", "batch", 1)

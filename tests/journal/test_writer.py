@@ -99,21 +99,11 @@ async def test_a_call_without_an_answer_may_have_been_billed(path: Path) -> None
 async def test_a_final_failure_keeps_the_answer_that_was_of_no_use(path: Path) -> None:
     async with Journal(path).writing() as journal:
         await begin(journal)
-        journal.end_call(KEY, INVALID, answer=StoredAnswer("nonsense", "stop"), spent_usd=0.5)
+        journal.unusable(KEY, INVALID, StoredAnswer("nonsense", "stop"), spent_usd=0.5)
         await journal.failed(KEY, INVALID)
         entry = await entry_of(journal)
         assert ledger(entry) == ("failed", 1, 0.5, 0, 0.0, 0.0)
         assert entry.answer == StoredAnswer("nonsense", "stop") and entry.error == INVALID
-
-
-async def test_a_final_failure_may_tell_the_end_of_its_call_too(path: Path) -> None:
-    async with Journal(path).writing() as journal:
-        await begin(journal)
-        await journal.failed(KEY, INVALID, answer=StoredAnswer("nonsense"), spent_usd=0.5)
-        await begin(journal, b"2" * 32)
-        await journal.failed(b"2" * 32, TORN, may_be_billed=True)
-        assert ledger(await entry_of(journal)) == ("failed", 1, 0.5, 0, 0.0, 0.0)
-        assert ledger(await entry_of(journal, b"2" * 32)) == ("unknown", 1, 0.0, 1, 0.25, 0.0)
 
 
 async def test_asking_again_what_is_done_keeps_the_old_answer_until_the_new_one(path: Path) -> None:
@@ -139,7 +129,10 @@ async def test_the_loser_of_two_calls_in_flight_is_counted_and_takes_nothing_awa
         await begin(journal)
         assert ledger(await entry_of(journal)) == ("in_flight", 2, 0.0, 1, 0.25, 0.25)
         await journal.done(KEY, StoredAnswer("first"), spent_usd=0.5)
-        journal.end_call(KEY, TORN, **late)
+        if "answer" in late:
+            journal.unusable(KEY, TORN, **late)
+        else:
+            journal.end_call(KEY, TORN, **late)
         entry = await entry_of(journal)
         spent = 0.5 + late.get("spent_usd", 0.0)
         assert ledger(entry) == ("done", 2, spent, 1, 0.25, 0.0)

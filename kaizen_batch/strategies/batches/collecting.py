@@ -80,7 +80,7 @@ class Collector:
         self._release(entry, cost or 0.0)
         if completion.error is not None:
             self.again += 1
-            journal.end_call(entry.key, ItemError.of(completion.error), answer=answer, spent_usd=cost)
+            journal.unusable(entry.key, ItemError.of(completion.error), answer, spent_usd=cost)
             return None
         self.answered += 1
         return journal.done(entry.key, answer, spent_usd=cost, via="batch")

@@ -75,15 +75,8 @@ class Part:
         self.rows += 1
         self.bytes += len(wanted.encoded)
         self.tokens += wanted.tokens
-        self._at_risk_usd += wanted.at_risk_usd
-        self._last = self._journal.begin(
-            wanted.key,
-            item=wanted.item,
-            request=wanted.stored,
-            at_risk_usd=wanted.at_risk_usd,
-            via="batch",
-            batch=self.batch.id,
-        )
+        self._at_risk_usd += wanted.row.at_risk_usd
+        self._last = self._journal.submit(wanted.row, self.batch.id)
 
     async def written(self) -> None:
         """Wait until the journal has the rows on the disk."""

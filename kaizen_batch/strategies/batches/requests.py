@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from kaizen_batch.agents import Agent, prepared
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.journal.canonical import key_of, stored_request
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.prices import Price
 from kaizen_batch.providers.batch import BatchApi
 
@@ -14,14 +15,11 @@ _BYTES_PER_TOKEN = 4  # of a prompt; providers count what is enqueued by an esti
 
 
 class Wanted(NamedTuple):
-    """One request: its key, its line in a file, what the journal keeps of it, what it can take at most."""
+    """One request: what the journal keeps of it, its line in a file, and the tokens of its prompt."""
 
-    item: int
-    key: bytes
+    row: BatchRow
     encoded: bytes
-    stored: str
     tokens: int
-    at_risk_usd: float
 
 
 class Renderer:
@@ -45,7 +43,8 @@ class Renderer:
                 if self._price is None
                 else self._price.at_most(agent.size(request, body)[0], agent.max_output(request) or 0)
             )
-            return Wanted(index, key, encoded, stored_request(body)[0], len(body) // _BYTES_PER_TOKEN + 1, most)
+            row = BatchRow(key, index, stored_request(body)[0], most)
+            return Wanted(row, encoded, len(body) // _BYTES_PER_TOKEN + 1)
         except (KaizenBatchError, UnicodeError):
             return None
 

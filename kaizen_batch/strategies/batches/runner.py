@@ -88,10 +88,11 @@ class BatchRunner:
     async def _missing(self, group: list[Wanted]) -> list[Wanted]:
         """Those that are worth a batch: unknown to the journal, or failed so that another try may help."""
         journal = self._journal
-        looked_up = {wanted.key: journal.look_up(wanted.key) for wanted in group if journal.may_know(wanted.key)}
+        looked_up = {each.row.key: journal.look_up(each.row.key) for each in group if journal.may_know(each.row.key)}
         entries = {key: await entry for key, entry in looked_up.items()}
         self._open.answered += sum(entry is not None and entry.state == "done" for entry in entries.values())
-        return list({each.key: each for each in group if self._is_missing(entries.get(each.key))}.values())
+        missing = {each.row.key: each for each in group if self._is_missing(entries.get(each.row.key))}
+        return list(missing.values())
 
     def _is_missing(self, entry: Entry | None) -> bool:
         if entry is None or entry.state == "unknown":
@@ -118,7 +119,7 @@ class BatchRunner:
 
     def _book(self, wanted: Wanted) -> bool:
         with ADMISSION.lock:
-            return self._journal.ledger.try_book(wanted.at_risk_usd, self._job.config.budget_usd)
+            return self._journal.ledger.try_book(wanted.row.at_risk_usd, self._job.config.budget_usd)
 
     async def _new_part(self) -> Part:
         agent = self._job.agent

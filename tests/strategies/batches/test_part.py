@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kaizen_batch import Journal
 from kaizen_batch.journal.batches import Batch
+from kaizen_batch.journal.records import BatchRow
 from kaizen_batch.providers.batch import BatchLimits
 from kaizen_batch.strategies.batches.part import Part, file_of, folder_of, forget_files
 from kaizen_batch.strategies.batches.requests import Wanted
@@ -14,7 +15,7 @@ BATCH = Batch(id=5, intent="abc", endpoint="http://fake/v1", model="m", state="c
 
 def wanted(number: int, size: int = 10, tokens: int = 3) -> Wanted:
     key = hashlib.sha256(str(number).encode()).digest()
-    return Wanted(number, key, b"x" * size + b"\n", "{}", tokens, 0.5)
+    return Wanted(BatchRow(key, number, "{}", 0.5), b"x" * size + b"\n", tokens)
 
 
 async def test_rows_requests_bytes_and_tokens_are_limited(path: Path) -> None:

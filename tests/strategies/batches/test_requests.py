@@ -21,10 +21,10 @@ def test_a_request_has_its_key_as_custom_id_and_its_worst_cost(path: Path) -> No
     wanted = renderer(path).wanted(7, "hello")
     assert wanted is not None
     line = json.loads(wanted.encoded)
-    assert line["custom_id"] == wanted.key.hex()
+    assert line["custom_id"] == wanted.row.key.hex()
     assert line["body"]["messages"][-1]["content"] == "hello"
-    assert (wanted.item, wanted.at_risk_usd) == (7, BATCH.at_most(len(wanted.stored), 20))
-    assert wanted.tokens == len(wanted.stored) // 4 + 1
+    assert (wanted.row.item, wanted.row.at_risk_usd) == (7, BATCH.at_most(len(wanted.row.request), 20))
+    assert wanted.tokens == len(wanted.row.request) // 4 + 1
 
 
 @pytest.mark.parametrize("item", [{"wrong": 1}, "half a pair \ud800"])
@@ -45,7 +45,7 @@ async def test_items_of_either_kind_are_numbered() -> None:
 
 async def test_requests_come_in_groups(path: Path) -> None:
     groups = [group async for group in in_groups(renderer(path), [f"{n}" for n in range(5)], 2)]
-    assert [[wanted.item for wanted in group] for group in groups] == [[0, 1], [2, 3], [4]]
+    assert [[wanted.row.item for wanted in group] for group in groups] == [[0, 1], [2, 3], [4]]
 
 
 def test_chunks() -> None:
