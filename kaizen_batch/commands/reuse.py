@@ -12,7 +12,7 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import InputError, JournalError
 from kaizen_batch.files.inputs import expanded
 from kaizen_batch.files.names import is_stream
-from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.rendering import config_and_rendering, rendered_as
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal import Entry, Journal
@@ -47,7 +47,7 @@ def saved_keys(config: BatchConfig) -> frozenset[bytes]:
 
 def _warning(options: Options, config: BatchConfig, agent: Agent, template: PromptTemplate | None) -> str | None:
     assert config.journal is not None
-    rows = RowAgent(agent, template, rendering=config_and_rendering(config)[1])
+    rows = RowAgent(agent, rendered_as(template, config_and_rendering(config)[1]))
     with Journal(config.journal) as journal:
         answered = journal.count()["done"]
         requests = _requests(options, rows, template) if answered else {}

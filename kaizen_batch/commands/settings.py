@@ -18,7 +18,8 @@ from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.names import is_stream
 from kaizen_batch.files.objects import is_url
-from kaizen_batch.files.templates import PromptTemplate, is_template
+from kaizen_batch.files.placeholders import is_template
+from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal import Journal
 
 Options = dict[str, Any]

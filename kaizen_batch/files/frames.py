@@ -7,7 +7,7 @@ from typing import Any
 from kaizen_batch.agents import Agent
 from kaizen_batch.engine.frames import FrameRows, eager
 from kaizen_batch.files.job_rows import check_agent
-from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.rendering import config_and_rendering, rendered_as
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.target import OutputNames
 from kaizen_batch.files.templates import OnMissing, PromptTemplate, check_on_missing
@@ -52,7 +52,7 @@ async def run_frame(job: FrameJob, agent: Agent, strategy: ParallelBatchStrategy
     rows = FrameRows(data.select([name for name in data.columns if str(name) in used]))
     asked = _Asked(rows, template if job.on_missing == "skip" else None)
     answers = _Answers(len(rows), columns, agent)
-    row_agent = RowAgent(agent, template, on_missing=job.on_missing, rendering=rendering)
+    row_agent = RowAgent(agent, rendered_as(template, rendering), on_missing=job.on_missing)
     async with strategy.stream(row_agent, asked, progress=progress) as run:
         async for result in run:
             error = result["error"]

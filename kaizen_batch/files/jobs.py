@@ -17,7 +17,7 @@ from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.job_rows import JobRows, check_agent, is_read_once, open_input, survey_of
 from kaizen_batch.files.names import BATCH_LINES, STANDARD, is_stream, path_text, written_kind_of
 from kaizen_batch.files.openai_batch import RequestLines
-from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.rendering import config_and_rendering, rendered_as
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.files.stream_reader import StreamReader
 from kaizen_batch.files.survey import Survey
@@ -95,7 +95,7 @@ async def run_job(
     survey = await _known_or_surveyed(survey, job, agent, rendering)
     check_replacing(job, config.journal, survey.at_most(job.sample))
     strategy = ParallelBatchStrategy.from_config(config) if strategy is None else strategy.configured(config)
-    asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
+    asked = RowAgent(agent, rendered_as(job.prompt_template, rendering), on_missing=job.on_missing, id=job.id)
     display = progress_sink() if progress else None
     sink = _together(on_event, display)
     resolved = await strategy.resolve(asked, _opener(job, asked, survey, rendering), total=survey.total, on_event=sink)

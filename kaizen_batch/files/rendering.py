@@ -11,6 +11,7 @@ from typing import TypeVar
 from kaizen_batch.config import RunConfig
 from kaizen_batch.errors import JournalError
 from kaizen_batch.files.options import RENDERING
+from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.journal import Journal
 
 LABEL = "rendering"
@@ -24,6 +25,11 @@ def config_and_rendering(config: _Config) -> tuple[_Config, int]:
         return config, RENDERING
     rendering = _rendering_of(Path(config.journal))
     return config.model_copy(update={"labels": {**config.labels, LABEL: str(rendering)}}), rendering
+
+
+def rendered_as(template: PromptTemplate | None, rendering: int) -> PromptTemplate | None:
+    """A template, if there is one, for a run with this rendering."""
+    return None if template is None else template.rendered_as(rendering)
 
 
 def _rendering_of(journal: Path) -> int:

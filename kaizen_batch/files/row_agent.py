@@ -5,7 +5,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from kaizen_batch.agents import Agent, AgentWrapper, BatchItem
-from kaizen_batch.files.options import RENDERING
 from kaizen_batch.files.rows import BrokenRow
 from kaizen_batch.files.templates import OnMissing, PromptTemplate
 from kaizen_batch.results.values import plain_row
@@ -24,7 +23,6 @@ class RowAgent(AgentWrapper):
         template: PromptTemplate | None,
         *,
         on_missing: OnMissing = "fail",
-        rendering: int = RENDERING,
         id: str | None = None,
     ) -> None:
         super().__init__(agent)
@@ -33,9 +31,8 @@ class RowAgent(AgentWrapper):
         self._id = id
         self._template = template
         self._fails_empty = on_missing != "ask"
-        self._rendering = rendering
         self.fallbacks: list[RowAgent] = [
-            RowAgent(fallback, template, on_missing=on_missing, rendering=rendering) for fallback in agent.fallbacks
+            RowAgent(fallback, template, on_missing=on_missing) for fallback in agent.fallbacks
         ]
 
     def row_name(self, inputs: Any) -> str | None:
@@ -54,4 +51,4 @@ class RowAgent(AgentWrapper):
         return self.wrapped.prepare(self._item(self._template, row))
 
     def _item(self, template: PromptTemplate, row: Any) -> object:
-        return template.item(row, fails_empty=self._fails_empty, rendering=self._rendering)
+        return template.item(row, fails_empty=self._fails_empty)

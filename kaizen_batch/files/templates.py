@@ -1,27 +1,20 @@
-"""Prompt templates: `"Classify: {text}"` and a row make a prompt.
-
-A placeholder is a pair of braces around the name of a column; `{{` and `}}` are literal braces. A name that holds
-`{`, `}`, `:`, `!` or a quote is written in quotes: `{"Dataset Name:"}`, a quote inside is doubled. Where there is no
-such column, a name with dots reaches into nested values: `{user.name}`. What a row holds is never interpreted.
-"""
+"""Prompt templates: `"Classify: {text}"` and a row make a prompt, a conversation, or content parts."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from copy import copy
+from typing import Literal
 
 from kaizen_batch.agents import BatchItem
 from kaizen_batch.errors import ConfigError, InputError, did_you_mean
 from kaizen_batch.files.options import RENDERING
+from kaizen_batch.files.placeholders import ABSENT, Part, columns_of, parse, source_column, values_of
 from kaizen_batch.results.values import as_text, is_blank, is_missing
 from kaizen_batch.signature.media import Document, Image, Message, media_of, part_of
 from kaizen_batch.signature.messages import conversation, with_system
 
 OnMissing = Literal["fail", "ask", "skip"]
 ON_MISSING = ("fail", "ask", "skip")
-
-_TOKEN = re.compile(r'(?P<literal>\{\{|\}\})|\{"(?P<quoted>(?:[^"]|"")*)"\}|\{(?P<name>[^{}:!"]+)\}|(?P<brace>[{}])')
-_ABSENT = object()
 
 
 class PromptTemplate:
@@ -52,23 +45,30 @@ class PromptTemplate:
         model: str | None = None,
     ) -> None:
         self._parts = tuple(_placeholders(template)) if messages is None else _none_of(template, images, files)
-        self._system = () if system is None else tuple(_parse(system))
+        self._system = () if system is None else tuple(parse(system))
         self._media: dict[str, type[Image | Document]] = {
             **dict.fromkeys(_names(images, "images"), Image),
             **dict.fromkeys(_names(files, "files"), Document),
         }
         self._messages = messages
-        self._asked = _columns_of(self._parts)
+        self._asked = columns_of(self._parts)
         self._model = model
+        self._rendering = RENDERING
         own = filter(None, (messages, model))
         self.columns: tuple[str, ...] = tuple(
-            dict.fromkeys((*self._asked, *_columns_of(self._system), *self._media, *own))
+            dict.fromkeys((*self._asked, *columns_of(self._system), *self._media, *own))
         )
         self.text: str = template or ""
         if self.is_rich:
             self.text = json.dumps([template, system, list(images), list(files), messages, model])
         if not self.columns:
             raise ConfigError("the prompt template has no {column}: every row would ask the same question")
+
+    def rendered_as(self, rendering: int) -> "PromptTemplate":
+        """The same template, whose values become text as in that version of the rendering."""
+        other = copy(self)
+        other._rendering = rendering
+        return other
 
     @property
     def is_rich(self) -> bool:
@@ -92,49 +92,49 @@ class PromptTemplate:
         found = (source_column(name, there) for name in self.columns)
         return tuple(dict.fromkeys(name for name in found if name is not None))
 
-    def render(self, row: Mapping[str, object], *, rendering: int = RENDERING) -> str | None:
+    def render(self, row: Mapping[str, object]) -> str | None:
         """The prompt of one row, or None if the row lacks a value that the template needs.
 
         Text goes in as it is, None and NaN as nothing, a date as ISO 8601, anything else as JSON: as in a cell of CSV.
         """
         values = self.values(row)
-        return None if _ABSENT in values.values() else _filled(self._parts, values, rendering)
+        return None if ABSENT in values.values() else _filled(self._parts, values, self._rendering)
 
-    def prompt(self, row: object, *, fails_empty: bool = True, rendering: int = RENDERING) -> str:
+    def prompt(self, row: object, *, fails_empty: bool = True) -> str:
         """The prompt of one row. Raises: InputError for a row that cannot be asked."""
         values = self._there(row, self._asked)
         if fails_empty and _all_blank(values) and not self._media:
             named = ", ".join(map(repr, self._asked))
             raise InputError(f"nothing to ask about: {named} of this row is empty", code="missing_values")
-        return _filled(self._parts, values, rendering)
+        return _filled(self._parts, values, self._rendering)
 
-    def item(self, row: object, *, fails_empty: bool = True, rendering: int = RENDERING) -> object:
+    def item(self, row: object, *, fails_empty: bool = True) -> object:
         """What a row asks: its prompt, content parts, a conversation, or one of them for a model of its own.
 
         Raises: InputError.
         """
         if not self.is_rich:
-            return self.prompt(row, fails_empty=fails_empty, rendering=rendering)
-        asked = self._question(row, fails_empty, rendering)
+            return self.prompt(row, fails_empty=fails_empty)
+        asked = self._question(row, fails_empty)
         if self._model is None:
             return asked
         name = self._there(row, (self._model,))[self._model]
         return asked if is_blank(name) else BatchItem(asked, model=as_text(name))
 
-    def _question(self, row: object, fails_empty: bool, rendering: int) -> object:
+    def _question(self, row: object, fails_empty: bool) -> object:
         if self._messages is not None:
             messages = _conversation(self._there(row, (self._messages,))[self._messages])
         else:
-            messages = [{"role": "user", "content": self._content(row, fails_empty, rendering)}]
+            messages = [{"role": "user", "content": self._content(row, fails_empty)}]
             if not self._system:
                 return messages[0]["content"]
         if not self._system:
             return {"messages": messages}
-        values = self._there(row, _columns_of(self._system))
-        return {"messages": with_system(messages, _filled(self._system, values, rendering))}
+        values = self._there(row, columns_of(self._system))
+        return {"messages": with_system(messages, _filled(self._system, values, self._rendering))}
 
-    def _content(self, row: object, fails_empty: bool, rendering: int) -> str | list[Message]:
-        prompt = self.prompt(row, fails_empty=fails_empty, rendering=rendering)
+    def _content(self, row: object, fails_empty: bool) -> str | list[Message]:
+        prompt = self.prompt(row, fails_empty=fails_empty)
         if not self._media:
             return prompt
         parts: list[Message] = [{"type": "text", "text": prompt}]
@@ -149,24 +149,20 @@ class PromptTemplate:
         """The values of a row. Raises: InputError for a column that it does not have."""
         if not isinstance(row, Mapping):
             raise InputError(f"a prompt template needs rows that are dicts; given: a {type(row).__name__}")
-        values = _values(row, names)
+        values = values_of(row, names)
         for name, value in values.items():
-            if value is _ABSENT:
+            if value is ABSENT:
                 raise InputError(f"the row has no column {name!r}, which the prompt template names")
         return values
 
     def is_empty(self, row: Mapping[str, object]) -> bool:
         """Whether everything to ask about is missing or blank: None, NaN, a text without a visible character."""
         own = () if self._messages is None else (self._messages,)
-        return _all_blank(_values(row, (*self._asked, *self._media, *own)))
+        return _all_blank(values_of(row, (*self._asked, *self._media, *own)))
 
     def values(self, row: Mapping[str, object]) -> dict[str, object]:
         """The value of each placeholder."""
-        return _values(row, self._asked)
-
-
-def _values(row: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
-    return {name: row[name] if name in row else _nested(row, name) for name in names}
+        return values_of(row, self._asked)
 
 
 def _conversation(value: object) -> list[Message]:
@@ -185,31 +181,19 @@ def _names(columns: Sequence[str], what: str) -> Sequence[str]:
     return columns
 
 
-def _columns_of(parts: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for _, name in parts if name is not None))
-
-
 def _none_of(*others: object) -> tuple[()]:
     if any(others):
         raise ConfigError("messages is the whole conversation of a row: leave out the template, images and files")
     return ()
 
 
-def _placeholders(template: object) -> Iterable[tuple[str, str | None]]:
+def _placeholders(template: object) -> Iterable[Part]:
     if not isinstance(template, str) or not template.strip():
         raise ConfigError(f"a prompt template is a text such as 'Classify: {{text}}'; given: {template!r}")
-    return _parse(template)
+    return parse(template)
 
 
-def is_template(text: str) -> bool:
-    """Whether a text is a template: it has a placeholder, and no stray brace."""
-    try:
-        return bool(_columns_of(_parse(text)))
-    except ConfigError:
-        return False
-
-
-def _filled(parts: Iterable[tuple[str, str | None]], values: Mapping[str, object], rendering: int) -> str:
+def _filled(parts: Iterable[Part], values: Mapping[str, object], rendering: int) -> str:
     found = []
     for text, name in parts:
         found.append(text)
@@ -222,7 +206,7 @@ def _filled(parts: Iterable[tuple[str, str | None]], values: Mapping[str, object
 def _all_blank(values: Mapping[str, object]) -> bool:
     # A loop, not all(...): nearly always the first value ends it.
     for value in values.values():  # noqa: SIM110
-        if value is not _ABSENT and not is_blank(value):
+        if value is not ABSENT and not is_blank(value):
             return False
     return True
 
@@ -230,61 +214,6 @@ def _all_blank(values: Mapping[str, object]) -> bool:
 def prompt_text(value: object, rendering: int = RENDERING) -> str:
     """A value as the text of a prompt."""
     return "" if rendering > 1 and is_missing(value) else as_text(value)
-
-
-def source_column(name: str, columns: Iterable[str]) -> str | None:
-    """The column that a placeholder reads: the one of its name, else the longest that its dotted name begins with."""
-    there = columns if isinstance(columns, Mapping) else set(columns)
-    while name not in there:
-        name, dot, _ = name.rpartition(".")
-        if not dot:
-            return None
-    return name
-
-
-def _nested(row: Mapping[str, Any], name: str) -> Any:
-    column = source_column(name, row)
-    if column is None:
-        return _ABSENT
-    value = row[column]
-    for key in name[len(column) + 1 :].split("."):
-        if is_missing(value):
-            return None
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
-        elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return _ABSENT
-    return value
-
-
-def _parse(template: str) -> Iterable[tuple[str, str | None]]:
-    text, end = "", 0
-    for found in _TOKEN.finditer(template):
-        text, end = text + template[end : found.start()], found.end()
-        if found["literal"]:
-            text += found["literal"][0]
-            continue
-        if found["brace"]:
-            raise ConfigError(_misplaced(template, found.start()))
-        name = found["name"] if found["quoted"] is None else found["quoted"].replace('""', '"')
-        yield text, name
-        text = ""
-    yield text + template[end:], None
-
-
-def _misplaced(template: str, at: int) -> str:
-    close = template.find("}", at)
-    inside = template[at + 1 : close] if template[at] == "{" and close > at else ""
-    if inside and "{" not in inside and '"' not in inside:
-        return (
-            f"the prompt template has {{{inside}}}, which is not the plain name of a column; a name with ':' or '!' is "
-            f'written {{"{inside}"}}, and a literal brace {{{{ or }}}}'
-        )
-    return (
-        f"the prompt template has a stray {template[at]} at character {at + 1}; a literal brace is written {{{{ or }}}}"
-    )
 
 
 Template = PromptTemplate | str

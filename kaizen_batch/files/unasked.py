@@ -9,7 +9,7 @@ from kaizen_batch.files.job import FileJob
 from kaizen_batch.files.job_rows import JobRows, is_read_once, open_input, survey_of
 from kaizen_batch.files.names import BATCH_LINES, path_text, written_kind_of
 from kaizen_batch.files.openai_batch import RequestLines
-from kaizen_batch.files.rendering import config_and_rendering
+from kaizen_batch.files.rendering import config_and_rendering, rendered_as
 from kaizen_batch.files.row_agent import RowAgent
 from kaizen_batch.journal import Journal
 from kaizen_batch.journal.canonical import key_of, stored_request
@@ -32,7 +32,7 @@ async def unasked(job: FileJob, agent: Agent, config: RunConfig, journal: Journa
     _, rendering = config_and_rendering(config)
     format = written_kind_of(path_text(job.output), job.output_format).format
     survey = await survey_of(job, agent, format, rendering)
-    asked = RowAgent(agent, job.prompt_template, on_missing=job.on_missing, rendering=rendering, id=job.id)
+    asked = RowAgent(agent, rendered_as(job.prompt_template, rendering), on_missing=job.on_missing, id=job.id)
     seen: set[bytes] = set()
     with open_input(job, rendering) as records:
         async for group in _in_groups(asked, JobRows(job, agent, records, survey).unanswered()):

@@ -159,7 +159,7 @@ class SlidingWindow:
 
     def observe(self, said: HeaderWindow, counted: int, now: float) -> None:
         """Follow what the endpoint says from now on; `counted` of what is in flight it has certainly counted."""
-        self._credit = Credit(said, self.in_flight - counted, now, self._credit, self.period_s)
+        self._credit = Credit(said, self.in_flight - counted, now, self._credit)
         self.room = -math.inf  # ask the credit
 
     def join(self, in_flight: int) -> None:
@@ -178,15 +178,13 @@ class Credit:
     """How much may be sent on the strength of one announcement, until it is outdated.
 
     With a reset, a token bucket as the endpoint keeps it: it regrows by (limit - remaining) / reset_s a second and is
-    full when reset_s is over. Without one nobody knows when it regrows: it does so `period_s` after it began to shrink.
+    full when reset_s is over. Without one nobody knows when it regrows: it does so a period after it began to shrink.
     From then on nothing is known but the limit, which calls in flight must not exceed together.
     """
 
     __slots__ = ("_at", "_began_at", "_full_at", "_left", "_rate", "_remaining", "limit")
 
-    def __init__(
-        self, said: HeaderWindow, in_flight: int, now: float, before: "Credit | None", period_s: float
-    ) -> None:
+    def __init__(self, said: HeaderWindow, in_flight: int, now: float, before: "Credit | None" = None) -> None:
         self.limit: int | None = said.limit
         self._remaining = said.remaining
         self._began_at = self._at = self._full_at = now
@@ -198,10 +196,10 @@ class Credit:
         used = max(0, limit - remaining) if limit else 0  # more left than there can be: full
         # The endpoint may not have counted our calls in flight yet: they may be anywhere on their way. And another
         # client of the same key may take what is left before our next call comes: a second's worth is left for that.
-        self._left = (limit - used - int(_OTHERS_S * limit / period_s) if limit else remaining) - in_flight
+        self._left = (limit - used - int(_OTHERS_S * limit / said.period_s) if limit else remaining) - in_flight
         if said.reset_s is None:
             self._follow(before, remaining)
-            self._full_at = self._began_at + period_s if used or not limit else now
+            self._full_at = self._began_at + said.period_s if used or not limit else now
         else:
             self._full_at = now + said.reset_s
             self._rate = used / said.reset_s if said.reset_s else 0.0

@@ -274,4 +274,4 @@ def _unsupported(body: dict[str, object]) -> Reply | None:
 
 def _wait(code: str, message: str, seconds: float, headers: dict[str, str] | None = None) -> Reply:
     after = {"retry-after-ms": str(milliseconds(seconds))}
-    return error_reply(429, code, message, headers={**after, **(headers or {})})
+    return error_reply(429, code, message).with_headers(after | (headers or {}))

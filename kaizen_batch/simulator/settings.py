@@ -1,7 +1,7 @@
 """The simulator's settings."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 _WORDS = {"structured": ("all", "json_object", "none", "ignored"), "think": ("", "inline", "field")}
@@ -184,18 +184,15 @@ class Reply:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
+    def with_headers(self, headers: dict[str, str]) -> "Reply":
+        """The same with these headers in addition."""
+        return replace(self, headers={**self.headers, **headers})
+
 
 TORN = Reply(0)
 
 
-def error_reply(
-    status: int,
-    code: str | None,
-    message: str = "",
-    *,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Reply:
+def error_reply(status: int, code: str | None, message: str = "", *, param: str | None = None) -> Reply:
     """A Reply in the shape of OpenAI's errors."""
     error = {"message": message or f"status {status}", "type": "error", "param": param, "code": code}
-    return Reply(status, {"error": error}, headers or {})
+    return Reply(status, {"error": error})

@@ -56,12 +56,21 @@ def functions() -> list[tuple[str, Function, ast.ClassDef | None]]:
 
 def _functions() -> Iterator[tuple[str, Function, ast.ClassDef | None]]:
     for path, tree in sources().items():
-        owners = {id(each): node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        owners = {id(each): node for node in classes for each in _statements(node)}
         for node in ast.walk(tree):
             if isinstance(node, Function):
                 owner = owners.get(id(node))
                 name = f"{owner.name}.{node.name}" if owner else node.name
                 yield f"{path}:{node.lineno} {name}", node, owner
+
+
+def _statements(node: ast.ClassDef | ast.If) -> Iterator[ast.stmt]:
+    """What is in the body of a class, under `if TYPE_CHECKING` too."""
+    for each in (*node.body, *(node.orelse if isinstance(node, ast.If) else ())):
+        yield each
+        if isinstance(each, ast.If):
+            yield from _statements(each)
 
 
 def body_of(function: Function) -> list[ast.stmt]:

@@ -10,9 +10,9 @@ from tests.checks import structure
 ALLOWED = {
     "hops of an item": 22,
     "files on its way": 16,
-    "files over 300 lines": 5,
+    "files over 300 lines": 2,
     "functions with a complexity over 10": 0,
-    "internal functions with more than 4 parameters": 9,
+    "internal functions with more than 4 parameters": 0,
     "modules without a test module": 0,
 }
 """Figures that miss their bound today, as upper limits: lower one when you clear a place, never raise one.
@@ -68,6 +68,12 @@ def test_complexity_counts_branches_and_boolean_operators(text: str, complexity:
 )
 def test_a_function_forwards_if_it_only_hands_its_arguments_on(text: str, forwards: bool) -> None:
     assert structure.forwards(function(text)) is forwards
+
+
+def test_a_method_under_a_condition_belongs_to_its_class() -> None:
+    owners = {owner.name for where, each, owner in structure.functions() if "config/models.py" in where and owner}
+    methods = [each for where, each, owner in structure.functions() if "config/models.py" in where and not owner]
+    assert "BatchConfig" in owners and "__init__" not in {each.name for each in methods}
 
 
 def test_lines_are_counted_without_the_docstring() -> None:

@@ -119,7 +119,7 @@ def test_a_model_without_a_price_is_named(cli: Cli) -> None:
 def test_endless_429s_end_with_what_is_known(cli: Cli, answered: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaizen_batch.commands.estimate._LONGEST_S", 1.0)
     with Simulator() as simulator:
-        refusal = error_reply(429, "rate_limit_exceeded", headers={"retry-after": "1"})
+        refusal = error_reply(429, "rate_limit_exceeded").with_headers({"retry-after": "1"})
         simulator.reply_with(*[None] * answered, *[refusal] * 100)
         more = ("--price", "1", "1", "--max-concurrent", "1")
         estimate = found(cli, *more, env={"OPENAI_BASE_URL": simulator.base_url})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kaizen_batch import Document, Image
 from kaizen_batch.errors import ConfigError, InputError
-from kaizen_batch.files.templates import PromptTemplate, is_template
+from kaizen_batch.files.templates import PromptTemplate
 
 
 @pytest.mark.parametrize(
@@ -175,18 +175,3 @@ def test_a_row_is_empty_if_nothing_of_it_can_be_asked_about() -> None:
     template = PromptTemplate("Say {a}", images=["photo"], system="You are {role}")
     assert template.is_empty({"a": "", "photo": None, "role": "x"})
     assert not template.is_empty({"a": "", "photo": "a.png", "role": ""})
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"),
-    [
-        ("You are {role}", True),
-        ("Be brief.", False),
-        ('As {"a": 1}', False),
-        ("{{x}}", False),
-        ("{", False),
-        ("", False),
-    ],
-)
-def test_which_texts_are_templates(text: str, is_one: bool) -> None:
-    assert is_template(text) is is_one

@@ -78,7 +78,7 @@ async def test_an_error_keeps_its_message(server: str, transport: str, url_of: A
 @BOTH
 @MIDDLEBOXES
 async def test_a_throttle_is_waited_for(server: str, transport: str, url_of: Any, simulator: Simulator) -> None:
-    simulator.reply_with(error_reply(429, "rate_limit_exceeded", "slower", headers={"retry-after-ms": "20"}))
+    simulator.reply_with(error_reply(429, "rate_limit_exceeded", "slower").with_headers({"retry-after-ms": "20"}))
     done = await run_batch(url_of(server), ITEMS[:5], transport, max_concurrent=1)
     assert (done.summary.ok, done.summary.calls, done.summary.throttles) == (5, 6, 1)
 

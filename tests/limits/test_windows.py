@@ -9,7 +9,7 @@ from kaizen_batch.limits.windows import Credit
 
 
 def _credit(limit: int | None, remaining: int | None, reset_s: float | None, in_flight: int = 0) -> Credit:
-    return Credit(HeaderWindow(limit, remaining, reset_s), in_flight, 100.0, None, 60.0)
+    return Credit(HeaderWindow(limit, remaining, reset_s), in_flight, 100.0)
 
 
 def test_a_credit_regrows_steadily() -> None:
@@ -32,15 +32,15 @@ def test_of_an_unknown_limit_nothing_regrows_before_the_reset() -> None:
 def test_without_a_reset_the_window_regrows_when_its_period_is_over() -> None:
     assert _credit(60, 15, None).delay(60, 0, 100.0) == pytest.approx(60.0)
     assert _credit(None, 0, None).delay(1, 0, 100.0) == pytest.approx(60.0)
-    first = Credit(HeaderWindow(60, 50), 0, 100.0, None, 60.0)
-    second = Credit(HeaderWindow(60, 0), 0, 130.0, first, 60.0)
+    first = Credit(HeaderWindow(60, 50), 0, 100.0)
+    second = Credit(HeaderWindow(60, 0), 0, 130.0, first)
     assert second.delay(1, 0, 130.0) == pytest.approx(30.0)
-    third = Credit(HeaderWindow(60, 59), 0, 165.0, second, 60.0)
+    third = Credit(HeaderWindow(60, 59), 0, 165.0, second)
     assert third.delay(59, 0, 165.0) == pytest.approx(60.0)
 
 
 def test_what_is_left_to_others_depends_on_the_rate_of_the_window() -> None:
-    day = Credit(HeaderWindow(14_400, 200, 85_000.0), 0, 0.0, None, 86_400.0)
+    day = Credit(HeaderWindow(14_400, 200, 85_000.0, period_s=86_400.0), 0, 0.0)
     assert day.delay(200, 0, 0.0) == 0.0
 
 

@@ -72,7 +72,7 @@ async def test_schemas_work_and_refusals_are_learned(structured: str, sdk: Modul
         (error_reply(400, "invalid_value", "the key sk-own is in here"), "invalid_value", 1),
         (error_reply(401, "invalid_api_key", "wrong"), "invalid_api_key", 1),
         (error_reply(429, "insufficient_quota", "no money"), "insufficient_quota", 1),
-        (error_reply(429, "slow_down", "slow", headers={"retry-after-ms": "20"}), None, 2),
+        (error_reply(429, "slow_down", "slow").with_headers({"retry-after-ms": "20"}), None, 2),
         (error_reply(500, None, "x"), None, 2),
         (TORN, None, 2),
     ],

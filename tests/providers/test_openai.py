@@ -164,7 +164,7 @@ async def test_a_server_that_never_recovers_fails_the_item_after_its_attempts(si
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "slow_down", None])
 async def test_a_throttle_is_retried_and_counted(simulator: Simulator, code: str | None) -> None:
-    simulator.reply_with(error_reply(429, code), error_reply(429, code, headers={"retry-after-ms": "5"}))
+    simulator.reply_with(error_reply(429, code), error_reply(429, code).with_headers({"retry-after-ms": "5"}))
     done = await run(simulator, ["hello"])
     assert (done.results[0]["status"], done.results[0]["attempts"], done.summary.throttles) == ("ok", 3, 2)
 
@@ -250,13 +250,13 @@ async def test_a_senseless_answer_without_attempts_left_is_named(simulator: Simu
 async def test_x_should_retry_decides_over_the_status(
     simulator: Simulator, status: int, verdict: str, calls: int
 ) -> None:
-    simulator.reply_with(error_reply(status, "any", headers={"x-should-retry": verdict}))
+    simulator.reply_with(error_reply(status, "any").with_headers({"x-should-retry": verdict}))
     done = await run(simulator, ["x"])
     assert (done.results[0]["status"] == "ok", simulator.ledger.calls) == (calls == 2, calls)
 
 
 async def test_a_wait_beyond_retry_after_max_stops_the_run(simulator: Simulator) -> None:
-    simulator.reply_with(error_reply(429, "rate_limit_exceeded", headers={"retry-after": "3600"}))
+    simulator.reply_with(error_reply(429, "rate_limit_exceeded").with_headers({"retry-after": "3600"}))
     done = await run(simulator, ["x", "y"])
     assert [r["error"]["code"] for r in done.results] == ["rate_limit_exceeded", "not_attempted"]
 

@@ -62,7 +62,7 @@ def test_another_down_mode_is_refused() -> None:
 
 
 async def test_the_scripted_status_0_tears_the_connection(simulator: Simulator) -> None:
-    simulator.reply_with(Reply(0), error_reply(429, "x", headers={"retry-after": "7"}))
+    simulator.reply_with(Reply(0), error_reply(429, "x").with_headers({"retry-after": "7"}))
     assert await send(simulator, request_bytes()) is None
     assert (await ask(simulator)).headers["retry-after"] == "7"
 

@@ -41,6 +41,6 @@ def test_a_limit_per_minute_is_converted_to_its_window() -> None:
 
 
 def test_an_error_reply_has_the_shape_of_openai() -> None:
-    reply = error_reply(400, "invalid_value", param="temperature", headers={"x": "y"})
+    reply = error_reply(400, "invalid_value", param="temperature").with_headers({"x": "y"})
     error = {"message": "status 400", "type": "error", "param": "temperature", "code": "invalid_value"}
     assert (reply.status, reply.body, reply.headers) == (400, {"error": error}, {"x": "y"})

@@ -143,7 +143,7 @@ async def test_a_pause_requested_from_one_call_applies_to_all_and_uses_no_attemp
 
 async def test_over_http_a_429_pauses_all_calls_for_as_long_as_it_says(ask: Any, assert_right: Any) -> None:
     items = [f"item {number}" for number in range(60)]
-    busy = error_reply(429, "rate_limit_exceeded", headers={"retry-after-ms": "400"})
+    busy = error_reply(429, "rate_limit_exceeded").with_headers({"retry-after-ms": "400"})
     with Simulator(latency_s=0.01) as simulator:
         simulator.reply_with(busy)
         batch = await ask(simulator, items, max_concurrent=4, retry={"attempts": 1, "wait_initial": 0.0})

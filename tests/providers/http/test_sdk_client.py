@@ -32,7 +32,7 @@ async def test_a_call_is_answered(simulator: Simulator) -> None:
 
 
 async def test_an_error_status_is_a_response_and_is_not_retried(simulator: Simulator) -> None:
-    simulator.reply_with(error_reply(500, "server_error", headers={"retry-after": "3"}))
+    simulator.reply_with(error_reply(500, "server_error").with_headers({"retry-after": "3"}))
     response = await post(simulator.base_url)
     assert (response.status, response.headers["retry-after"]) == (500, "3")
     assert simulator.ledger.calls == 1
