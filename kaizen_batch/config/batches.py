@@ -18,6 +18,40 @@ _SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
+class BatchLimitsOptions(TypedDict, total=False):
+    """The options of LimitSettings, as a dict."""
+
+    requests: int | None
+    bytes: int | None
+    enqueued_tokens: int | None
+    url: str | None
+    purpose: str | None
+    window: str | None
+    discount: float | None
+
+
+class LimitSettings(BaseModel):
+    """What a provider accepts, where its row in the table of known providers is missing or out of date.
+
+    >>> LimitSettings(requests=100_000, discount=0.5).requests
+    100000
+
+    None: as the table says. `requests` and `bytes` of one file; `enqueued_tokens`: prompt tokens of all batches that
+    are not over; `url`: the endpoint in each line; `purpose` of an uploaded file; `window`: the completion window;
+    `discount`: what a request costs in a batch, as a share of the live price.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    requests: int | None = Field(default=None, ge=1)
+    bytes: int | None = Field(default=None, ge=1)
+    enqueued_tokens: int | None = Field(default=None, ge=1)
+    url: str | None = Field(default=None, min_length=1)
+    purpose: str | None = Field(default=None, min_length=1)
+    window: str | None = Field(default=None, min_length=1)
+    discount: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
 class BatchSettingsOptions(TypedDict, total=False):
     """The options of BatchSettings, as a dict."""
 
@@ -26,6 +60,7 @@ class BatchSettingsOptions(TypedDict, total=False):
     enqueued_tokens: int | None
     live_first: int
     price: Price | PriceOptions | None
+    limits: LimitSettings | BatchLimitsOptions
     model: str | None
     poll_s: float
     delete_files: bool
@@ -42,6 +77,7 @@ class BatchSettings(BaseModel):
       provider's limits say. With `rows`, they can only lower what the provider accepts.
     - `live_first`: rows that are asked live before the first batch, so that a refused parameter costs so many calls.
     - `price`: what a request costs in a batch, in USD per million tokens, where the price list does not say.
+    - `limits`: LimitSettings, what the provider accepts, in place of what the table of known providers says.
     - `model`: the model's name in batches, where it differs, such as a deployment of Azure.
     - `poll_s`: seconds until the first look at a batch; later looks are up to twenty times as far apart.
     - `delete_files`: delete the files at the provider once their answers are in the journal.
@@ -54,6 +90,7 @@ class BatchSettings(BaseModel):
     enqueued_tokens: int | None = Field(default=None, ge=1)
     live_first: int = Field(default=10, ge=0)
     price: Price | None = None
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     model: str | None = Field(default=None, min_length=1)
     poll_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     delete_files: bool = False

@@ -31,7 +31,7 @@ UNLISTED = "batches_not_listed"
 ENDED = ("completed", "failed", "expired", "cancelled")
 """The states in which a batch is over."""
 
-_MIB = 2**20
+_MB = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class BatchLimits:
     """
 
     requests: int = 50_000
-    bytes: int = 200 * _MIB
+    bytes: int = 200 * _MB
     enqueued_tokens: int | None = None
     url: str = "/v1/chat/completions"
     purpose: str = "batch"
@@ -52,15 +52,56 @@ class BatchLimits:
     discount: float | None = None
 
 
-# The end of a host and what holds there. Sources: the pages on batches of OpenAI, Azure, Together and DeepInfra in
-# November 2026; for Groq, the limits of OpenAI are assumed. `batches` overrides them.
-LIMITS: dict[str, BatchLimits] = {
-    "api.openai.com": BatchLimits(discount=0.5),
-    ".azure.com": BatchLimits(requests=100_000, url="/chat/completions", discount=0.5),
-    "api.groq.com": BatchLimits(discount=0.5),
-    "api.together.xyz": BatchLimits(bytes=100 * _MIB, enqueued_tokens=30_000_000_000, purpose="batch-api"),
-    "api.deepinfra.com": BatchLimits(discount=0.8),
-}
+class KnownProvider(NamedTuple):
+    """A row of the table: a provider, the end of its host, what it accepts, who says so, and how that was checked."""
+
+    name: str
+    host: str
+    limits: BatchLimits
+    source: str
+    checked: str
+
+
+_DOCUMENTED = "documented there; not tried"
+
+KNOWN: tuple[KnownProvider, ...] = (
+    KnownProvider(
+        "OpenAI",
+        "api.openai.com",
+        BatchLimits(discount=0.5),
+        "https://platform.openai.com/docs/guides/batch",
+        _DOCUMENTED,
+    ),
+    KnownProvider(
+        "Azure OpenAI",
+        ".azure.com",
+        BatchLimits(requests=100_000, url="/chat/completions", discount=0.5),
+        "https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch",
+        _DOCUMENTED,
+    ),
+    KnownProvider(
+        "Groq",
+        "api.groq.com",
+        BatchLimits(bytes=100 * _MB, discount=0.75),
+        "https://console.groq.com/docs/batch",
+        "the lowest figures of several versions; not tried",
+    ),
+    KnownProvider(
+        "Together",
+        "api.together.xyz",
+        BatchLimits(bytes=100 * _MB, enqueued_tokens=30_000_000_000, purpose="batch-api"),
+        "https://docs.together.ai/docs/batch-inference",
+        _DOCUMENTED,
+    ),
+    KnownProvider(
+        "DeepInfra",
+        "api.deepinfra.com",
+        BatchLimits(discount=0.8),
+        "https://docs.deepinfra.com/batch/introduction",
+        "the discount is documented there; sizes are OpenAI's, assumed; not tried",
+    ),
+)
+"""Providers of batches in November 2026. What a file may hold is the lowest that is documented."""
 
 
 def limits_at(base_url: str) -> BatchLimits:
@@ -70,11 +111,12 @@ def limits_at(base_url: str) -> BatchLimits:
     0.5
     """
     host = urlsplit(base_url).hostname or ""
-    return next((limits for end, limits in LIMITS.items() if host.endswith(end)), BatchLimits())
+    return next((known.limits for known in KNOWN if host.endswith(known.host)), BatchLimits())
 
 
 def within(limits: BatchLimits, settings: BatchSettings) -> BatchLimits:
-    """A provider's limits, lowered to the user's."""
+    """A provider's limits, replaced by those that the user knows better, and lowered to the user's wishes."""
+    limits = replace(limits, **settings.limits.model_dump(exclude_none=True))
     tokens = [each for each in (limits.enqueued_tokens, settings.enqueued_tokens) if each is not None]
     return replace(
         limits,
