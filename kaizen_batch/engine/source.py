@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from itertools import count
 from time import monotonic
@@ -12,6 +13,9 @@ from kaizen_batch.errors import AgentError, ConfigError
 
 EXHAUSTED: Final[Any] = object()
 _SLOW_S = 0.01  # of one item of a generator; there the loop gets its turn
+_BLOCKING_S = 1.0  # here its author hears of it
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Source:
@@ -23,7 +27,9 @@ class Source:
 
     Where items have to be waited for, workers must `pull` them; `waits` says so. That is so of an asynchronous input,
     and of a generator that turns out to be slow: it blocks the event loop while it works, so the loop gets its turn,
-    with all timers, between any two of its items.
+    with all timers, between any two of its items. It stays on the loop's thread all the same: what it holds, such as a
+    cursor of sqlite3, may belong to that thread, and a thread that waits for an item cannot be cancelled. If one item
+    takes longer than a second, a log line says so once.
 
     A DataFrame gives its rows as dicts, a Series its values.
 
@@ -49,6 +55,7 @@ class Source:
         self.reads_on: bool = self.size is not None and (self._async is None or getattr(items, "reads_on", False))
         self.waits: bool = self._async is not None
         self._timed = self.size is None
+        self._told = False
         self._pulling: asyncio.Task[Any] | None = None
         self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
         self._numbered = enumerate(() if self._ready is None else self._ready)
@@ -73,9 +80,19 @@ class Source:
             pulled = self._broken(error)
         if pulled is EXHAUSTED:
             self.exhausted = True
-        if self._timed and monotonic() - began > _SLOW_S:
-            self.waits = True
+        if self._timed and (took_s := monotonic() - began) > _SLOW_S:
+            self._is_slow(took_s)
         return pulled
+
+    def _is_slow(self, took_s: float) -> None:
+        self.waits = True
+        if took_s > _BLOCKING_S and not self._told:
+            self._told = True
+            logger.warning(
+                "the input took %.1f s for one item, and blocked the event loop meanwhile: make it an asynchronous "
+                "generator that awaits what it waits for, or a list",
+                took_s,
+            )
 
     async def pull(self) -> Any:
         """The next `(index, item)`, or EXHAUSTED."""

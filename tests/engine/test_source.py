@@ -1,6 +1,8 @@
 """The source of items: every kind of iterable, closed with the run, and errors of the input."""
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from kaizen_batch import (
     ConfigError,
     ParallelBatchStrategy,
 )
+from kaizen_batch.engine import source
 from tests.engine.spies import Spy
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -75,3 +78,24 @@ async def test_an_input_that_cancels_itself_is_an_error_and_not_the_end() -> Non
 
     with pytest.raises(AgentError, match="the input was cancelled from within"):
         await ParallelBatchStrategy(2).execute_batch(Spy(), items())
+
+
+async def test_a_generator_stays_on_the_thread_that_its_cursor_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_SLOW_S", -1.0)  # each item counts as slow
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE rows AS SELECT value FROM json_each('[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]')")
+    rows = (value for (value,) in connection.execute("SELECT value FROM rows"))
+    results = await ParallelBatchStrategy(3).execute_batch(Spy(), rows)
+    assert [result["item"] for result in results] == list(range(10))
+    connection.close()
+
+
+async def test_an_input_that_blocks_the_loop_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    moments = iter(range(0, 1_000, 3))
+    monkeypatch.setattr(source, "monotonic", lambda: next(moments))
+    with caplog.at_level(logging.WARNING):
+        await ParallelBatchStrategy(2).execute_batch(Spy(), (number for number in range(5)))
+    [said] = [record.getMessage() for record in caplog.records if record.name == source.__name__]
+    assert said.startswith("the input took 3.0 s for one item, and blocked the event loop")

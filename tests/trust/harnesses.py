@@ -23,6 +23,7 @@ from tests.trust.slow_provider import Slow
 ROOT = Path(__file__).resolve().parents[2]
 _ITEMS = [f"question {number}" for number in range(40)]
 _ROWS = 200
+_LONGEST_S = 120.0
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGQUIT: 131}
 
 
@@ -44,7 +45,7 @@ async def _cancelled(dice: random.Random, journal: Path | None) -> list[str]:
         running = asyncio.create_task(agent.run_batch(_ITEMS))
         await asyncio.sleep(dice.random() * 0.05)
         running.cancel()
-        await asyncio.wait({running})
+        await asyncio.wait({running}, timeout=_LONGEST_S)
         if left := asyncio.all_tasks() - {asyncio.current_task()}:
             return [f"{len(left)} tasks are left"]
     if journal is None:
@@ -98,11 +99,15 @@ def _signalled(kind: signal.Signals, folder: Path, dice: random.Random) -> Itera
     with subprocess.Popen(
         _command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(), start_new_session=True
     ) as process:
-        while process.poll() is None and not journal.exists():
-            time.sleep(0.01)
-        time.sleep(dice.random() * 0.3)
-        process.send_signal(kind)
-        _, said = process.communicate(timeout=60)
+        try:
+            give_up = time.monotonic() + _LONGEST_S
+            while process.poll() is None and not journal.exists() and time.monotonic() < give_up:
+                time.sleep(0.01)
+            time.sleep(dice.random() * 0.3)
+            process.send_signal(kind)
+            _, said = process.communicate(timeout=_LONGEST_S)
+        finally:
+            process.kill()  # else leaving the block would wait for it
     if process.returncode not in (0, _SIGNALS[kind], -kind):
         yield f"exit code {process.returncode}"
     if b"Traceback" in said:
@@ -129,7 +134,7 @@ def _full(size: int, folder: Path) -> Iterator[str]:
     (folder / "out.csv").write_text("older\n")
     command = [*_command(folder), "--overwrite"]
     ended = subprocess.run(
-        command, capture_output=True, env=_environment(), preexec_fn=limited, timeout=120, check=False
+        command, capture_output=True, env=_environment(), preexec_fn=limited, timeout=_LONGEST_S, check=False
     )  # fmt: skip
     if ended.returncode == 0:
         yield "no error"
@@ -148,7 +153,7 @@ def _completes(folder: Path, *more: str) -> Iterator[str]:
     except JournalError:  # the disk was full when it was made
         done = 0
     ended = subprocess.run(
-        [*_command(folder), "--json", *more], capture_output=True, env=_environment(), timeout=120, check=False
+        [*_command(folder), "--json", *more], capture_output=True, env=_environment(), timeout=_LONGEST_S, check=False
     )
     if ended.returncode != 0:
         yield f"the next run ends with {ended.returncode}: {ended.stderr.decode()[-300:]}"

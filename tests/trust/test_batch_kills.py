@@ -74,7 +74,11 @@ def in_a_fork(action: Callable[[], object]) -> int:
             code = 0
         finally:
             os._exit(code)
-    _, status = os.waitpid(child, 0)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:  # the test's time is over
+        os.kill(child, signal.SIGKILL)
+        raise
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the run failed"
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 

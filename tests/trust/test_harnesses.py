@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kaizen_batch import Completion
+from tests.docs.pages import DOCS
 from tests.trust import harnesses
-from tests.trust.__main__ import HARNESSES, TIMES
+from tests.trust.__main__ import HARNESSES, HEAD, TIMES, row
 from tests.trust.slow_provider import Slow
 
 
@@ -21,6 +22,11 @@ def test_the_promises_hold_a_few_times(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_every_harness_has_its_number() -> None:
     assert HARNESSES.keys() == TIMES.keys()
+
+
+def test_the_page_on_security_shows_the_table_that_the_script_prints() -> None:
+    table = "\n".join([*HEAD, *(row(name, times, 0) for name, times in TIMES.items())])
+    assert f"\n\n{table}\n\n" in (DOCS / "security.md").read_text(encoding="utf-8")
 
 
 def test_a_task_that_is_left_running_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
