@@ -55,7 +55,7 @@ class Source:
         self.reads_on: bool = self.size is not None and (self._async is None or getattr(items, "reads_on", False))
         self.waits: bool = self._async is not None
         self._timed = self.size is None
-        self._told = False
+        self._warned = False
         self._pulling: asyncio.Task[Any] | None = None
         self._ready: Iterator[Any] | None = None if isinstance(items, AsyncIterable) else iter(items)
         self._numbered = enumerate(() if self._ready is None else self._ready)
@@ -86,8 +86,8 @@ class Source:
 
     def _is_slow(self, took_s: float) -> None:
         self.waits = True
-        if took_s > _BLOCKING_S and not self._told:
-            self._told = True
+        if took_s > _BLOCKING_S and not self._warned:
+            self._warned = True
             logger.warning(
                 "the input took %.1f s for one item, and blocked the event loop meanwhile: make it an asynchronous "
                 "generator that awaits what it waits for, or a list",
