@@ -4,24 +4,19 @@ import logging
 from typing import Any, Unpack
 
 from kaizen_batch.agents import Agent, AgentWrapper, ProviderLike, create_agent, limits_of
-from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig, Mode
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink, for_run
-from kaizen_batch.files.frames import FrameJob, run_frame
 from kaizen_batch.files.jobs import FileJob, JobResult, run_job
-from kaizen_batch.files.row_agent import RowAgent
-from kaizen_batch.files.templates import OnMissing, PromptTemplate, Template
-from kaizen_batch.journal import Journal
-from kaizen_batch.journal.batches import Batch
+from kaizen_batch.files.templates import PromptTemplate
 from kaizen_batch.limits import RateLimits
 from kaizen_batch.metrics import RunMetrics
 from kaizen_batch.nodes.base_node import DataNode, add_instance, items_of
+from kaizen_batch.nodes.batch_calls import BatchCalls
 from kaizen_batch.nodes.catalog import input_parameters, output_parameters
 from kaizen_batch.nodes.engine_view import (
     NodeSink,
     OwnWork,
-    collected,
     limits_within,
     lowered,
     of_job,
@@ -48,16 +43,14 @@ from kaizen_batch.nodes.node_options import (
 )
 from kaizen_batch.nodes.pickling import Recipe, recipe
 from kaizen_batch.providers import check_provider_name
-from kaizen_batch.results import BatchResult, BatchSummary, Result
+from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.signature import Signature, SignatureLike, as_signature
-from kaizen_batch.strategies import BatchRun, ParallelBatchStrategy
-from kaizen_batch.strategies.parallel import Items
-from kaizen_batch.strategies.renamed import renamed
+from kaizen_batch.strategies import ParallelBatchStrategy
 
 logger: logging.Logger = logging.getLogger("kaizen_batch.agent")
 
 
-class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
+class BaseAgent(BatchCalls, LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
     """An agent of your own: subclass it and write `async run_async(**inputs) -> dict`.
 
     >>> class Shout(BaseAgent):
@@ -137,71 +130,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         objects = {"strategy": own, "limits": self._limits.shared, "on_event": self._on_event}
         return recipe(type(self), self.batch_config, self._again, objects)
 
-    def run(self, **inputs: object) -> Result:
-        """One result dict for one item given as keywords, from synchronous code."""
-        return self.process_single(inputs)
-
-    def stream(
-        self, items: Items, *, ordered: bool = True, template: Template | None = None, progress: bool = False
-    ) -> BatchRun:
-        """Results as they come, of any number of items, in constant memory; see ParallelBatchStrategy.stream.
-
-        With a `template` the items are rows, each a dict, or those of a DataFrame.
-        """
-        more: NodeData = {"progress": True} if progress else {}  # a strategy of the user's may know no progress
-        return streaming(self.strategy).stream(self._templated(template, items), items, ordered=ordered, **more)
-
-    @renamed(items="batch")
-    async def run_batch(
-        self, batch: Items, *, template: Template | None = None, progress: bool = False, mode: Mode | None = None
-    ) -> BatchResult:
-        """All results in order, and the summary; `mode` in place of the one that is configured (docs/batch.md)."""
-        runner, agent = streaming(self.strategy), self._templated(template, batch)
-        if isinstance(runner, ParallelBatchStrategy) and (mode is not None or not runner.streams(agent)):
-            return await runner.run_batch(agent, batch, progress=progress, mode=mode)
-        return await collected(self.stream(batch, template=template, progress=progress))
-
-    @property
-    def batches(self) -> list[Batch]:
-        """The batches of the provider that the journal knows, oldest first; none without a journal."""
-        path = self._config.journal
-        return Journal(path).batches() if path is not None and path.is_file() else []
-
-    @renamed(items="batch")
-    async def process_batch(
-        self, batch: Items, *, template: Template | None = None, progress: bool = False
-    ) -> list[Result]:
-        """One result dict for each item, in order: `strategy.execute_batch(self, batch)`.
-
-        A DataFrame gives its rows, a Series its values.
-        """
-        if progress:
-            return (await self.run_batch(batch, template=template, progress=True)).results
-        agent = self if template is None else self._templated(template, batch)
-        results: list[Result] = await self.strategy.execute_batch(agent, batch)
-        return results
-
-    def map(
-        self, batch: Items, template: Template | None = None, *, progress: bool = False, mode: Mode | None = None
-    ) -> BatchResult:
-        """The same as `run_batch` from synchronous code: in a script, or in a cell of a notebook.
-
-        >>> agent.map(["a", "b"], "Summarize: {text}", progress=True)  # doctest: +SKIP
-        """
-        return run_sync(lambda: self.run_batch(batch, template=template, progress=progress, mode=mode))
-
-    def run_frame(
-        self, frame: Any, template: Template | None = None, *, on_missing: OnMissing = "fail", progress: bool = False
-    ) -> Any:
-        """The DataFrame with a column for each output, and one for errors, from synchronous code.
-
-        >>> agent.run_frame(df, "Classify: {text}")  # pandas, Polars, PyArrow and what else narwhals supports
-
-        Without a `template` the signature's inputs are columns. `on_missing` says what becomes of a row whose
-        placeholders are all empty: "fail", "ask", or "skip", which leaves its answers null.
-        """
-        return run_sync(lambda: self._run_frame(frame, template, on_missing, progress))
-
     async def run_job(self, job: FileJob, *, progress: bool = False, mode: Mode | None = None) -> JobResult:
         """A batch from file to file, in constant memory; see `kaizen_batch.run_job`."""
         if self._settings.ray is not None:
@@ -210,11 +138,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         runner = streaming(self.strategy)
         strategy = runner if mode is None else runner.configured(runner.config.with_mode(mode))
         return await self._run_job(job, strategy, self.engine_agent(), progress=progress)
-
-    @renamed(inputs="prompt")
-    def process_single(self, prompt: object, *, template: Template | None = None) -> Result:
-        """One result dict for one item, a text or a dict, from synchronous code, inside a running loop as well."""
-        return run_sync(lambda: self._single(prompt, template))
 
     def to_workflow(self, node_id: str = "agent") -> WorkflowBuilder:
         """A workflow of this one node, to run or to build on: `runtime.execute(agent.to_workflow().build())`."""
@@ -292,26 +215,6 @@ class BaseAgent(LoggingMixin, PerformanceMixin, ErrorHandlingMixin, DataNode):
         self.watch_run(metrics)
         own = NodeSink(self, metrics)
         return (own,) if self._on_event is None else (own, for_run(self._on_event))
-
-    async def _run_frame(self, frame: Any, template: Template | None, on_missing: OnMissing, progress: bool) -> Any:
-        job = FrameJob(frame, template, on_missing)
-        return await run_frame(job, self.engine_agent(), streaming(self.strategy), progress=progress)
-
-    def _templated(self, template: Template | None, items: object) -> Agent:
-        """The engine's agent, for rows if there is a template. Raises: ConfigError."""
-        agent = self.engine_agent()
-        if template is None:
-            return agent
-        found = PromptTemplate(template) if isinstance(template, str) else template
-        check_template(found, agent, items)
-        return RowAgent(agent, found)
-
-    async def _single(self, inputs: object, template: Template | None = None) -> Result:
-        # A strategy of somebody else's may call `run_async` for each item, and so must not be asked again.
-        given = self.strategy
-        strategy = given if isinstance(given, ParallelBatchStrategy) else self._own_strategy
-        result = await run_items(strategy, self._templated(template, [inputs]), [inputs], batch=False)
-        return result.results[0]
 
     def _for_run(self, chosen: NodeData) -> tuple[object, Agent]:
         """The strategy and agent of one execution: what the caller chose changes options for it alone."""
