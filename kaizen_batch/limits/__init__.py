@@ -2,11 +2,12 @@
 
 from kaizen_batch.concurrency.slots import Slots
 from kaizen_batch.limits.adaptive import AdaptiveConcurrencyLimiter
+from kaizen_batch.limits.admission import ADMISSION, Admission
 from kaizen_batch.limits.budget import Budget, Ledger
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.endpoints import EndpointChoice
-from kaizen_batch.limits.queue import ADMISSION, Admission, WaitQueue
+from kaizen_batch.limits.queue import WaitQueue
 from kaizen_batch.limits.rate import RateLimit, RateLimiter
 from kaizen_batch.limits.rate_limit_headers import read_rate_limit_headers
 from kaizen_batch.limits.rate_limits import RateLimits

@@ -1,159 +1,43 @@
-"""Admission: calls wait in queues until every limit lets them through.
-
-A run has one `WaitQueue` for each endpoint it calls. A queue obeys several limits, and a limit may belong to one run
-(a budget), to one endpoint (its rate windows and its circuit breaker), to one agent (its slots) or to several agents.
-Runs may be on different event loops and threads, so all queues of a process share one `Admission`: one lock, and one
-ring of the queues in which somebody waits.
-
-Invariants:
-
-- A call goes only when every limit of its queue says 0.0, and all of them reserve in the same instant, so that nobody
-  holds one resource while waiting for another. Every call that was let in is released exactly once.
-- Within a queue: first come, first served, except for calls that are let `ahead`.
-- Between queues: in turns. A queue that waits for a limit bars every queue behind it in the ring that obeys the same
-  limit, so that many small calls cannot starve a large one; queues that share no limit do not affect each other.
-- Waking is by event: the end of a call, a timer set for the moment the limits name, or a queue's closing. The thread
-  that frees a resource reserves it for the next call and then completes that call's future on its own loop; nobody
-  polls.
-
-The lock is held for microseconds and is not reentrant. The garbage collector may close a coroutine, and so end a call,
-while this very thread holds the lock; such an end goes through `abandon`, which takes no lock.
-
-The lock is biased: as long as one thread alone has queues, which is nearly always so, its two steps on every item's way
-(`try_acquire` and `release`) do without it, since taking it would cost as much as all that they do. The thread that
-opens the first queue says `busy` during such a step. The first other thread to open one sets `must_lock`, waits until
-the first thread is not busy, and goes on; from then on every step of every thread takes the lock. Each of the two sets
-its own flag before it reads the other's (Dekker's algorithm), so that at least one of them sees the other.
-Source: D. Dice, M. Moir, W. Scherer, "Quickly Reacquirable Locks", Sun Microsystems, 2003.
-"""
+"""The wait queue of a run's calls to one endpoint; the rules that it keeps are those of `admission`."""
 
 import asyncio
 import math
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from kaizen_batch.errors import KaizenBatchError
+from kaizen_batch.limits.admission import Admission
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.reservation import NEVER_SENT, InFlight, JoiningLimit, Limit, Reservation
-
-
-class Admission:
-    """The wait queues of a process and the lock that guards them and their limits.
-
-    >>> queue = ADMISSION.queue([RateLimiter(requests_per_minute=500), ConcurrencyLimiter(10)])
-    >>> await queue.acquire(reservation)
-    >>> try: ...
-    ... finally: queue.release(reservation)
-    """
-
-    def __init__(self) -> None:
-        self.lock: threading.Lock = threading.Lock()
-        self.busy: bool = False
-        self.must_lock: bool = False
-        self._first_thread: int | None = None
-        self.ring: dict[WaitQueue, None] = {}  # in the order in which they have their turns
-        self._opening = threading.Condition()
-        self._abandoned: deque[tuple[WaitQueue, Callable[[float], None]]] = deque()
-
-    def queue(self, limits: Iterable[Limit], in_flight: InFlight | None = None) -> "WaitQueue":
-        """A queue that obeys these limits; `in_flight` counts the calls of its endpoint, over all its queues."""
-        self._share()
-        return WaitQueue(self, tuple(limits), in_flight or InFlight())
-
-    def _share(self) -> None:
-        """If this is not the first thread to open a queue, have all threads take the lock from now on."""
-        thread = threading.get_ident()
-        with self._opening:
-            if self._first_thread is None:
-                self._first_thread = thread
-            elif thread != self._first_thread and not self.must_lock:
-                self.must_lock = True
-                while self.busy:  # for the microseconds of one step
-                    self._opening.wait(1e-6)
-
-    def wake(self, origin: "WaitQueue", now: float) -> None:
-        """Let through whoever may go, now that something changed for the limits of `origin`. The lock is held."""
-        changed = origin.obeys
-        while self._abandoned:
-            queue, end = self._abandoned.popleft()
-            end(now)
-            changed = changed | queue.obeys
-        barred: dict[Limit, float] = {}
-        turns = deque(self.ring)
-        while turns:
-            queue = turns.popleft()
-            if changed.isdisjoint(queue.obeys):
-                barred.update(queue.waits_for)
-            elif queue.serve(barred, now):
-                del self.ring[queue]
-                self.ring[queue] = None
-                turns.append(queue)
-
-    def abandon(self, queue: "WaitQueue", end: Callable[[float], None]) -> None:
-        """Have somebody who may take the lock call `end(now)`."""
-        self._abandoned.append((queue, end))
-        for other in tuple(self.ring):
-            other.nudge()
-
-
-ADMISSION = Admission()
-"""The one of this process."""
-
-
-class _Waiter:
-    """A call in a queue; `admitted` once its limits have reserved, `gone` once it does not wait any more."""
-
-    __slots__ = ("admitted", "gone", "reservation", "turn")
-
-    def __init__(self, reservation: Reservation, turn: "asyncio.Future[None]") -> None:
-        self.reservation = reservation
-        self.turn = turn
-        self.admitted = self.gone = False
-
-    def hand_over(self, error: Exception | None = None) -> bool:
-        """Complete its future on its own loop; False if that loop is closed."""
-        self.gone = True
-        loop = self.turn.get_loop()
-        if loop is asyncio._get_running_loop():
-            _complete(self.turn, error)
-            return True
-        try:
-            loop.call_soon_threadsafe(_complete, self.turn, error)
-        except RuntimeError:
-            return False
-        return True
-
-
-def _complete(turn: "asyncio.Future[None]", error: Exception | None) -> None:
-    if turn.done():
-        return
-    if error is None:
-        turn.set_result(None)
-    else:
-        turn.set_exception(error)
+from kaizen_batch.limits.waiter import Waiter
 
 
 class WaitQueue:
-    """The calls of one run to one endpoint, waiting for their turn; made by Admission.
+    """The calls of one run to one endpoint, waiting for their turn.
 
-    `obeys` is the set of its limits, `waits_for` those that hold its first call back, each with the moment until which
-    it does (inf: until a call ends).
+    >>> queue = WaitQueue(ADMISSION, [RateLimiter(requests_per_minute=500), ConcurrencyLimiter(10)])
+    >>> await queue.acquire(reservation)
+    >>> try: ...
+    ... finally: queue.release(reservation)
+
+    `in_flight` counts the calls of its endpoint, over all its queues. `obeys` is the set of its limits, `waits_for`
+    those that hold its first call back, each with the moment until which it does (inf: until a call ends).
     """
 
-    def __init__(self, admission: Admission, limits: tuple[Limit, ...], in_flight: InFlight) -> None:
+    def __init__(self, admission: Admission, limits: Iterable[Limit], in_flight: InFlight | None = None) -> None:
+        admission.share()
         self._admission = admission
         self._ring = admission.ring
         self._lock, self._unlock = admission.lock.acquire, admission.lock.release
-        self.in_flight = in_flight
+        self.in_flight: InFlight = in_flight or InFlight()
         self.waits_for: dict[Limit, float] = {}
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: deque[Waiter] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
         self._error: KaizenBatchError | None = None
-        self._obey(limits)
+        self._obey(tuple(limits))
 
     def _obey(self, limits: tuple[Limit, ...]) -> None:
         self._limits = limits
@@ -226,7 +110,7 @@ class WaitQueue:
         self._loop = loop = asyncio.get_running_loop()
         if self.try_acquire(reservation, loop.time()):
             return
-        waiter = _Waiter(reservation, loop.create_future())
+        waiter = Waiter(reservation, loop.create_future())
         with self._admission.lock:
             self._check(reservation)
             self._waiters.insert(0 if ahead else len(self._waiters), waiter)
@@ -288,7 +172,7 @@ class WaitQueue:
         for commit in self._commits:
             commit(reservation, now)
 
-    def _withdraw(self, waiter: _Waiter, now: float) -> None:
+    def _withdraw(self, waiter: Waiter, now: float) -> None:
         """This call does not wait any more; if its turn had just come, that passes on."""
         if waiter.admitted:
             waiter.admitted = False

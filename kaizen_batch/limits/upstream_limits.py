@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from weakref import WeakSet
 
+from kaizen_batch.limits.admission import ADMISSION
 from kaizen_batch.limits.circuit_breaker import CircuitBreaker
 from kaizen_batch.limits.concurrency import ConcurrencyLimiter
 from kaizen_batch.limits.endpoints import EndpointChoice
-from kaizen_batch.limits.queue import ADMISSION, WaitQueue
+from kaizen_batch.limits.queue import WaitQueue
 from kaizen_batch.limits.rate import RateLimiter
 from kaizen_batch.limits.rate_limits import RateLimits
 from kaizen_batch.limits.reservation import InFlight, JoiningLimit, Limit
@@ -50,7 +51,7 @@ class UpstreamLimits:
             # The breaker joins with the first trouble, and the rate limiter, unless configured, with the first
             # announcement: until then no call spends time on them.
             shared = self.shared.limits if self.shared is not None else ()
-            queue = ADMISSION.queue((*self.active, *shared, *run_limits), self.in_flight)
+            queue = WaitQueue(ADMISSION, (*self.active, *shared, *run_limits), self.in_flight)
             self._queues.add(queue)
         return queue
 

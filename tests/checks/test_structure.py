@@ -10,10 +10,6 @@ from tests.checks import structure
 ALLOWED = {
     "hops of an item": 22,
     "files on its way": 16,
-    "files over 300 lines": 2,
-    "functions with a complexity over 10": 0,
-    "internal functions with more than 4 parameters": 0,
-    "modules without a test module": 0,
 }
 """Figures that miss their bound today, as upper limits: lower one when you clear a place, never raise one.
 

@@ -1,5 +1,4 @@
-"""The line in front of the endpoints: order, cancellation, errors, closing. Timers and random interleavings:
-test_admission_waking."""
+"""The wait queue of an endpoint: order, cancellation, errors, closing; test_queue_waking has timers and random runs."""
 
 import asyncio
 import math
@@ -97,7 +96,7 @@ async def goes(*calls: "asyncio.Task[None]") -> None:
 
 async def test_who_fits_goes_at_once_and_the_others_in_the_order_in_which_they_came() -> None:
     limiter = ConcurrencyLimiter(2)
-    queue = Admission().queue([limiter])
+    queue = WaitQueue(Admission(), [limiter])
     calls = [acquire(queue) for _ in range(6)]
     for gone in range(2, 6):
         await steps()
@@ -109,7 +108,7 @@ async def test_who_fits_goes_at_once_and_the_others_in_the_order_in_which_they_c
 
 
 async def test_a_small_call_does_not_overtake_a_large_one() -> None:
-    queue = Admission().queue([Room(10)])
+    queue = WaitQueue(Admission(), [Room(10)])
     inside = Reservation(tokens=5)
     await queue.acquire(inside)
     large, small = acquire(queue, 6), acquire(queue, 1)
@@ -120,7 +119,7 @@ async def test_a_small_call_does_not_overtake_a_large_one() -> None:
 
 
 async def test_the_one_behind_a_cancelled_call_goes_if_it_is_smaller() -> None:
-    queue = Admission().queue([Room(10)])
+    queue = WaitQueue(Admission(), [Room(10)])
     await queue.acquire(Reservation(tokens=5))
     large, small = acquire(queue, 6), acquire(queue, 5)
     await steps()
@@ -131,7 +130,7 @@ async def test_the_one_behind_a_cancelled_call_goes_if_it_is_smaller() -> None:
 @pytest.mark.parametrize("order", ["turn first", "cancellation first"])
 async def test_a_call_cancelled_in_the_instant_of_its_turn_passes_it_on(order: str) -> None:
     limiter, books = ConcurrencyLimiter(1), Open()
-    queue = Admission().queue([limiter, books])
+    queue = WaitQueue(Admission(), [limiter, books])
     inside = Reservation()
     await queue.acquire(inside)
     unlucky, following = acquire(queue), acquire(queue)
@@ -149,7 +148,7 @@ async def test_a_call_cancelled_in_the_instant_of_its_turn_passes_it_on(order: s
 
 async def test_a_call_cancelled_in_the_instant_of_its_turn_was_not_sent_and_costs_nothing() -> None:
     budget = Budget(1.0)
-    queue = Admission().queue([budget])
+    queue = WaitQueue(Admission(), [budget])
     inside = Reservation(usd=0.75)
     await queue.acquire(inside)
     unlucky = asyncio.create_task(queue.acquire(Reservation(usd=0.5)))
@@ -164,7 +163,7 @@ async def test_a_call_cancelled_in_the_instant_of_its_turn_was_not_sent_and_cost
 async def test_no_call_holds_one_limit_while_it_waits_for_another() -> None:
     place = ConcurrencyLimiter(1)
     admission = Admission()
-    slow, fast = admission.queue([Every(10), place]), admission.queue([place])
+    slow, fast = WaitQueue(admission, [Every(10), place]), WaitQueue(admission, [place])
     await slow.acquire(Reservation())
     slow.release(Reservation())
     waiting = acquire(slow)
@@ -180,7 +179,7 @@ async def test_no_call_holds_one_limit_while_it_waits_for_another() -> None:
 @pytest.mark.parametrize("how", ["leave", "cancel"])
 async def test_what_ends_in_one_line_lets_the_other_line_go_on(how: str) -> None:
     admission, slots = Admission(), ConcurrencyLimiter(1)
-    one, other = admission.queue([slots]), admission.queue([slots])
+    one, other = WaitQueue(admission, [slots]), WaitQueue(admission, [slots])
     await one.acquire(Reservation())
     turn, waiting = acquire(one), acquire(other)
     await steps()
@@ -194,7 +193,7 @@ async def test_what_ends_in_one_line_lets_the_other_line_go_on(how: str) -> None
 
 
 async def test_a_call_that_never_fits_is_told_so_at_once_and_joins_no_line() -> None:
-    queue = Admission().queue([Room(10)])
+    queue = WaitQueue(Admission(), [Room(10)])
     await queue.acquire(Reservation(tokens=10))
     waiting = acquire(queue, 5)
     await steps()
@@ -206,7 +205,7 @@ async def test_a_call_that_never_fits_is_told_so_at_once_and_joins_no_line() -> 
 
 async def test_a_call_refused_when_its_turn_comes_holds_nobody_up() -> None:
     room = Room(10)
-    queue = Admission().queue([room])
+    queue = WaitQueue(Admission(), [room])
     with pytest.raises(BudgetExhaustedError):
         await queue.acquire(Reservation(tokens=0))
     await queue.acquire(Reservation(tokens=10))
@@ -229,7 +228,7 @@ async def test_a_limit_that_breaks_harms_only_the_call_that_it_was_asked_about()
                 raise ZeroDivisionError
             return super().delay(reservation, now)
 
-    queue = Admission().queue([Broken(10)])
+    queue = WaitQueue(Admission(), [Broken(10)])
     await queue.acquire(Reservation(tokens=5))
     unlucky, following = acquire(queue, 9), acquire(queue, 2)
     await steps()
@@ -242,7 +241,7 @@ async def test_a_limit_that_breaks_harms_only_the_call_that_it_was_asked_about()
 async def test_close_sends_away_who_waits_and_who_comes_later_and_lets_calls_end() -> None:
     limiter, error = ConcurrencyLimiter(1), NotAttemptedError("over")
     admission = Admission()
-    queue, other = admission.queue([limiter]), admission.queue([Every(60), limiter])
+    queue, other = WaitQueue(admission, [limiter]), WaitQueue(admission, [Every(60), limiter])
     await queue.acquire(Reservation())
     waiting = [acquire(one) for one in (queue, other, queue, other)]
     await steps()
@@ -263,7 +262,7 @@ async def test_close_sends_away_who_waits_and_who_comes_later_and_lets_calls_end
 
 async def test_the_one_error_of_a_closed_line_does_not_grow_with_each_that_it_meets() -> None:
     error = NotAttemptedError("over")
-    queue = Admission().queue([ConcurrencyLimiter(1)])
+    queue = WaitQueue(Admission(), [ConcurrencyLimiter(1)])
     await queue.acquire(Reservation())
     waiting = [acquire(queue) for _ in range(50)]
     await steps()
@@ -279,7 +278,7 @@ async def test_the_one_error_of_a_closed_line_does_not_grow_with_each_that_it_me
 
 
 async def test_it_says_what_the_first_in_line_waits_for() -> None:
-    queue = Admission().queue([Every(12), Room(1)])
+    queue = WaitQueue(Admission(), [Every(12), Room(1)])
     assert queue.waiting_for is None
     await queue.acquire(Reservation(tokens=1))
     waiting = acquire(queue)

@@ -90,7 +90,7 @@ async def goes(*calls: "asyncio.Task[None]") -> None:
 
 
 async def test_an_hour_s_wait_takes_one_timer_and_no_polling() -> None:
-    queue = Admission().queue([limit := Every(3600)])
+    queue = WaitQueue(Admission(), [limit := Every(3600)])
     await queue.acquire(Reservation())
     await queue.acquire(Reservation())
     assert asyncio.get_running_loop().time() == 3600.0
@@ -103,14 +103,14 @@ async def test_an_hour_s_wait_takes_one_timer_and_no_polling() -> None:
 
 
 async def test_a_long_line_behind_a_clock_asks_a_few_times_a_call() -> None:
-    queue = Admission().queue([limit := Every(60)])
+    queue = WaitQueue(Admission(), [limit := Every(60)])
     await goes(*[acquire(queue) for _ in range(100)])
     assert asyncio.get_running_loop().time() == 99 * 60.0
     assert limit.asked <= 5 * 100
 
 
 async def test_who_waits_for_the_end_of_a_call_needs_no_timer() -> None:
-    queue = Admission().queue([Every(5), Room(1)])
+    queue = WaitQueue(Admission(), [Every(5), Room(1)])
     await queue.acquire(Reservation(tokens=1))
     waiting = acquire(queue)
     await asyncio.sleep(7.0)
@@ -121,7 +121,7 @@ async def test_who_waits_for_the_end_of_a_call_needs_no_timer() -> None:
 
 async def test_the_end_of_a_pause_wakes_the_queue() -> None:
     breaker = CircuitBreaker(10)
-    queue = Admission().queue([breaker])
+    queue = WaitQueue(Admission(), [breaker])
     breaker.pause(30.0, 0.0, 0.0)
     waiting = [acquire(queue) for _ in range(3)]
     await asyncio.sleep(10.0)
@@ -136,7 +136,7 @@ async def test_the_end_of_a_pause_wakes_the_queue() -> None:
 
 
 async def test_a_rate_limit_lets_the_line_through_minute_by_minute() -> None:
-    queue = Admission().queue([RateLimiter(rate_limits(requests_per_minute=3)), ConcurrencyLimiter(5)])
+    queue = WaitQueue(Admission(), [RateLimiter(rate_limits(requests_per_minute=3)), ConcurrencyLimiter(5)])
     times = []
     for _ in range(9):
         await queue.acquire(Reservation())
@@ -147,7 +147,7 @@ async def test_a_rate_limit_lets_the_line_through_minute_by_minute() -> None:
 
 async def test_waits_only_for_a_slot_is_a_line_where_nothing_but_the_places_can_hold_a_call() -> None:
     place, room, breaker = ConcurrencyLimiter(1), Room(5), CircuitBreaker(9)
-    queue = Admission().queue([breaker, place, room])
+    queue = WaitQueue(Admission(), [breaker, place, room])
     await queue.acquire(Reservation(tokens=3))
     assert [queue.waits_only_for_a_slot(Reservation(tokens=tokens)) for tokens in (0, 2, 3)] == [False, True, False]
     breaker.pause(1.0, 0.0, 0.0)
@@ -197,7 +197,7 @@ class World:
         self.clocks = [Every(seconds) for seconds in every]
         self.admission = Admission()
         own = zip(self.gates, self.clocks, strict=True)
-        self.lines = [self.admission.queue([*limits, self.places, self.room]) for limits in own]
+        self.lines = [WaitQueue(self.admission, [*limits, self.places, self.room]) for limits in own]
         self.arrived: list[list[Reservation]] = [[], []]
 
     async def pause(self, queue: int, at: int, seconds: int) -> None:
