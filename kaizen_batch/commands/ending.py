@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from kaizen_batch.commands.settings import again, url_with_path
+from kaizen_batch.commands.shard_options import folder_of
 from kaizen_batch.config import BatchConfig
 from kaizen_batch.errors import JournalError
 from kaizen_batch.events import BatchProgress, Event, ItemFinished
@@ -94,8 +95,15 @@ class RunEnding:
             yield Line("slow", f"a call had no answer after {waited}: lower --timeout (now {limit}) to give up sooner")
 
     def _saved(self, figures: dict[str, Any]) -> Iterator[Line]:
-        if figures["stopped"] and figures["ok"] and self._config.journal is not None:
-            yield Line("saved", f"all answers so far, in {self._config.journal}")
+        if figures["stopped"] and figures["ok"] and self._kept_in is not None:
+            yield Line("saved", f"all answers so far, in {self._kept_in}")
+
+    @property
+    def _kept_in(self) -> object:
+        """Where the answers are: the journal, or the run folder of an executor; None for nowhere."""
+        if self._ctx.params.get("executor"):
+            return folder_of(self._ctx.params).name
+        return self._config.journal
 
     def _next(self, result: JobResult, summary: BatchSummary, figures: dict[str, object]) -> Iterator[Line]:
         step = self._step(result, summary, figures)
@@ -124,7 +132,7 @@ class RunEnding:
 
     def _after_stop(self, summary: BatchSummary, stopped: str) -> tuple[str, str]:
         advice, _ = why_stopped(stopped)
-        if self._config.journal is None:
+        if self._kept_in is None:
             return "there is no journal, so nothing was recorded; to start again, run", again(self._ctx)
         if stopped.startswith("BudgetExhaustedError"):
             text = "to process only the missing rows, raise the budget"
@@ -136,7 +144,7 @@ class RunEnding:
 
     def _after_failures(self, result: JobResult, summary: BatchSummary) -> tuple[str, str] | None:
         if retry_helps(summary.to_dict()):
-            where = "only the failed rows" if self._config.journal else "all rows again: there is no journal"
+            where = "only the failed rows" if self._kept_in else "all rows again: there is no journal"
             return f"to process {where}, run", again(self._ctx)
         if result.failed_output is None or result.output == STANDARD:
             return None

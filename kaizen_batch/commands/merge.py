@@ -56,8 +56,8 @@ def _merge(folder: Folder, plan: Plan, *, overwrite: bool) -> Merged:
         parts = is_folder_of_parts(options["output"])
         options = output_of_parts(options)
         labels = {"command": shlex.join(["kaizen-batch", "run", *plan.command]), "folder": str(home)}
+        options = {**options, "journal": journal, "no_journal": journal is None}
         config = config_of(options, labels={**labels, "output": options["output"]}, **WITHOUT_CALLS)
-        config = config.model_copy(update={"journal": journal})
         job = job_of(options, template_of(options), overwrite=overwrite)
         work = Work(job, config, lambda own: agent_of(options, own))
         return run_sync(lambda: merge(folder, work, parts=parts))

@@ -7,6 +7,7 @@ import click
 from kaizen_batch.commands.command import Command, say
 from kaizen_batch.commands.status import JOURNAL_OR_FOLDER, SUFFIX, journal_at
 from kaizen_batch.files.names import stem_of
+from kaizen_batch.files.objects import is_url
 
 
 @click.command("report", cls=Command)
@@ -35,9 +36,10 @@ def main(journal: Path | str, output: Path | None) -> None:
 
 
 def _default(journal: Path | str) -> Path:
-    """Beside the journal: labels.report.html for labels.csv.journal.db, run.html for run.db."""
+    """Beside the journal: labels.report.html for labels.csv.journal.db, run.html for run.db; here for a URL."""
     if isinstance(journal, str):
-        return Path(f"{journal.rstrip('/')}.html")
+        name = journal.rstrip("/")
+        return Path(f"{name.rpartition('/')[2] if is_url(name) else name}.html")
     output = journal.name.removesuffix(SUFFIX)
     return (
         journal.with_suffix(".html") if output == journal.name else journal.with_name(f"{stem_of(output)}.report.html")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -28,10 +27,9 @@ from kaizen_batch.commands.settings import (
     url_with_path,
 )
 from kaizen_batch.commands.shard_options import (
-    MERGED,
     asked_shard,
     executed,
-    folder_of,
+    merged_journal_of,
     open_shard_of,
     output_of_parts,
     shard_options,
@@ -105,7 +103,7 @@ def main(ctx: click.Context, /, dry_run: bool, overwrite: bool, **options: objec
     _notify(options, config)
     if options["executor"] is not None:
         work = executed(options, job_of(options, template, overwrite=overwrite), config)
-        config = config.model_copy(update={"journal": Path(folder_of(options).name) / MERGED})
+        config = config.model_copy(update={"journal": merged_journal_of(options)})
         running = _Run(ctx, options, config)
     elif shard is None:
         agent = agent_of(options, config)

@@ -14,11 +14,12 @@ from kaizen_batch.commands.command import F
 from kaizen_batch.commands.settings import Options, agent_of, without_option
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
-from kaizen_batch.distributed import Folder, Shard, ShardRun, Work, open_folder, open_shard, shard_of
+from kaizen_batch.distributed import Folder, LocalFolder, Shard, ShardRun, Work, open_folder, open_shard, shard_of
 from kaizen_batch.distributed.ray_executor import RayExecutor
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.names import STANDARD, kind_of, path_text
+from kaizen_batch.files.objects import is_url
 
 MERGED = "merged.db"
 _OWN = ("--shard", "--shards", "--run-folder", "--executor", "--ray-address", "--workers")
@@ -50,11 +51,12 @@ def shard_options(command: F) -> F:
 
 def asked_shard(options: Options) -> Shard | None:
     """The shard that is to be processed; None for the whole job. Raises: ConfigError."""
+    if options["shard"] is not None and options["executor"] is not None:
+        raise ConfigError("--executor processes all shards: leave out --shard")
+    own_journal = options["journal"] is not None or options["no_journal"]
+    if own_journal and (options["shard"] is not None or options["executor"] is not None):
+        raise ConfigError("a shard keeps its journal in the run folder: leave out --journal and --no-journal")
     if options["shard"] is not None:
-        if options["executor"] is not None:
-            raise ConfigError("--executor processes all shards: leave out --shard")
-        if options["journal"] is not None or options["no_journal"]:
-            raise ConfigError("a shard keeps its journal in the run folder: leave out --journal and --no-journal")
         return shard_of(options["shard"], options["shards"], os.environ)
     for name in ("shards", "run_folder", "ray_address", "workers"):
         if options[name] is not None and options["executor"] is None:
@@ -83,6 +85,12 @@ def folder_of(options: Options) -> Folder:
     return open_folder(f"{options['output'].rstrip('/')}.run")
 
 
+def merged_journal_of(options: Options) -> Path | None:
+    """The journal that an executor merges in the run folder; None where that is no folder of this machine."""
+    folder = folder_of(options)
+    return folder.path / MERGED if isinstance(folder, LocalFolder) else None
+
+
 def is_folder_of_parts(output: str) -> bool:
     """Whether the output is a folder, with a file for each shard."""
     return output.endswith("/") or ("://" not in output and Path(output).is_dir())
@@ -92,6 +100,8 @@ def output_of_parts(options: Options) -> Options:
     """The options with the name of a part in place of the folder, in the format of the input or the one asked for."""
     if not is_folder_of_parts(options["output"]):
         return options
+    if is_url(options["output"]) and not options["output"].partition("://")[2].strip("/").count("/"):
+        raise ConfigError(f"a folder of parts needs a name in its bucket: {options['output'].rstrip('/')}/answers/")
     source = options["input"] if isinstance(options["input"], str) else options["input"][0]
     suffix = options["output_format"] or kind_of(path_text(source), options["input_format"]).format
     return {**options, "output": f"{options['output'].rstrip('/')}/part.{suffix}"}

@@ -1,5 +1,7 @@
 """An output that is a folder with a file for each shard, all of one schema."""
 
+import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from kaizen_batch.files.columnar_formats import ArrowFormat, ParquetFormat
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.jobs import output_format_of
 from kaizen_batch.files.names import path_text, stem_of
+from kaizen_batch.files.objects import is_url, upload
 from kaizen_batch.files.survey import Survey
 from kaizen_batch.results import BatchSummary
 
@@ -20,7 +23,28 @@ Write = Callable[..., Awaitable[JobResult]]
 
 
 async def write_parts(plan: Plan, shards: Iterable[int], job: FileJob, write: Write) -> JobResult:
-    """Write a file for each of these shards; `job.output` is the name of a part without its number."""
+    """Write a file for each of these shards; `job.output` is the name of a part without its number.
+
+    Those of an object store are written on this machine, since one schema may mean to write a part again.
+    """
+    output = path_text(job.output)
+    if not is_url(output):
+        return await _write_here(plan, shards, job, write)
+    above, _, name = output.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="kaizen-batch-") as scratch:
+        store, _, folder = above.rpartition("/")
+        result = await _write_here(plan, shards, replace(job, output=str(Path(scratch, folder, name))), write)
+        await asyncio.to_thread(_upload_all, Path(scratch), store)
+    failed_output = f"{above}.failed/" if result.failed_output else None
+    return replace(result, output=f"{above}/", failed_output=failed_output)
+
+
+def _upload_all(folder: Path, store: str) -> None:
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        upload(file, f"{store}/{file.relative_to(folder)}")
+
+
+async def _write_here(plan: Plan, shards: Iterable[int], job: FileJob, write: Write) -> JobResult:
     folder = Path(path_text(job.output)).parent
     folder.mkdir(parents=True, exist_ok=True)
     results = []

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from kaizen_batch.agents import Agent, AgentLike, ModelAgent, as_agent, create_agent
 from kaizen_batch.config import BatchConfig, RunConfig
@@ -101,18 +100,30 @@ class RayExecutor:
         shards = plan_of(folder).shards if folder.has(PLAN) else self.workers * _SHARDS_PER_WORKER
         plan = await plan_in(folder, work, agent, shards)
         await asyncio.to_thread(check_plan, plan, work.job, agent)
-        with Connected(ray, self.address, self.workers):
-            driver = Driver(ray, DriverOptions(self.workers, self.retries, on_event), folder, without_key(work))
-            failed = await driver.run([number for number in range(1, shards + 1) if not folder.has(part_name(number))])
-        merged = await merge(folder, replace(work, config=work.config.model_copy(update={"journal": _merged(folder)})))
-        result = _result_of(merged, failed)
-        if metrics is not None:
-            metrics.add(merged.metrics.to_dict())
-        if on_event is not None:
-            on_event(BatchFinished(result.summary))
-        if on_end is not None:
-            on_end(result)
-        return result
+        missing = [number for number in range(1, plan.shards + 1) if not folder.has(part_name(number))]
+        sent = without_key(work)
+
+        async def end(failed: dict[int, str]) -> JobResult:
+            merged = await merge(folder, _with_journal(work, folder))
+            result = _result_of(merged, failed)
+            if metrics is not None:
+                metrics.add(merged.metrics.to_dict())
+            if on_event is not None:
+                on_event(BatchFinished(result.summary))
+            if on_end is not None:
+                on_end(result)
+            return result
+
+        if not missing:
+            return await end({})
+        try:
+            with Connected(ray, self.address, self.workers):
+                driver = Driver(ray, DriverOptions(self.workers, self.retries, on_event), folder, sent)
+                failed = await driver.run(missing)
+        except asyncio.CancelledError:
+            await end({})  # the rows of the shards that are done
+            raise
+        return await end(failed)
 
 
 def _check(work: Work) -> None:
@@ -126,8 +137,10 @@ def _check(work: Work) -> None:
         )
 
 
-def _merged(folder: Folder) -> Path | None:
-    return folder.path / "merged.db" if isinstance(folder, LocalFolder) else None
+def _with_journal(work: Work, folder: Folder) -> Work:
+    """The work with the journal that is merged in the run folder, if that is one of this machine."""
+    journal = folder.path / "merged.db" if isinstance(folder, LocalFolder) else None
+    return replace(work, config=work.config.model_copy(update={"journal": journal}))
 
 
 def _made_from(agent: ModelAgent, config: BatchConfig) -> Callable[[BatchConfig], Agent]:

@@ -5,15 +5,18 @@ Credentials and the endpoint come from the environment, as the stores' own tools
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kaizen_batch.errors import RecordError
+from kaizen_batch.errors import KaizenBatchError, RecordError
 from kaizen_batch.files import faults
 
 SCHEMES = ("s3://", "gs://", "az://")
 _BUFFER = 2**20
+_SHOWN = 300
 
 _Untyped = Any
 
@@ -42,8 +45,9 @@ def _store(url: str) -> _Untyped:
 class _Stream(io.RawIOBase):
     """The bytes of an object, fetched as they are read."""
 
-    def __init__(self, reader: _Untyped) -> None:
+    def __init__(self, reader: _Untyped, url: str) -> None:
         self._reader = reader
+        self._url = url
 
     def readable(self) -> bool:
         return True
@@ -52,7 +56,8 @@ class _Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: _Untyped) -> int:
-        data = bytes(self._reader.read(len(buffer)))
+        with asking(self._url):
+            data = bytes(self._reader.read(len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
@@ -66,20 +71,20 @@ def open_object(url: str) -> BinaryIO:
     import obstore
 
     try:
-        reader = obstore.open_reader(store, name, buffer_size=_BUFFER)
+        with asking(url):
+            reader = obstore.open_reader(store, name, buffer_size=_BUFFER)
     except FileNotFoundError:
         raise faults.missing(repr(url)) from None
-    except Exception as error:
-        raise unreachable(url, error) from error
-    return cast(BinaryIO, io.BufferedReader(_Stream(reader), _BUFFER))
+    return cast(BinaryIO, io.BufferedReader(_Stream(reader, url), _BUFFER))
 
 
 def size_of(url: str) -> int:
-    """The size of an object in bytes. Raises: OSError, FileNotFoundError among them."""
+    """The size of an object in bytes. Raises: FileNotFoundError, RecordError."""
     store, name = stored(url)
     import obstore
 
-    return int(obstore.head(store, name)["size"])
+    with asking(url):
+        return int(obstore.head(store, name)["size"])
 
 
 def upload(source: Path, url: str) -> None:
@@ -87,13 +92,26 @@ def upload(source: Path, url: str) -> None:
     store, name = stored(url)
     import obstore
 
-    try:
+    with asking(url, writes=True):
         obstore.put(store, name, source)
+
+
+@contextmanager
+def asking(url: str, *, writes: bool = False) -> Iterator[None]:
+    """What a store raises inside of the block becomes a RecordError, except for FileNotFoundError of a reader."""
+    try:
+        yield
+    except KaizenBatchError:
+        raise
+    except FileNotFoundError:
+        if not writes:
+            raise
+        bucket = "/".join(url.split("/")[:3])
+        raise RecordError(f"{url!r} cannot be written: there is no {bucket!r}: create it, or check the name") from None
     except Exception as error:
-        raise unreachable(url, error) from error
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RecordError(f"{url!r}: the object store says: {_short(first)}") from error
 
 
-def unreachable(url: str, error: Exception) -> RecordError:
-    """What is said when a store refuses."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return faults.unreadable(repr(url), f"the object store says: {first[:200]}")
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."

@@ -5,6 +5,7 @@ python -m tests.distributed.ray_ends
 
 import asyncio
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,8 +21,10 @@ from kaizen_batch.distributed import LocalFolder, merged_journal, shard_states
 from kaizen_batch.distributed.ray_driver import Connected
 from kaizen_batch.distributed.ray_executor import RayExecutor
 from kaizen_batch.events import BatchProgress
+from kaizen_batch.files.objects import open_object, upload
 from kaizen_batch.journal import Journal
 from kaizen_batch.simulator import Simulator
+from tests.distributed.objects import s3
 
 ROWS = 80
 
@@ -71,12 +74,15 @@ async def interrupted(folder: Path) -> list[str]:
         calls = simulator.ledger.calls
         with merged_journal(LocalFolder(folder / "out.csv.run")) as path, Journal(path) as journal:
             totals, answered = journal.totals(), journal.count()["done"]
+        states = shard_states(LocalFolder(folder / "out.csv.run"))
+        was_written = (folder / "out.partial.csv").exists()
         result = await run_job(job, create_agent(config), config, executor=executor)
         checks = {
             "it was not cancelled": not running.cancelled(),
             "a call was cut off": totals.unanswered or answered != calls or not calls < ROWS,
             "a row was asked twice": simulator.ledger.billed != ROWS,
             "the second run is not complete": not result.complete,
+            "the rows of no shard were written": bool(states["done"]) != was_written,
             "there was no progress": max(progress, default=0) == 0,
         }
     return [fault for fault, is_so in checks.items() if is_so]
@@ -106,14 +112,42 @@ def node(folder: Path) -> list[str]:
     return faults
 
 
+def command(folder: Path, bucket: str, address: str) -> list[str]:
+    """The command, twice, with everything in an object store; the second time makes no call."""
+    faults = list[str]()
+    with Simulator() as simulator:
+        words = ["run", f"{bucket}/in.csv", "--prompt", "{text}", "--output", f"{bucket}/out.csv", "--progress", "none"]
+        words += ["--executor", "ray", "--workers", "2", "--ray-address", address, "--base-url", simulator.base_url]
+        upload(folder / "in.csv", f"{bucket}/in.csv")
+        for _ in range(2):
+            done = subprocess.run(
+                [sys.executable, "-m", "kaizen_batch", *words], capture_output=True, text=True, timeout=120, check=False
+            )
+            if done.returncode or f"wrote     {ROWS} rows to {bucket}/out.csv" not in done.stderr:
+                faults.append(f"the command ended with {done.returncode}: {done.stderr[-1000:]}")
+        if simulator.ledger.billed != ROWS:
+            faults.append(f"the command made {simulator.ledger.billed} calls")
+        job = FileJob(folder / "in.csv", folder / "single.csv", template="{text}")
+        config = BatchConfig(base_url=simulator.base_url)
+        asyncio.run(run_job(job, create_agent(config), config))
+    with open_object(f"{bucket}/out.csv") as stream:
+        if stream.read() != (folder / "single.csv").read_bytes():
+            faults.append("the output of the command is another")
+    return faults
+
+
 def main() -> int:
     """The script."""
     os.environ.update({"OPENAI_API_KEY": "sk-any", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in.csv").write_text("text\n" + "".join(f"row {number}\n" for number in range(ROWS)))
-        with Connected(ray, None, 2):
-            faults = [*node(folder), *asyncio.run(poison(folder)), *asyncio.run(interrupted(folder))]
+        with s3() as (bucket, environment):
+            os.environ.update(environment)
+            with Connected(ray, None, 2):
+                address = ray.get_runtime_context().gcs_address
+                faults = [*command(folder, bucket, address), *node(folder)]
+                faults += [*asyncio.run(poison(folder)), *asyncio.run(interrupted(folder))]
     print("\n".join(f"FAULT: {fault}" for fault in faults) or "held")
     return bool(faults)
 

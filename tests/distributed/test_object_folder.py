@@ -1,9 +1,7 @@
 """Object storage, against a server that speaks S3: input, output and run folder, as one process would have done it."""
 
 import asyncio
-import os
-import urllib.request
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +13,8 @@ from kaizen_batch.distributed import Shard, Work, merge, merged_journal, open_fo
 from kaizen_batch.files.objects import open_object, size_of, upload
 from kaizen_batch.journal import Journal
 from kaizen_batch.simulator import Simulator
-from tests.distributed.namespace import installed
 
 ROWS = 40
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    installed("obstore")
-    installed("moto")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ALLOW_HTTP": "true",
-            "TMPDIR": str(tmp_path),
-        }.items():
-            monkeypatch.setenv(name, value)
-        name = f"bucket-{os.urandom(4).hex()}"  # stores are kept, with their endpoint
-        urllib.request.urlopen(urllib.request.Request(f"{url}/{name}", method="PUT")).read()
-        yield f"s3://{name}"
-    finally:
-        server.stop()
 
 
 def lines() -> str:
@@ -78,6 +49,37 @@ def test_an_object_is_read_like_a_file(bucket: str, tmp_path: Path) -> None:
         assert stream.read() == bytes((253, 254, 255))
     with pytest.raises(RecordError, match="none"):
         open_object(f"{bucket}/none")
+
+
+def test_a_store_that_does_not_answer_as_it_should_is_an_error_that_names_it(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import obstore.store
+
+    (tmp_path / "a").write_bytes(b"x")
+    folder = open_folder(f"{bucket}-none/labels.run")
+    for write in (
+        lambda: folder.create("plan.json", b"one"),
+        lambda: folder.write("plan.json", b"one"),
+        lambda: folder.put("plan.json", tmp_path / "a"),
+        lambda: upload(tmp_path / "a", f"{bucket}-none/a"),
+    ):
+        with pytest.raises(RecordError, match=f"cannot be written: there is no '{bucket}-none': create it"):
+            write()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    never_again = partial(obstore.store.from_url, retry_config={"max_retries": 0})
+    monkeypatch.setattr(obstore.store, "from_url", never_again)
+    folder = open_folder(f"{bucket}-other/labels.run")
+    for ask in (
+        lambda: folder.read("plan.json"),
+        lambda: folder.has("plan.json"),
+        lambda: folder.fetch("plan.json", tmp_path / "b"),
+        lambda: folder.create("plan.json", b"one"),
+        lambda: size_of(f"{bucket}-other/a"),
+        lambda: open_object(f"{bucket}-other/a"),
+    ):
+        with pytest.raises(RecordError, match=f"'{bucket}-other/.*': the object store says: .*127.0.0.1:1"):
+            ask()
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "csv.gz"])

@@ -11,7 +11,7 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.distributed import ray_executor
 from kaizen_batch.distributed.ray_executor import RayExecutor, without_key
 from kaizen_batch.distributed.shards import Work
-from tests.distributed.namespace import needed, run_alone
+from tests.distributed.namespace import installed, needed, run_alone
 
 
 def work(**options: Any) -> Work:
@@ -58,6 +58,7 @@ def test_the_job_survives_the_death_of_everything() -> None:
     assert run_alone("-m", "tests.distributed.ray_kill", "--rows", rows, timeout_s=400).endswith("held\n")
 
 
-def test_a_poison_shard_fails_alone_and_an_interrupted_job_is_drained() -> None:
+def test_a_command_and_a_node_run_on_ray_a_poison_shard_fails_alone_and_an_interrupted_job_is_drained() -> None:
     needed("ray")
+    installed("moto")
     assert run_alone("-m", "tests.distributed.ray_ends", timeout_s=300).endswith("held\n")
