@@ -51,18 +51,23 @@ def shard_options(command: F) -> F:
 
 def asked_shard(options: Options) -> Shard | None:
     """The shard that is to be processed; None for the whole job. Raises: ConfigError."""
-    if options["shard"] is not None and options["executor"] is not None:
-        raise ConfigError("--executor processes all shards: leave out --shard")
-    own_journal = options["journal"] is not None or options["no_journal"]
-    if own_journal and (options["shard"] is not None or options["executor"] is not None):
+    is_cut = options["shard"] is not None or options["executor"] is not None
+    if is_cut and (options["journal"] is not None or options["no_journal"]):
         raise ConfigError("a shard keeps its journal in the run folder: leave out --journal and --no-journal")
-    if options["shard"] is not None:
-        return shard_of(options["shard"], options["shards"], os.environ)
+    if options["shard"] is None:
+        _check_owners(options)
+        return None
+    if options["executor"] is not None:
+        raise ConfigError("--executor processes all shards: leave out --shard")
+    return shard_of(options["shard"], options["shards"], os.environ)
+
+
+def _check_owners(options: Options) -> None:
+    """Raise ConfigError for an option without the one that it belongs to."""
     for name in ("shards", "run_folder", "ray_address", "workers"):
         if options[name] is not None and options["executor"] is None:
             flag, owner = name.replace("_", "-"), "executor" if name in ("ray_address", "workers") else "shard"
             raise ConfigError(f"--{flag} belongs to --{owner}: add --{owner}, see --help")
-    return None
 
 
 def executed(options: Options, job: FileJob, config: BatchConfig) -> Callable[..., Coroutine[Any, Any, JobResult]]:

@@ -39,7 +39,8 @@ def _store(url: str) -> _Untyped:
         from obstore.store import from_url
     except ModuleNotFoundError:
         raise faults.needs("an object store", "cloud") from None
-    return from_url(url)
+    with asking(url):
+        return from_url(url)
 
 
 class _Stream(io.RawIOBase):

@@ -22,17 +22,18 @@ def installed(library: str) -> None:
     try:
         __import__(library)
     except ImportError:
-        _give_up(f"{library} is not installed: run .ci/distributed")
+        give_up(f"{library} is not installed: run .ci/distributed")
 
 
 def needed(library: str) -> None:
     """The same, and the right to make a namespace."""
     installed(library)
     if shutil.which("unshare") is None or os.geteuid():
-        _give_up("a network namespace needs unshare, and root")
+        give_up("a network namespace needs unshare, and root")
 
 
-def _give_up(missing: str) -> None:
+def give_up(missing: str) -> None:
+    """Skip the test, unless REQUIRE_DISTRIBUTED is set."""
     if os.environ.get("REQUIRE_DISTRIBUTED"):
         pytest.fail(missing)
     pytest.skip(missing)

@@ -1,6 +1,7 @@
 """Object storage, against a server that speaks S3: input, output and run folder, as one process would have done it."""
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from kaizen_batch.distributed import Shard, Work, merge, merged_journal, open_fo
 from kaizen_batch.files.objects import open_object, size_of, upload
 from kaizen_batch.journal import Journal
 from kaizen_batch.simulator import Simulator
+from tests.distributed.namespace import installed
+from tests.distributed.objects import google
 
 ROWS = 40
 
@@ -25,9 +28,9 @@ def config_of(simulator: Simulator) -> BatchConfig:
     return BatchConfig(base_url=simulator.base_url, api_key="any", max_concurrent=8)
 
 
-def test_a_folder_of_objects_keeps_its_promises(bucket: str, tmp_path: Path) -> None:
-    folder = open_folder(f"{bucket}/labels.run/")
-    assert folder.is_remote and folder.name == f"{bucket}/labels.run"
+def test_a_folder_of_objects_keeps_its_promises(place: str, tmp_path: Path) -> None:
+    folder = open_folder(f"{place}/labels.run/")
+    assert folder.is_remote and folder.name == f"{place}/labels.run"
     assert folder.create("plan.json", b"one") and not folder.create("plan.json", b"two")
     assert folder.read("plan.json") == b"one" and folder.read("none") is None
     (tmp_path / "a").write_bytes(b"x" * 100_000)
@@ -39,16 +42,16 @@ def test_a_folder_of_objects_keeps_its_promises(bucket: str, tmp_path: Path) -> 
     assert folder.read("plan.json") == b"three"
 
 
-def test_an_object_is_read_like_a_file(bucket: str, tmp_path: Path) -> None:
+def test_an_object_is_read_like_a_file(place: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(range(256)) * 5000)
-    upload(tmp_path / "a", f"{bucket}/a")
-    assert size_of(f"{bucket}/a") == 1_280_000
-    with open_object(f"{bucket}/a") as stream:
+    upload(tmp_path / "a", f"{place}/a")
+    assert size_of(f"{place}/a") == 1_280_000
+    with open_object(f"{place}/a") as stream:
         assert stream.read() == (tmp_path / "a").read_bytes()
         stream.seek(-3, 2)
         assert stream.read() == bytes((253, 254, 255))
     with pytest.raises(RecordError, match="none"):
-        open_object(f"{bucket}/none")
+        open_object(f"{place}/none")
 
 
 def test_a_store_that_does_not_answer_as_it_should_is_an_error_that_names_it(
@@ -82,18 +85,57 @@ def test_a_store_that_does_not_answer_as_it_should_is_an_error_that_names_it(
             ask()
 
 
+@pytest.mark.parametrize(
+    ("url", "environment", "said"),
+    [
+        (
+            "gs://b/a.csv",
+            {"GOOGLE_APPLICATION_CREDENTIALS": "/none.json"},
+            "'gs://b': .*service account file from /none.json",
+        ),
+        ("az://c/a.csv", {}, "'az://c': .*Account must be specified"),
+    ],
+)
+def test_missing_credentials_are_an_error_that_names_the_store(
+    url: str, environment: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("obstore")
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "GOOGLE_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecordError, match=said):
+        open_object(url)
+
+
+def test_a_gs_url_is_that_of_google_s_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed("obstore")
+    (tmp_path / "a").write_bytes(b"one")
+    with google() as (url, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        upload(tmp_path / "a", f"{url}/a")
+        assert size_of(f"{url}/a") == 3
+        folder = open_folder(f"{url}/x.run")
+        assert folder.create("plan.json", b"one") and not folder.create("plan.json", b"two")
+        assert folder.read("plan.json") == b"one" and folder.has("plan.json")
+        assert folder.read("none") is None and not folder.has("none")
+        folder.write("plan.json", b"three")
+        assert folder.fetch("plan.json", tmp_path / "b") and (tmp_path / "b").read_bytes() == b"three"
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "csv.gz"])
-def test_a_job_reads_and_writes_objects(bucket: str, tmp_path: Path, suffix: str) -> None:
+def test_a_job_reads_and_writes_objects(place: str, tmp_path: Path, suffix: str) -> None:
     (tmp_path / "in.csv").write_text(lines())
-    upload(tmp_path / "in.csv", f"{bucket}/in.csv")
+    upload(tmp_path / "in.csv", f"{place}/in.csv")
     with Simulator() as simulator:
         config = config_of(simulator)
-        for source, target in ((f"{bucket}/in.csv", f"{bucket}/out.{suffix}"), ("in.csv", f"out.{suffix}")):
+        for source, target in ((f"{place}/in.csv", f"{place}/out.{suffix}"), ("in.csv", f"out.{suffix}")):
             paths = [text if "://" in text else str(tmp_path / text) for text in (source, target)]
             job = FileJob(paths[0], paths[1], template="{text}")
             result = asyncio.run(run_job(job, create_agent(config), config))
             assert result.rows_written == ROWS and result.complete
-    with open_object(f"{bucket}/out.{suffix}") as stream:
+    with open_object(f"{place}/out.{suffix}") as stream:
         assert stream.read() == (tmp_path / f"out.{suffix}").read_bytes()
     assert not list(tmp_path.glob("kaizen-batch-*/out*"))
 
