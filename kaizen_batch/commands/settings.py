@@ -125,24 +125,29 @@ def journal_of(options: Options) -> Path | None:
     journal: Path | None = options["journal"]
     if journal is not None and options["no_journal"]:
         raise click.UsageError("--journal and --no-journal exclude each other: leave one out")
-    if journal is not None and is_url(journal.as_posix().replace(":/", "://", 1)):
-        raise ConfigError(f"a journal needs a local disk: give --journal a path of this machine, not {str(journal)!r}")
     if journal is not None or options["no_journal"]:
-        return journal
+        return _local(journal)
     if options.get("executor"):
         return None  # the run folder has those of the shards
+    return _beside(options)
+
+
+def _local(journal: Path | None) -> Path | None:
+    if journal is not None and is_url(journal.as_posix().replace(":/", "://", 1)):
+        raise ConfigError(f"a journal needs a local disk: give --journal a path of this machine, not {str(journal)!r}")
+    return journal
+
+
+def _beside(options: Options) -> Path | None:
+    """The journal beside the output. Raises: ConfigError where there is no place for it."""
     output = options["output"]
     if output is not None and is_url(output):
-        _check_place(options)
+        if not options.get("shard"):  # that of a shard is in the run folder
+            raise ConfigError(
+                f"a journal needs a local disk, and {output!r} is in an object store: give --journal FILE"
+            )
         return None
     return None if output is None or is_stream(output) else Path(f"{output}.journal.db")
-
-
-def _check_place(options: Options) -> None:
-    """That of shards is in the run folder. Raises: ConfigError where there is no place for it."""
-    if not options.get("shard"):
-        where = options["output"]
-        raise ConfigError(f"a journal needs a local disk, and {where!r} is in an object store: give --journal FILE")
 
 
 def template_of(options: Options) -> PromptTemplate | None:
