@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from kaizen_batch import BatchFinished, BatchProgress, BatchStarted, BatchSummary, Event, EventSink, SinkOfRuns
+from kaizen_batch import BatchFinished, BatchProgress, BatchStarted, BatchSummary, Event
 from kaizen_batch.events import Sinks, for_run, wants_calls, wants_items
+from tests.engine.spies import PerRun
 
 STARTED, FINISHED = BatchStarted(2, 10), BatchFinished(BatchSummary())
 
@@ -20,17 +21,6 @@ class Frugal:
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)
-
-
-class PerRun(SinkOfRuns):
-    """Makes a list for each run."""
-
-    def __init__(self) -> None:
-        self.runs: list[list[Event]] = []
-
-    def for_run(self) -> EventSink:
-        self.runs.append([])
-        return self.runs[-1].append
 
 
 def test_every_sink_receives_every_event_in_order() -> None:

@@ -16,11 +16,11 @@ have no result; with a `window`, at most so many are pulled and not taken.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple, cast
 
+from kaizen_batch.concurrency.slots import Turns
 from kaizen_batch.engine.footprint import footprint
 from kaizen_batch.engine.spill import Spill
 from kaizen_batch.results import ItemResult
@@ -39,7 +39,7 @@ class Bounds(NamedTuple):
     window: int | None = None
 
 
-class ReorderBuffer:
+class ReorderBuffer(Turns):
     """Results on their way to the one reader.
 
     >>> buffer = ReorderBuffer(Bounds(256, 256, 2**26), ordered=True)
@@ -51,12 +51,12 @@ class ReorderBuffer:
     """
 
     def __init__(self, bounds: Bounds, *, ordered: bool, spill: Spill | None = None) -> None:
+        super().__init__()
         self.inputs: object = None
         self._bounds = bounds
         self._ordered = ordered
         self._spill = spill
         self._reader: asyncio.Future[None] | None = None
-        self._waiters: deque[asyncio.Future[None]] = deque()
         self._has_window = bounds.window is not None
         self._free = bounds.under_way if bounds.window is None else bounds.window
         self._most_ready = bounds.ready
@@ -78,19 +78,6 @@ class ReorderBuffer:
             return False
         self._free -= 1
         return True
-
-    async def acquire(self) -> None:
-        """Take a slot, or wait until there is one."""
-        if self.try_acquire():
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiters.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release()
-            raise
 
     def release(self) -> None:
         """Give a slot back that no item needs."""

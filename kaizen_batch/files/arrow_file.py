@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from kaizen_batch.files import faults
 from kaizen_batch.files.columnar import BATCH_BYTES, Piece
 from kaizen_batch.files.delimited import check_names
+from kaizen_batch.files.libraries import library
 
 if TYPE_CHECKING:
     import pyarrow
@@ -17,12 +18,8 @@ _FEATHER_1 = b"FEA1"
 
 
 def pyarrow_ipc() -> Any:
-    """The library, imported on first use. Raises: RecordError with the command that installs it."""
-    try:
-        import pyarrow.ipc as library
-    except ModuleNotFoundError:
-        raise faults.needs("Arrow", "parquet") from None
-    return library
+    """The part of pyarrow that reads and writes it. Raises: RecordError."""
+    return library("pyarrow.ipc", "parquet", "Arrow")
 
 
 class ArrowSource:
@@ -32,7 +29,7 @@ class ArrowSource:
     total = None
 
     def __init__(self, stream: BinaryIO) -> None:
-        library = pyarrow_ipc()
+        ipc = pyarrow_ipc()
         if not stream.seekable():
             stream = io.BytesIO(stream.read())
         start = stream.read(6)
@@ -44,7 +41,7 @@ class ArrowSource:
         stream.seek(0)
         self._stream = stream
         self._is_file = start == _MAGIC
-        self._open = library.open_file if self._is_file else library.open_stream
+        self._open = ipc.open_file if self._is_file else ipc.open_stream
         with self._open(stream) as reader:
             self.schema: pyarrow.Schema = reader.schema
         self.columns: tuple[str, ...] = tuple(self.schema.names)

@@ -74,7 +74,7 @@ def check_pieces(source: ColumnarSource, used: Iterable[str]) -> Iterator[int]:
                 column.validate(full=True)
             except Exception as error:
                 raise BadRow(
-                    f"{_place(source, piece, name, _first_invalid(column))}: {_one_line(error)}", located=True
+                    f"{_place(source, piece, name, _first_invalid(column))}: {one_line(error)}", located=True
                 ) from None
         for name in convert:
             values_of(source, piece, name, shortest=True)
@@ -97,7 +97,7 @@ def values_of(source: ColumnarSource, piece: Piece, name: str, *, shortest: bool
         return to_python(column, shortest=shortest)
     except Exception as error:
         index = _first_failing(column, lambda one: to_python(one, shortest=shortest))
-        why = f"{_one_line(error)}; Python has no form for it: leave the column out of the prompt, or write Parquet"
+        why = f"{one_line(error)}; Python has no form for it: leave the column out of the prompt, or write Parquet"
         raise BadRow(f"{_place(source, piece, name, index)}: {why}", code="bad_value", located=True) from None
 
 
@@ -119,7 +119,8 @@ def _first_failing(column: "pyarrow.Array", attempt: Any) -> int:
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, or its kind."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

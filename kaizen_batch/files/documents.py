@@ -8,12 +8,11 @@ recognition is off. A document that cannot be read is a row that fails.
 import re
 import zipfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kaizen_batch.errors import InputError
-from kaizen_batch.files import faults
+from kaizen_batch.files.libraries import library
 from kaizen_batch.files.rows import BrokenRow, Row
 
 COLUMNS = ("path", "name", "text", "pages")
@@ -82,9 +81,9 @@ def _break_before(text: str, least: int, most: int) -> int:
 def _extracted(path: Path) -> tuple[str, int | None]:
     if path.suffix.lower() in _PLAIN:
         return path.read_text(encoding="utf-8-sig"), None
-    library = _kreuzberg()
-    config = library.ExtractionConfig(use_cache=False, disable_ocr=True)
-    found = library.extract_file_sync(str(path), config=config)
+    kreuzberg = _kreuzberg()
+    config = kreuzberg.ExtractionConfig(use_cache=False, disable_ocr=True)
+    found = kreuzberg.extract_file_sync(str(path), config=config)
     return str(found.content).replace("\r\n", "\n"), _pages(path, found.metadata)
 
 
@@ -96,10 +95,5 @@ def _pages(path: Path, metadata: Any) -> int | None:
     return int(count) if count else None
 
 
-@cache
 def _kreuzberg() -> Any:
-    try:
-        import kreuzberg
-    except ModuleNotFoundError:
-        raise faults.needs("a document that is not plain text", "documents") from None
-    return kreuzberg
+    return library("kreuzberg", "documents", "a document that is not plain text")

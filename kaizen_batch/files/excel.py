@@ -12,9 +12,9 @@ from datetime import date, datetime, time
 from typing import Any, BinaryIO
 
 from kaizen_batch.errors import RecordError
-from kaizen_batch.files import faults
 from kaizen_batch.files.delimited import named_columns
 from kaizen_batch.files.faults import BadRow
+from kaizen_batch.files.libraries import library
 from kaizen_batch.files.options import ReadOptions
 from kaizen_batch.files.output import Output
 from kaizen_batch.files.rows import Row
@@ -62,7 +62,7 @@ class ExcelEncoder:
     """
 
     def __init__(self, output: Output, columns: Sequence[str]) -> None:
-        xlsxwriter = _library("xlsxwriter")
+        xlsxwriter = library("xlsxwriter", "excel", "a spreadsheet")
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(output.open_bytes(), options)
         self._sheet = self._book.add_worksheet()
@@ -156,7 +156,7 @@ def _value(cell: object) -> object:
 
 
 def _sheet(stream: BinaryIO, wanted: str | int | None) -> Any:
-    calamine = _library("python_calamine")
+    calamine = library("python_calamine", "excel", "a spreadsheet")
     try:
         book = calamine.load_workbook(stream)
     except calamine.PasswordError:
@@ -171,12 +171,3 @@ def _sheet(stream: BinaryIO, wanted: str | int | None) -> Any:
         listed = ", ".join(map(repr, names))
         raise BadRow(f"there is no sheet {wanted!r}: the workbook has {listed}", code="bad_sheet")
     return book.get_sheet_by_index(position)
-
-
-def _library(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        raise faults.needs("a spreadsheet", "excel") from None

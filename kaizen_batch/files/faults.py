@@ -71,11 +71,6 @@ def while_writing(name: str, error: OSError) -> RecordError:
     return unwritable(name, error.strerror or str(error))
 
 
-def needs(what: str, extra: str) -> RecordError:
-    """A library is not installed."""
-    return RecordError(f"{what} needs an extra: pip install 'kaizen-batch[{extra}]'", code="missing_extra")
-
-
 def _place(row: int, error: BadRow) -> str:
     if error.located:
         return ""

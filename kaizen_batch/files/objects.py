@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from kaizen_batch.errors import KaizenBatchError, RecordError
 from kaizen_batch.files import faults
+from kaizen_batch.files.libraries import library
 
 SCHEMES = ("s3://", "gs://", "az://")
 _BUFFER = 2**20
@@ -35,12 +36,9 @@ def stored(url: str) -> tuple[_Untyped, str]:
 
 @lru_cache(maxsize=64)
 def _store(url: str) -> _Untyped:
-    try:
-        from obstore.store import from_url
-    except ModuleNotFoundError:
-        raise faults.needs("an object store", "cloud") from None
+    make = library("obstore.store", "cloud", "an object store").from_url
     with asking(url):
-        return from_url(url)
+        return make(url)
 
 
 class _Stream(io.RawIOBase):

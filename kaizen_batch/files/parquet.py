@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from kaizen_batch.errors import RecordError
 from kaizen_batch.files import faults
-from kaizen_batch.files.columnar import BATCH_BYTES, Piece
+from kaizen_batch.files.columnar import BATCH_BYTES, Piece, one_line
 from kaizen_batch.files.delimited import check_names
+from kaizen_batch.files.libraries import library
+
+if TYPE_CHECKING:
+    pass
 
 if TYPE_CHECKING:
     import pyarrow
@@ -18,12 +22,8 @@ _BUFFER = 2**20
 
 
 def pyarrow_parquet() -> Any:
-    """The library, imported on first use. Raises: RecordError with the command that installs it."""
-    try:
-        import pyarrow.parquet as library
-    except ModuleNotFoundError:
-        raise faults.needs("Parquet", "parquet") from None
-    return library
+    """The part of pyarrow that reads and writes it. Raises: RecordError."""
+    return library("pyarrow.parquet", "parquet", "Parquet")
 
 
 class ParquetSource:
@@ -32,13 +32,13 @@ class ParquetSource:
     group_name = "row group"
 
     def __init__(self, stream: BinaryIO) -> None:
-        library = pyarrow_parquet()
+        parquet = pyarrow_parquet()
         self._spooled: Any = None
         if not stream.seekable():  # the footer comes last
             self._spooled = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
             shutil.copyfileobj(stream, self._spooled)
             stream = self._spooled
-        self._file = self._opened(library, stream)
+        self._file = self._opened(parquet, stream)
         self._metadata = self._file.metadata
         self.schema: pyarrow.Schema = self._file.schema_arrow
         self.columns: tuple[str, ...] = tuple(self.schema.names)
@@ -116,18 +116,16 @@ class ParquetSource:
             except Exception as cause:
                 start = sum(self._metadata.row_group(before).num_rows for before in range(number))
                 where = f"column {self.columns[index]!r}, row group {number + 1}, row {start + done + 1:,}"
-                return faults.BadRow(
-                    f"{where} cannot be decoded: {_one_line(cause)}", code="file_damaged", located=True
-                )
+                return faults.BadRow(f"{where} cannot be decoded: {one_line(cause)}", code="file_damaged", located=True)
         return faults.BadRow(
-            f"row group {number + 1}, row {row + 1:,}: {_one_line(error)}", code="file_damaged", located=True
+            f"row group {number + 1}, row {row + 1:,}: {one_line(error)}", code="file_damaged", located=True
         )
 
     @staticmethod
-    def _opened(library: Any, stream: BinaryIO) -> Any:
+    def _opened(parquet: Any, stream: BinaryIO) -> Any:
         try:
             # Not whole column chunks at once: a row group may be a gigabyte.
-            return library.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+            return parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
         except RecordError:
             raise
         except Exception as error:
@@ -152,7 +150,3 @@ def _is_encrypted(stream: BinaryIO) -> bool:
 def _rows_at_once(group_bytes: int, rows: int, most: int) -> int:
     bytes_each = max(1, group_bytes // max(1, rows))
     return max(1, min(most, BATCH_BYTES // bytes_each))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, TextIO, cast
 
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.files import faults
+from kaizen_batch.files.libraries import library
 from kaizen_batch.files.names import STANDARD, is_stream, members_of, shown
 from kaizen_batch.files.objects import is_url, open_object
 from kaizen_batch.files.stream_reader import StreamInput
@@ -242,10 +243,7 @@ def _zstd(stream: object, mode: str) -> object:
         from compression.zstd import ZstdFile
 
         return ZstdFile(stream, mode)
-    try:
-        import pyarrow as pa
-    except ModuleNotFoundError:
-        raise faults.needs("a .zst file", "parquet") from None
+    pa = library("pyarrow", "parquet", "a .zst file")
     return pa.CompressedInputStream(stream, "zstd") if mode == "rb" else pa.CompressedOutputStream(stream, "zstd")
 
 

@@ -11,6 +11,7 @@ from kaizen_batch.agents import Agent, FunctionAgent, SmallAgent, as_agent
 from kaizen_batch.errors import AgentError, ConfigError, InputError
 from kaizen_batch.prices import Price
 from kaizen_batch.providers import Completion
+from tests.agents.asking import outputs_of
 
 
 class Echo:
@@ -52,12 +53,6 @@ async def by_name(*, text: str) -> dict[str, Any]:
 
 def not_async(item: Any) -> Any:
     return item
-
-
-async def outputs_of(agent: Any, item: Any) -> dict[str, Any]:
-    request = agent.prepare(item)
-    result: dict[str, Any] = agent.parse(request, await agent.complete(request))
-    return result
 
 
 @pytest.mark.parametrize(

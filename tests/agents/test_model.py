@@ -19,6 +19,7 @@ from kaizen_batch.errors import (
 )
 from kaizen_batch.providers import Completion, MockProvider, OutputSchema, Provider
 from kaizen_batch.signature import ProcessingSignature, Signature, as_signature
+from tests.agents.asking import outputs_of
 
 MOCK = BatchConfig(llm_provider="mock")
 
@@ -34,12 +35,6 @@ async def double(number: int) -> int:
 
 def not_async(item: Any) -> Any:
     return item
-
-
-async def outputs_of(agent: Any, item: Any) -> dict[str, Any]:
-    request = agent.prepare(item)
-    result: dict[str, Any] = agent.parse(request, await agent.complete(request))
-    return result
 
 
 def model_agent(config: BatchConfig, signature: Any = None, provider: Any = None) -> ModelAgent:

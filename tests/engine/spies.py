@@ -1,9 +1,9 @@
-"""Agents whose calls the tests of the engine watch."""
+"""Agents whose calls the tests watch, and sinks that keep what they receive."""
 
 import asyncio
 from typing import Any
 
-from kaizen_batch import BatchConfig, MockProvider
+from kaizen_batch import BatchConfig, Event, EventSink, MockProvider, SinkOfRuns
 from kaizen_batch.agents import create_agent
 
 
@@ -34,3 +34,14 @@ class Spy:
             raise
         finally:
             self.inside -= 1
+
+
+class PerRun(SinkOfRuns):
+    """Keeps the events of each run apart."""
+
+    def __init__(self) -> None:
+        self.runs: list[list[Event]] = []
+
+    def for_run(self) -> EventSink:
+        self.runs.append([])
+        return self.runs[-1].append

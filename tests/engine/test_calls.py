@@ -13,18 +13,17 @@ from kaizen_batch import (
     BatchStarted,
     CallFinished,
     Event,
-    EventSink,
     ItemFinished,
     MockProvider,
     ParallelBatchStrategy,
     RetryPolicy,
     ServerError,
-    SinkOfRuns,
     ThrottledError,
     Usage,
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.events import Sinks
+from tests.engine.spies import PerRun
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -96,17 +95,6 @@ async def test_a_cancelled_call_is_reported() -> None:
         (0, 1.0, "cancelled"),
         (1, 1.0, "cancelled"),
     ]
-
-
-class PerRun(SinkOfRuns):
-    """Keeps the events of each run separate."""
-
-    def __init__(self) -> None:
-        self.runs: list[list[Event]] = []
-
-    def for_run(self) -> EventSink:
-        self.runs.append([])
-        return self.runs[-1].append
 
 
 async def test_each_run_has_its_own_sink() -> None:

@@ -8,11 +8,7 @@ import pyarrow as pa
 import pytest
 
 from kaizen_batch import BatchProcessorAgent, ConfigError
-from tests.engine.frame_kinds import KINDS, MAKERS
-
-
-def agent() -> BatchProcessorAgent:
-    return BatchProcessorAgent(llm_provider="mock", max_concurrent=3)
+from tests.engine.frame_kinds import KINDS, MAKERS, agent
 
 
 class Echo:

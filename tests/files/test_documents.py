@@ -143,11 +143,7 @@ def test_without_the_library_plain_text_is_read_all_the_same(
 ) -> None:
     import sys
 
-    from kaizen_batch.files import documents
-
-    documents._kreuzberg.cache_clear()
     monkeypatch.setitem(sys.modules, "kreuzberg", None)
     assert [row["text"] for row in read(folder, glob="*.txt")] == ["plain text"]
     with pytest.raises(RecordError, match=r"pip install 'kaizen-batch\[documents\]'"):
         open_records(folder / "d.pdf").__enter__()
-    documents._kreuzberg.cache_clear()

@@ -13,14 +13,11 @@ from kaizen_batch import (
     BatchError,
     BatchProcessorAgent,
     ConfigError,
-    InputField,
     Journal,
-    OutputField,
     PromptTemplate,
-    Signature,
 )
 from kaizen_batch.files.frames import FrameJob
-from tests.engine.frame_kinds import KINDS, MAKERS
+from tests.engine.frame_kinds import KINDS, MAKERS, Mood, agent
 
 TEXTS = ["good", None, "bad", "fine"]
 
@@ -49,18 +46,6 @@ def test_a_job_is_checked_when_it_is_made() -> None:
     assert FrameJob(FRAME, PromptTemplate("{text}")).prompt_template is not None
     with pytest.raises(ConfigError, match=r"the prompt template has no \{column\}"):
         FrameJob(FRAME, "nothing")
-
-
-class Mood(Signature):
-    """Say how it is."""
-
-    text: str = InputField("a text")
-    mood: str = OutputField("its mood")
-    score: int = OutputField("from 0 to 9")
-
-
-def agent(**options: Any) -> BatchProcessorAgent:
-    return BatchProcessorAgent(llm_provider="mock", max_concurrent=3, **options)
 
 
 def columns_of(frame: Any) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,15 @@ def readers() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("kaizen-batch input")]
 
 
+def all_of(pipe: Path) -> bytes:
+    with open_bytes(str(pipe)) as stream:
+        return stream.read()
+
+
 async def test_a_reader_that_waits_for_a_silent_stream_can_be_ended(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = StreamReader()
-
-    def read() -> bytes:
-        with open_bytes(str(tmp_path / "pipe")) as stream:
-            return stream.read()
-
-    waiting = asyncio.create_task(reader.call(read))
+    waiting = asyncio.create_task(reader.call(partial(all_of, tmp_path / "pipe")))
     await asyncio.sleep(0.05)
     assert not waiting.done() and readers()
     reader.close()
@@ -39,12 +40,7 @@ async def test_a_reader_that_waits_for_a_silent_stream_can_be_ended(tmp_path: Pa
 async def test_a_cancelled_call_ends_the_thread(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = StreamReader()
-
-    def read() -> bytes:
-        with open_bytes(str(tmp_path / "pipe")) as stream:
-            return stream.read()
-
-    waiting = asyncio.create_task(reader.call(read))
+    waiting = asyncio.create_task(reader.call(partial(all_of, tmp_path / "pipe")))
     await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

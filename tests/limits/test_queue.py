@@ -1,97 +1,15 @@
 """The wait queue of an endpoint: order, cancellation, errors, closing; test_queue_waking has timers and random runs."""
 
 import asyncio
-import math
 
 import pytest
 
 from kaizen_batch.errors import BudgetExhaustedError, ItemTooLargeError, NotAttemptedError
 from kaizen_batch.limits import Admission, Budget, ConcurrencyLimiter, Reservation
 from kaizen_batch.limits.queue import WaitQueue
+from tests.limits.plain_limits import Every, Open, Room, acquire, goes, steps
 
 pytestmark = pytest.mark.looptime(start=0)
-
-
-class Open:
-    """A limit that holds nobody and keeps the books of who came and went."""
-
-    name = "nothing"
-
-    def __init__(self) -> None:
-        self.acquired: list[Reservation] = []
-        self.left: list[Reservation] = []
-
-    def check(self, reservation: Reservation) -> None:
-        pass
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        return 0.0
-
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        self.acquired.append(reservation)
-
-    def commit(self, reservation: Reservation, now: float) -> None:
-        self.left.append(reservation)
-
-    @property
-    def inside(self) -> int:
-        return len(self.acquired) - len(self.left)
-
-
-class Every(Open):
-    """One call in so many seconds: the wait is known."""
-
-    name = "the clock"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-        self.free_at = 0.0
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        return super().delay(reservation, now) + max(0.0, self.free_at - now)
-
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        assert now >= self.free_at
-        super().reserve(reservation, now)
-        self.free_at = now + self.seconds
-
-
-class Room(Open):
-    """So many tokens at once: only the end of a call helps. No tokens at all are refused when their turn comes."""
-
-    name = "room"
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-
-    def check(self, reservation: Reservation) -> None:
-        if reservation.tokens > self.tokens:
-            raise ItemTooLargeError("too large")
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        taken = sum(one.tokens for one in self.acquired) - sum(one.tokens for one in self.left)
-        assert taken <= self.tokens
-        if reservation.tokens == 0:
-            raise BudgetExhaustedError("nothing is left")
-        return super().delay(reservation, now) if taken + reservation.tokens <= self.tokens else math.inf
-
-
-async def steps(count: int = 10) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-def acquire(queue: WaitQueue, tokens: int = 1) -> "asyncio.Task[None]":
-    return asyncio.create_task(queue.acquire(Reservation(tokens=tokens)))
-
-
-async def goes(*calls: "asyncio.Task[None]") -> None:
-    """Wait for their turns; without a limit of time a lost one would hang the tests."""
-    async with asyncio.timeout(10_000.0):
-        for call in calls:
-            await call
 
 
 async def test_who_fits_goes_at_once_and_the_others_in_the_order_in_which_they_came() -> None:

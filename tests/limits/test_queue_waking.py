@@ -1,7 +1,6 @@
 """What wakes a line: timers and ends of calls, never polling; and, in any interleaving, nobody who could go waits."""
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -11,82 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaizen_batch.errors import BudgetExhaustedError, ItemTooLargeError, KaizenBatchError, NotAttemptedError
+from kaizen_batch.errors import KaizenBatchError, NotAttemptedError
 from kaizen_batch.limits import Admission, CircuitBreaker, ConcurrencyLimiter, Limit, RateLimiter, Reservation
 from kaizen_batch.limits.queue import WaitQueue
 from kaizen_batch.limits.rate import rate_limits
+from tests.limits.plain_limits import Every, Room, acquire, goes, steps
 
 pytestmark = pytest.mark.looptime(start=0)
-
-
-class Every:
-    """One call in so many seconds. It keeps the books of who came and went, and counts how often it was asked."""
-
-    name = "the clock"
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.free_at = 0.0
-        self.asked = 0
-        self.acquired: list[Reservation] = []
-        self.left: list[Reservation] = []
-
-    def check(self, reservation: Reservation) -> None:
-        pass
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        self.asked += 1
-        return max(0.0, self.free_at - now)
-
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        assert now >= self.free_at
-        self.free_at = now + self.seconds
-        self.acquired.append(reservation)
-
-    def commit(self, reservation: Reservation, now: float) -> None:
-        self.left.append(reservation)
-
-
-class Room:
-    """So many tokens at once: only the end of a call helps. No tokens at all are refused when their turn comes."""
-
-    name = "room"
-
-    def __init__(self, tokens: int) -> None:
-        self.free = tokens
-        self.tokens = tokens
-
-    def check(self, reservation: Reservation) -> None:
-        if reservation.tokens > self.tokens:
-            raise ItemTooLargeError("too large")
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        if reservation.tokens == 0:
-            raise BudgetExhaustedError("nothing is left")
-        return 0.0 if reservation.tokens <= self.free else math.inf
-
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        self.free -= reservation.tokens
-        assert self.free >= 0
-
-    def commit(self, reservation: Reservation, now: float) -> None:
-        self.free += reservation.tokens
-        assert self.free <= self.tokens
-
-
-async def steps(count: int = 10) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-def acquire(queue: WaitQueue, tokens: int = 1) -> "asyncio.Task[None]":
-    return asyncio.create_task(queue.acquire(Reservation(tokens=tokens)))
-
-
-async def goes(*calls: "asyncio.Task[None]") -> None:
-    """Wait for their turns; without a limit of time a lost one would hang the tests."""
-    await asyncio.wait(calls, timeout=10_000.0)
-    assert [call.result() for call in calls]
 
 
 async def test_an_hour_s_wait_takes_one_timer_and_no_polling() -> None:

@@ -5,34 +5,20 @@ import pytest
 from kaizen_batch.errors import ConfigError
 from kaizen_batch.limits import ConcurrencyLimiter, RateLimiter, RateLimits, Reservation, UpstreamLimits
 from kaizen_batch.limits.rate import rate_limits
+from tests.limits.plain_limits import Open
 
 pytestmark = pytest.mark.looptime(start=0)
 
 
-class Joining:
-    """A limit that keeps the books of who came and went, and of what it was told when it joined."""
-
-    name = "nothing"
+class Joining(Open):
+    """A limit that keeps what it was told when it joined."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.joined: list[tuple[int, int]] = []
-        self.acquired: list[Reservation] = []
-        self.left: list[Reservation] = []
 
     def join(self, in_flight: int, tokens: int) -> None:
         self.joined.append((in_flight, tokens))
-
-    def check(self, reservation: Reservation) -> None:
-        pass
-
-    def delay(self, reservation: Reservation, now: float) -> float:
-        return 0.0
-
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        self.acquired.append(reservation)
-
-    def commit(self, reservation: Reservation, now: float) -> None:
-        self.left.append(reservation)
 
 
 async def test_a_limit_that_joins_later_knows_what_is_in_flight_in_every_run_and_sees_it_end() -> None:

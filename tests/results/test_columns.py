@@ -5,19 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kaizen_batch import BatchProcessorAgent, BatchResult, InputField, OutputField, Signature
-
-
-class Mood(Signature):
-    """Say how it is."""
-
-    text: str = InputField("a text")
-    mood: str = OutputField("its mood")
-    score: int = OutputField("from 0 to 9")
-
-
-def agent(**options: Any) -> BatchProcessorAgent:
-    return BatchProcessorAgent(llm_provider="mock", max_concurrent=3, **options)
+from kaizen_batch import BatchProcessorAgent, BatchResult
+from tests.engine.frame_kinds import Mood, agent
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 
 from kaizen_batch.simulator import Simulator
+from tests.trust.kill_processes import wait_until
 
 SCRIPT = """
 import asyncio, signal, sys
@@ -54,11 +54,3 @@ def test_ctrl_c_ends_a_waiting_synchronous_call() -> None:
                 process.kill()
     assert errors.splitlines()[-1].startswith("KeyboardInterrupt")
     assert "never retrieved" not in errors and "was destroyed" not in errors
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(3_000):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never came")

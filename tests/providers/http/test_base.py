@@ -184,17 +184,6 @@ def test_the_proxy_is_the_one_that_the_sdk_takes(
         assert environment_proxy(url) == theirs, url
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ssl.SSLContext]]:
-    """A certificate authority's file, and a server's context with a certificate of it for localhost."""
-    made = trustme.CA()
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    made.cert_pem.write_to_path(str(path))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.issue_cert("localhost").configure_cert(context)
-    yield path, context
-
-
 @BOTH
 async def test_a_call_goes_through_the_proxy_and_with_its_password(
     transport: str, monkeypatch: pytest.MonkeyPatch
