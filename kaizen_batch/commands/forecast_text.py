@@ -35,9 +35,5 @@ def _tokens(number: float) -> str:
     return short(number) if number >= _MANY else count(number)
 
 
-def _tokens_text(found: Range) -> str:
-    return range_text(found, _tokens)
-
-
 def _time(found: Range) -> str:
     return range_text(found, duration)

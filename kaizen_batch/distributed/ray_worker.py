@@ -62,10 +62,6 @@ class Leases:
         """How far all are that have said so."""
         return list(self._progress.values())
 
-    def process_id(self) -> int:
-        """That of the process that it is in."""
-        return os.getpid()
-
     def _save(self, text: str) -> None:
         self._folder.write(_LEASES, text.encode())
 

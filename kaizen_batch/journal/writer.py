@@ -50,11 +50,6 @@ class JournalWriter(RunRecord):
         self._refusal: JournalError | None = faults.closed(path)
 
     @property
-    def commits(self) -> int:
-        """How many transactions were written to the file since it was opened."""
-        return self._shared.store.commits
-
-    @property
     def findings(self) -> Findings:
         """What opening the file found."""
         return self._shared.store.findings

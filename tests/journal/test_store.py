@@ -36,9 +36,9 @@ def test_chunks_are_everything_in_order_and_of_few_sizes(size: int) -> None:
 
 async def test_a_group_is_one_transaction(path: Path) -> None:
     async with Journal(path).writing() as journal:
-        before = journal.commits
+        before = journal.shared.store.commits
         await asyncio.gather(
             *(journal.done(bytes([n]) * 32, StoredAnswer("kept")) for n in range(20)),
             *(journal.begin(bytes([n]) * 32, item=n, request="{}") for n in range(20, 30)),
         )
-        assert journal.commits == before + 1
+        assert journal.shared.store.commits == before + 1
