@@ -14,8 +14,8 @@ import anyio.to_thread
 import looptime
 import pytest
 
-from kaizen_batch import prices
 from kaizen_batch.concurrency import sync
+from kaizen_batch.prices import price_list
 from kaizen_batch.simulator import Simulator
 from tests.strategies.batches.fake import exact_time
 
@@ -56,7 +56,7 @@ class VirtualTime:
 def virtual_time(**settings: Any) -> Iterator[VirtualTime]:
     """The simulator with these settings and OpenAI's price list, on virtual time."""
     virtual = VirtualTime(Simulator(port=_free_port(), **settings))
-    listed = prices._price_on
+    listed = price_list._price_on
 
     async def in_no_time(function: Callable[..., Any], *values: Any, **_: Any) -> Any:
         return function(*values)
@@ -64,5 +64,5 @@ def virtual_time(**settings: Any) -> Iterator[VirtualTime]:
     with exact_time(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(anyio.to_thread, "run_sync", in_no_time)
         patch.setattr(sync, "_new_loop", lambda: virtual.new_loop)
-        patch.setattr(prices, "_price_on", lambda day, model, _, mode="standard": listed(day, model, _OPENAI, mode))
+        patch.setattr(price_list, "_price_on", lambda day, model, _, mode="standard": listed(day, model, _OPENAI, mode))
         yield virtual

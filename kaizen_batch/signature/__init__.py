@@ -3,22 +3,28 @@
 import types
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import ClassVar
 
 from pydantic import BaseModel
 
 from kaizen_batch.errors import InputError, InvalidOutputError, SignatureError
-from kaizen_batch.results import ENVELOPE, MODEL_ENVELOPE
 from kaizen_batch.signature.answers import AnswerSchema
-from kaizen_batch.signature.fields import InputField, InputFieldMark, OutputField, OutputFieldMark
+from kaizen_batch.signature.definition import (
+    RESERVED,
+    check_fields,
+    check_names,
+    docstring,
+    marked_fields,
+    model_of_outputs,
+    only_text,
+)
+from kaizen_batch.signature.fields import InputField, InputFieldMark, OutputField
 from kaizen_batch.signature.media import Document, Image, Message, media_of
 from kaizen_batch.signature.messages import conversation, looks_like_parts, with_system
-from kaizen_batch.signature.models import output_model, outputs_as_before, outputs_of, schema_of, text_field
+from kaizen_batch.signature.models import outputs_as_before, outputs_of, schema_of, text_field
 from kaizen_batch.signature.prompts import asked, labelled, rendered
 
 __all__ = ["InputField", "OutputField", "ProcessingSignature", "Signature", "SignatureLike", "as_signature"]
-
-_RESERVED = frozenset(ENVELOPE + MODEL_ENVELOPE)
 
 
 class Signature:
@@ -46,14 +52,14 @@ class Signature:
     def __init_subclass__(cls) -> None:
         if isinstance(vars(cls).get("output_model"), type):  # made from a pydantic model, see as_signature
             return
-        marked = _marked(cls)
-        _check_names(cls.__name__, marked)
+        marked = marked_fields(cls)
+        check_names(cls.__name__, marked, Signature)
         if "instructions" not in vars(cls):
-            cls.instructions = _docstring(cls) or cls.instructions
+            cls.instructions = docstring(cls) or cls.instructions
         cls.inputs = {name: mark for name, mark in marked.items() if isinstance(mark, InputFieldMark)}
-        cls.output_model = _output_model(cls, marked)
-        _check(cls.__name__, cls.inputs, cls.output_model)
-        cls._only = _only_text(cls.inputs)
+        cls.output_model = model_of_outputs(cls, marked)
+        check_fields(cls.__name__, cls.inputs, cls.output_model)
+        cls._only = only_text(cls.inputs)
 
     @classmethod
     def output_fields(cls) -> tuple[str, ...]:
@@ -138,7 +144,7 @@ class Signature:
         """Outputs without names that the model has made up (`extra="allow"`) and that results need themselves."""
         if len(outputs) == len(cls.output_model.model_fields):
             return outputs
-        return {name: value for name, value in outputs.items() if name not in _RESERVED}
+        return {name: value for name, value in outputs.items() if name not in RESERVED}
 
 
 SignatureLike = Signature | type[Signature] | type[BaseModel]
@@ -167,74 +173,16 @@ def as_signature(signature: object) -> type[Signature]:
 @cache
 def _from_model(model: type[BaseModel]) -> type[Signature]:
     inputs = {"prompt": InputFieldMark("what to ask", ...)}
-    _check(model.__name__, inputs, model)
+    check_fields(model.__name__, inputs, model)
     body = {
         "inputs": inputs,
         "output_model": model,
         "_answer": schema_of(model),
         "_only": "prompt",
-        "instructions": _docstring(model),
+        "instructions": docstring(model),
         "__module__": model.__module__,
     }
     return types.new_class(model.__name__, (Signature,), exec_body=lambda namespace: namespace.update(body))
-
-
-def _marked(cls: type) -> dict[str, InputFieldMark | OutputFieldMark]:
-    return {
-        name: value
-        for base in reversed(cls.__mro__)
-        for name, value in vars(base).items()
-        if isinstance(value, InputFieldMark | OutputFieldMark)
-    }
-
-
-def _output_model(cls: type[Signature], marked: Mapping[str, object]) -> type[BaseModel]:
-    try:
-        hints = get_type_hints(cls, include_extras=True)
-    except NameError as error:
-        raise SignatureError(f"{cls.__name__}: a field's type cannot be resolved: {error}") from error
-    fields: dict[str, Any] = {}
-    for name, mark in marked.items():
-        if name not in hints:
-            raise SignatureError(f"{cls.__name__}.{name} has no type; write `{name}: str = ...`")
-        if isinstance(mark, OutputFieldMark):
-            fields[name] = (hints[name], mark.info)
-        elif isinstance(mark, InputFieldMark):
-            mark.media = _media(hints[name])
-    return output_model(cls.__name__, fields)
-
-
-def _media(hint: object) -> type[Image | Document] | None:
-    """The kind of media that an input is annotated with, also if it may be None."""
-    kinds = [kind for kind in (Image, Document) if kind is hint or kind in get_args(hint)]
-    return kinds[0] if kinds else None
-
-
-def _check_names(name: str, marked: Mapping[str, object]) -> None:
-    taken = sorted(marked.keys() & set(dir(Signature)))
-    if taken:
-        raise SignatureError(
-            f"{name}: a field cannot be named {taken[0]!r}, because Signature itself has that name; choose another"
-        )
-
-
-def _check(name: str, inputs: Mapping[str, InputFieldMark], output_model: type[BaseModel]) -> None:
-    if not inputs:
-        raise SignatureError(f"{name} has no InputField")
-    outputs = set(output_model.model_fields)
-    if not outputs:
-        raise SignatureError(f"{name} has no OutputField")
-    taken = sorted(outputs & _RESERVED)
-    if taken:
-        raise SignatureError(
-            f"{name}: the output {taken[0]!r} has a name that is reserved for results "
-            f"({', '.join(sorted(_RESERVED))}); choose another"
-        )
-
-
-def _docstring(cls: type) -> str:
-    doc = cls.__dict__.get("__doc__") or ""
-    return "\n".join(line.strip() for line in doc.strip().splitlines())
 
 
 @cache
@@ -264,12 +212,6 @@ def _bound(cls: type[Signature], name: str, mark: InputFieldMark, item: Mapping[
     if name in item:
         raise InputError(f"the input {name!r} is {value}: the item has no value for it")
     raise InputError(f"the input {name!r} is missing: an item must be {_wanted(cls)}; given: {_described(item)}")
-
-
-def _only_text(inputs: Mapping[str, InputFieldMark]) -> str | None:
-    """The name of the only input, if it is no image or document: its text is the content."""
-    [name, *others] = inputs
-    return None if others or inputs[name].media is not None else name
 
 
 def _is_value(cls: type[Signature], item: object) -> bool:
