@@ -11,6 +11,9 @@ from typing import Any
 from kaizen_batch.providers.base import Message
 from kaizen_batch.signature.messages import text_of
 
+CHARACTERS_PER_TOKEN = 4
+"""A rough average, and here the rule."""
+
 _MAX_DEPTH = 6
 _FORMATS = {
     "date": "2026-01-31",
@@ -43,7 +46,7 @@ def canned_answer(messages: Sequence[Message], schema: dict[str, object] | None 
 
 def count_tokens(text: str) -> int:
     """A rough count: four characters per token, at least one token."""
-    return max(1, len(text) // 4)
+    return max(1, len(text) // CHARACTERS_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`python -m kaizen_batch.simulator`: the simulator in the foreground."""
 
 import asyncio
+import errno
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -10,6 +11,9 @@ import click
 
 from kaizen_batch.simulator.server import Simulator
 from kaizen_batch.simulator.settings import Settings
+
+PORT = 8642
+"""Where the simulator listens unless it is told otherwise, so that a run can be resumed after its restart."""
 
 # The settings are described in one place: the docstring of Settings.
 _HELP: dict[str, str] = dict(re.findall(r"- `(\w+)`: (.+)", Settings.__doc__ or ""))
@@ -38,22 +42,40 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("simulator")
 @click.option(
-    "--port", default=0, type=click.IntRange(0, 65535), show_default=True, help="Port on 127.0.0.1; 0: a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port on 127.0.0.1; 0: a free one.  [default: {PORT}, or a free one if that is taken]",
 )
 @_options
-def main(port: int, **options: Any) -> None:
+def main(port: int | None, **options: Any) -> None:
     """An OpenAI-compatible endpoint on 127.0.0.1 with made-up answers, for tests and demos."""
     try:
-        simulator = Simulator(port=port, **options)
+        if port is not None or not _served(PORT, options):
+            _serve(port or 0, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    try:
-        asyncio.run(simulator.serve(lambda: click.echo(f"OPENAI_BASE_URL={simulator.base_url}")))
     except KeyboardInterrupt:
         pass
     except OSError as error:
         in_use = f"cannot listen on port {port}: {error.strerror}; --port 0 takes a free one"
         raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else in_use) from None
+
+
+def _served(port: int, options: dict[str, Any]) -> bool:
+    """Serve to the end; False if the port is taken."""
+    try:
+        _serve(port, options)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        click.echo(f"port {port} is taken: a free one is used instead", err=True)
+        return False
+    return True
+
+
+def _serve(port: int, options: dict[str, Any]) -> None:
+    simulator = Simulator(port=port, **options)
+    asyncio.run(simulator.serve(lambda: click.echo(f"OPENAI_BASE_URL={simulator.base_url}")))
 
 
 if __name__ == "__main__":

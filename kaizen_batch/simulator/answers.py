@@ -6,7 +6,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
-from kaizen_batch.providers.canned import canned_answer, count_tokens
+from kaizen_batch.providers.canned import CHARACTERS_PER_TOKEN, canned_answer, count_tokens
 from kaizen_batch.signature.messages import text_of
 from kaizen_batch.simulator.settings import Reply, Settings
 from kaizen_batch.simulator.structured import schema_asked
@@ -36,6 +36,7 @@ class Call:
     files: int = 0
     fault: str = ""
     charged: int = 0
+    finish_reason: str = "stop"
 
     @property
     def tokens(self) -> int:
@@ -73,6 +74,7 @@ def read_call(raw: bytes, at: float, settings: Settings = _PLAIN) -> Call:
     text = canned_answer(messages, schema_asked(body, settings.structured))
     if settings.think == "inline":
         text = f"<think>\n{_THOUGHT}\n</think>\n\n{text}"
+    text, finish_reason = _within_limit(text, body)
     asked = sum(count_tokens(message["content"]) for message in messages) + 85 * images + 258 * files
     digest = sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
     return Call(
@@ -86,7 +88,16 @@ def read_call(raw: bytes, at: float, settings: Settings = _PLAIN) -> Call:
         settings.think == "field",
         images,
         files,
+        finish_reason=finish_reason,
     )
+
+
+def _within_limit(text: str, body: dict[str, Any]) -> tuple[str, str]:
+    """The text as far as the request's limit lets it, JSON included, and why it ends there."""
+    most = body.get("max_completion_tokens") or body.get("max_tokens")
+    if not isinstance(most, int) or count_tokens(text) <= most:
+        return text, "stop"
+    return text[: CHARACTERS_PER_TOKEN * most], "length"
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
@@ -117,8 +128,8 @@ def completion_bytes(call: Call, answer_id: str = "") -> bytes:
     thought = f', "reasoning_content": {json.dumps(_THOUGHT)}' if call.thinks else ""
     text = (
         f'{{"id": "{answer_id or call.id}", "object": "chat.completion", "created": 0, "model": '
-        f'{json.dumps(call.body.get("model"))}, "choices": [{{"index": 0, "finish_reason": "stop", "message": '
-        f'{{"role": "assistant", "content": {json.dumps(call.text)}{thought}}}}}]{usage}}}'
+        f'{json.dumps(call.body.get("model"))}, "choices": [{{"index": 0, "finish_reason": "{call.finish_reason}", '
+        f'"message": {{"role": "assistant", "content": {json.dumps(call.text)}{thought}}}}}]{usage}}}'
     )
     return text.encode("ascii")
 

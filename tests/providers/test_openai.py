@@ -360,7 +360,7 @@ async def test_a_typed_signature_sends_a_strict_schema_and_validates_the_answer(
     ids=["template", "script", "nul", "emoji", "long", "blank"],
 )
 async def test_a_prompt_arrives_unchanged(simulator: Simulator, prompt: str) -> None:
-    done = await run(simulator, [{"prompt": prompt}])
+    done = await run(simulator, [{"prompt": prompt}], max_tokens=None)
     assert simulator.bodies[0]["messages"] == [{"role": "user", "content": prompt}]
     assert done.results[0]["result"] == f"mock answer to: {prompt}"
 

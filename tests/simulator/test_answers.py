@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from kaizen_batch import BatchProcessorAgent, InputField, OutputField, Signature
 from kaizen_batch.simulator import Reply, Simulator
-from kaizen_batch.simulator.answers import Call, RawResponse, answer, read_call, reply_bytes
+from kaizen_batch.simulator.answers import Call, RawResponse, answer, completion_bytes, read_call, reply_bytes
 
 from .raw_http import ask, send
 
@@ -94,3 +95,38 @@ def test_the_headers_of_a_reply_override_the_others() -> None:
     assert head.splitlines()[0] == b"HTTP/1.1 418 I'm a Teapot"
     assert {b"content-type: text/tea", b"x-mine: 1", b"x-other: 2", b"content-length: 3"} <= set(head.splitlines())
     assert body == b"tea"
+
+
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "team": {"enum": ["billing", "tech"]}}}
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("format", [None, {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}])
+def test_an_answer_ends_at_the_limit_of_its_request_json_included(limit: str, format: object) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "a rather long question " * 9}]}
+    if format is not None:
+        body["response_format"] = format
+    whole, cut = (read_call(json.dumps({**body, limit: most}).encode(), 0.0) for most in (500, 3))
+    assert (whole.finish_reason, cut.finish_reason) == ("stop", "length")
+    assert cut.output_tokens == 3 and whole.text.startswith(cut.text) and len(cut.text) == 12
+    choice = json.loads(completion_bytes(cut))["choices"][0]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", cut.text)
+    if format is not None:
+        assert json.loads(whole.text)["team"] in ("billing", "tech")
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(cut.text)
+
+
+class Ticket(Signature):
+    """A ticket."""
+
+    text: str = InputField()
+    name: str = OutputField()
+    why: str = OutputField()
+
+
+async def test_json_that_was_cut_off_fails_its_row_with_the_code_length() -> None:
+    with Simulator() as simulator:
+        agent = BatchProcessorAgent(base_url=simulator.base_url, signature=Ticket, max_tokens=3, max_reasks=0)
+        result = await agent.run_batch(["a ticket about an invoice"])
+    assert result.summary.failures == {"length": 1}

@@ -1,14 +1,18 @@
 """The command simulator: its options, its output, its errors."""
 
+import asyncio
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from kaizen_batch.simulator import Settings, Simulator
+from kaizen_batch.simulator import __main__ as command
 from kaizen_batch.simulator.__main__ import main
 
 from .raw_http import ask_url
@@ -63,3 +67,31 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: cannot listen on port {port}")
+
+
+def listening(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Result]:
+    """The port on which the command listens before Ctrl-C, and what it says."""
+    ports: list[int] = []
+
+    async def serve(simulator: Simulator, on_started: Callable[[], None]) -> None:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", simulator._port)
+        ports.append(server.sockets[0].getsockname()[1])
+        server.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Simulator, "serve", serve)
+    done = CliRunner().invoke(main, list(arguments))
+    return ports[-1], done
+
+
+def test_the_port_is_the_same_each_time_unless_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(command, "PORT", port)
+    assert [listening(monkeypatch)[0] for _ in range(2)] == [port, port]
+    with socket.create_server(("127.0.0.1", port)):
+        other, done = listening(monkeypatch)
+        assert other not in (0, port)
+        assert f"port {port} is taken: a free one is used instead" in done.stderr
+    assert listening(monkeypatch, "--port", "0")[0] != port
+    assert port == command.PORT and "8642" in str(main.params[0].help)
