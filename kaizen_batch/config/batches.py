@@ -60,7 +60,7 @@ class BatchSettingsOptions(TypedDict, total=False):
     enqueued_tokens: int | None
     live_first: int
     price: Price | PriceOptions | None
-    limits: LimitSettings | BatchLimitsOptions
+    limits: LimitSettings | BatchLimitsOptions | None
     model: str | None
     poll_s: float
     delete_files: bool
@@ -90,7 +90,7 @@ class BatchSettings(BaseModel):
     enqueued_tokens: int | None = Field(default=None, ge=1)
     live_first: int = Field(default=10, ge=0)
     price: Price | None = None
-    limits: LimitSettings = Field(default_factory=LimitSettings)
+    limits: LimitSettings | None = None
     model: str | None = Field(default=None, min_length=1)
     poll_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     delete_files: bool = False

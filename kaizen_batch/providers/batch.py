@@ -116,7 +116,8 @@ def limits_at(base_url: str) -> BatchLimits:
 
 def within(limits: BatchLimits, settings: BatchSettings) -> BatchLimits:
     """A provider's limits, replaced by those that the user knows better, and lowered to the user's wishes."""
-    limits = replace(limits, **settings.limits.model_dump(exclude_none=True))
+    if settings.limits is not None:
+        limits = replace(limits, **settings.limits.model_dump(exclude_none=True))
     tokens = [each for each in (limits.enqueued_tokens, settings.enqueued_tokens) if each is not None]
     return replace(
         limits,

@@ -29,8 +29,8 @@ _TOKENS = (("input_tokens_per_s", "input", "violet"), ("output_tokens_per_s", "o
 _COST = (("cost_usd", "cost", "green"),)
 _UNITS: dict[str, Callable[[float], str]] = {"rate": rate, "count": count, "usd": usd}
 _OVER_TIME = (
-    _Plot("speed", "Items per second", "rate", "No item was answered by a call yet.", _SPEED),
-    _Plot("flight", "Calls in flight", "count", "No call was made yet.", _FLIGHT),
+    _Plot("speed", "Items per second", "rate", "No item was answered by a call.", _SPEED),
+    _Plot("flight", "Calls in flight", "count", "No call was made.", _FLIGHT),
     _Plot("throttles", "Throttled calls per second", "rate", "No call was throttled.", _THROTTLES),
     _Plot("tokens", "Tokens per second", "rate", "The endpoint reported no tokens.", _TOKENS),
     _Plot("cost", "Cost of all runs", "usd", "Nothing was paid, as far as prices are known.", _COST),
@@ -57,7 +57,7 @@ def latency_plot(histogram: LatencyHistogram) -> dict[str, object]:
         "at_s": [_rounded((from_s * to_s) ** 0.5) for from_s, to_s, _ in bars],
         "edges_s": [bars[0][0], bars[-1][1]] if bars else [],
         "counts": [count for *_, count in bars],
-        "blank": "No answer yet.",
+        "blank": "No call was answered.",
         "quantiles": {f"p{100 * q:g}": _rounded(histogram.quantile(q)) for q in _QUANTILES} if bars else {},
     }
 

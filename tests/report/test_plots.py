@@ -33,5 +33,5 @@ def test_the_bars_of_the_histogram_contain_every_latency() -> None:
 
 def test_without_latencies_there_is_nothing_to_draw() -> None:
     assert latency_plot(LatencyHistogram()) == {
-        "at_s": [], "edges_s": [], "counts": [], "blank": "No answer yet.", "quantiles": {},
+        "at_s": [], "edges_s": [], "counts": [], "blank": "No call was answered.", "quantiles": {},
     }  # fmt: skip

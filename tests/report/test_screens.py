@@ -1,12 +1,16 @@
 """The page of empty, failing, truncated, resumed and live runs: readable by all, on a desk and on a phone."""
 
 import asyncio
+import itertools
 import json
+import re
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -49,7 +53,7 @@ def violations(browser: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("width", [390, 768, 1400])
 @pytest.mark.parametrize("name", ["empty", "failing", "truncated", "resumed"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     browser: Any, pages: dict[str, str], name: str, width: int, dark: bool
@@ -57,6 +61,59 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     show(browser, pages[name], width=width, dark=dark)
     assert violations(browser) == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+_NOTE_LABELS = """
+const drawn = new Map(), {fillText, clearRect} = CanvasRenderingContext2D.prototype;
+window.labels = () => [...drawn.values()].flat();
+CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+  drawn.set(this.canvas, []);
+  return clearRect.apply(this, box);
+};
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+  const {width} = this.measureText(text), plot = this.canvas.closest("[id]").id;
+  const left = {center: x - width / 2, right: x - width, end: x - width}[this.textAlign] ?? x;
+  const label = {plot, text, left, right: left + width, y: Math.round(y)};
+  if (text) drawn.set(this.canvas, [...(drawn.get(this.canvas) || []), label]);
+  return fillText.call(this, text, x, y, ...more);
+};
+"""
+
+
+@pytest.fixture
+def noted(browser: Any) -> Iterator[Any]:
+    """The browser, whose pages note the texts that they draw on canvases."""
+    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _NOTE_LABELS})
+    yield browser
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400])
+@pytest.mark.parametrize("name", ["failing", "truncated", "resumed"])
+def test_labels_of_plots_do_not_collide(noted: Any, pages: dict[str, str], name: str, width: int) -> None:
+    show(noted, pages[name], width=width)
+    check_labels(noted.execute_script("return window.labels()"))
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400])
+@pytest.mark.parametrize("edges", [[0.014, 1.05], [0.009, 0.95], [0.1, 90.0], [0.0004, 600.0], [2.0, 9.0]])
+def test_labels_of_latencies_do_not_collide_whatever_these_are(
+    noted: Any, pages: dict[str, str], tmp_path: Path, edges: list[float], width: int
+) -> None:
+    page = Path(url2pathname(urlsplit(pages["resumed"]).path)).read_text(encoding="utf-8")
+    changed, found = re.subn(r'"edges_s": ?\[[^\]]*\]', f'"edges_s": {edges}', page)
+    assert found == 1
+    (tmp_path / "report.html").write_text(changed, encoding="utf-8")
+    show(noted, (tmp_path / "report.html").as_uri(), width=width)
+    check_labels(noted.execute_script("return window.labels()"))
+
+
+def check_labels(labels: list[dict[str, Any]]) -> None:
+    assert {label["plot"] for label in labels} >= {"plot-speed", "plot-flight"}
+    ordered = sorted(labels, key=lambda label: (label["plot"], label["y"], label["left"]))
+    for one, other in itertools.pairwise(ordered):
+        if (one["plot"], one["y"]) == (other["plot"], other["y"]):
+            assert one["right"] + 2 <= other["left"], (one, other)
 
 
 def test_axe_finds_nothing_on_the_live_page(browser: Any, made: tuple[Path, list[BatchResult]]) -> None:

@@ -96,12 +96,12 @@ const report = (() => {
       label: "answers", stroke: color("blue"), fill: faint("blue"), width: 1, points: { show: false },
       paths: uPlot.paths.bars({ size: [0.9, 60] }), value: (u, n) => (n === null ? "" : whole.format(n)),
     }],
-    axes: [axis(seconds, { size: 26, splits: () => steps(...data.latency.edges_s), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],
+    axes: [axis(seconds, { size: 26, splits: (u) => steps(...data.latency.edges_s, u.bbox.width / devicePixelRatio || box.clientWidth), filter: (u, splits) => splits }), axis(units.count.axis, { size: widest, space: 36 })],
     hooks: { draw: [(u) => uprights(u, Object.entries(data.latency.quantiles).map(([name, at]) => [at, name]))] },
   });
 
   // As many round numbers as have room: powers of ten, or 1, 2, 5, 10, ..., or all of one digit.
-  const steps = (low, high) => {
+  const steps = (low, high, width) => {
     const within = (digits) => {
       const found = [];
       for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
@@ -109,11 +109,11 @@ const report = (() => {
       return found;
     };
     const found = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map(within).find((numbers) => numbers.length <= 6) || [];
-    // On a logarithmic axis the larger ones are close together: a seventh of the width is a label's room.
+    // On a logarithmic axis the larger ones are close together; a label has the room of "100 ms", and at least a seventh.
     let last = -1;
     return found.filter((n) => {
       const at = Math.log(n / low) / Math.log(high / low);
-      if (at - last < 1 / 7) return false;
+      if (at - last < Math.max(1 / 7, 46 / width)) return false;
       last = at;
       return true;
     });
