@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from kaizen_batch.agents import Agent, AgentWrapper
+from kaizen_batch.distributed.copies import journal_name
 from kaizen_batch.distributed.folder import Folder
 from kaizen_batch.distributed.parts import write_parts
 from kaizen_batch.distributed.plan import Plan, check_plan
-from kaizen_batch.distributed.shards import Work, journal_name, part_name, plan_of, report_name
+from kaizen_batch.distributed.shards import Work, part_name, plan_of, report_name
 from kaizen_batch.files.job import JobResult
 from kaizen_batch.files.jobs import run_job
 from kaizen_batch.journal import Journal, Totals

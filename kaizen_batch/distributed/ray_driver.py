@@ -4,11 +4,12 @@ import asyncio
 from contextlib import suppress
 from typing import NamedTuple
 
+from kaizen_batch.distributed.copies import committed_usd_in
 from kaizen_batch.distributed.folder import Folder
 from kaizen_batch.distributed.merge import shard_states
 from kaizen_batch.distributed.ray_worker import SUMS, Leases, Task, Untyped, run_task
 from kaizen_batch.distributed.scheduling import Shard
-from kaizen_batch.distributed.shards import Work, committed_usd_of, local_journal, plan_of
+from kaizen_batch.distributed.shards import Work, plan_of
 from kaizen_batch.errors import ConfigError, KaizenBatchError
 from kaizen_batch.events import BatchProgress, EventSink
 
@@ -63,7 +64,7 @@ class Driver:
         self._running: dict[asyncio.Future[Untyped], tuple[int, Untyped]] = {}
         config = work.config
         caps = {
-            str(number): committed_usd_of(local_journal(folder, self._plan, number))
+            str(number): committed_usd_in(folder, self._plan, number)
             for state in ("done", "begun")
             for number in shard_states(folder)[state]
         }

@@ -9,19 +9,21 @@ from typing import Any
 
 from kaizen_batch.concurrency.sync import run_sync
 from kaizen_batch.config import BatchConfig
+from kaizen_batch.distributed.copies import committed_usd_of, journal_path
 from kaizen_batch.distributed.division import divided
 from kaizen_batch.distributed.folder import open_folder
 from kaizen_batch.distributed.leased_limits import Leased, Lessee
 from kaizen_batch.distributed.leases import Grant, LeaseBook, Need
 from kaizen_batch.distributed.plan import check_plan
 from kaizen_batch.distributed.scheduling import Shard
-from kaizen_batch.distributed.shards import ShardRun, Work, committed_usd_of, local_journal, plan_of
+from kaizen_batch.distributed.shards import ShardRun, Work, plan_of
 from kaizen_batch.events import BatchProgress, Event
 from kaizen_batch.files.job import JobResult
 from kaizen_batch.limits import RateLimit
 from kaizen_batch.strategies import ParallelBatchStrategy
 
 _LEASES = "leases.json"
+_ASK_S = 300.0  # while the actor is started again
 
 Untyped = Any
 """What comes from Ray, whose API has no types."""
@@ -86,27 +88,32 @@ def run_task(task: Task, leases: Untyped) -> dict[str, Untyped]:
     name = str(task.shard.number)
 
     def ask(method: str, *arguments: object) -> Untyped:
-        return ray.get(getattr(leases, method).remote(*arguments))
+        return ray.get(getattr(leases, method).remote(*arguments), timeout=_ASK_S)
+
+    folder = open_folder(task.folder)
+    plan = plan_of(folder)
+    journal = journal_path(folder, plan, task.shard.number)
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        ask("begin", name, committed_usd_of(journal))
+        begun = True
 
     async def run() -> JobResult:
-        folder = open_folder(task.folder)
-        plan = plan_of(folder)
         own = _without_leased(config, task.workers)
         agent = task.work.make_agent(own)
         await asyncio.to_thread(check_plan, plan, task.work.job, agent, task.shard.number)
-        journal = local_journal(folder, plan, task.shard.number)
         shard = ShardRun(folder, plan, task.work.job, task.shard, own.model_copy(update={"journal": journal}))
-        ask("begin", name, committed_usd_of(journal))
         with Leased(Lessee(name, task.workers, ask), config.rate_limits, config.budget_usd) as limits:
             strategy = ParallelBatchStrategy(limits=limits)
-            return await shard.run(agent, strategy=strategy, on_event=_Reporter(name, leases))
+            return await shard.run(agent, on_open=begin, strategy=strategy, on_event=_Reporter(name, leases))
 
-    folder = open_folder(task.folder)
     try:
         result = run_sync(run)
     finally:
-        journal = local_journal(folder, plan_of(folder), task.shard.number)
-        ask("end", name, committed_usd_of(journal))
+        if begun:
+            ask("end", name, committed_usd_of(journal))
     return {"complete": result.complete, "stopped": result.summary.stopped, "rows": result.rows_read}
 
 

@@ -4,20 +4,18 @@
     journals/0003.db    the journal of shard 3 while it runs: the journal itself in a local run folder, else a copy
     reports/0003.json   what its last run counted
     parts/0003.db       its journal when it is done: the only mark of that, put in place by an atomic rename
+    claims/             who has which shard, where that is not said by the lock of its journal; see claims.py
 
 A journal needs the locks of a local disk. Where the run folder has none, the shard writes to the disk of its machine,
-and copies its journal to the run folder every half minute and at the end, so that the loss of the machine costs at most
-the calls since the last copy.
+and copies its journal to the run folder: see copies.py.
 """
 
 import asyncio
-import hashlib
 import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,23 +24,17 @@ from msgspec.structs import replace as replace_fields
 
 from kaizen_batch.agents import Agent, AgentWrapper
 from kaizen_batch.config import BatchConfig, RunConfig
+from kaizen_batch.distributed.copies import ShardJournal, journal_name, journal_path
 from kaizen_batch.distributed.division import divided
 from kaizen_batch.distributed.folder import Folder
 from kaizen_batch.distributed.plan import PLAN, Plan, check_plan, decoded, make_plan
 from kaizen_batch.distributed.scheduling import Shard
-from kaizen_batch.errors import ConfigError, JournalError
+from kaizen_batch.errors import ConfigError
 from kaizen_batch.events import EventSink
 from kaizen_batch.files.job import FileJob, JobResult
 from kaizen_batch.files.jobs import run_job
 from kaizen_batch.journal import Journal
 from kaizen_batch.metrics import RunMetrics
-
-COPY_EVERY_S = 30.0
-
-
-def journal_name(shard: int) -> str:
-    """The journal of a shard under way, in the run folder."""
-    return f"journals/{shard:04d}.db"
 
 
 def part_name(shard: int) -> str:
@@ -106,10 +98,10 @@ class ShardRun:
         """Whether its part is committed."""
         return self.folder.has(part_name(self.shard.number))
 
-    async def run(self, agent: Agent, **watching: Any) -> JobResult:
+    async def run(self, agent: Agent, *, on_open: Callable[[], object] | None = None, **watching: Any) -> JobResult:
         """Run the shard to its end, and commit it if every row was attempted. Raises: what `run_job` raises.
 
-        `watching` are `on_event`, `on_start` and `on_end` of `run_job`.
+        `watching` are `on_event`, `on_start` and `on_end` of `run_job`, `on_open` is called when its journal is here.
         """
         survey = await self.plan.survey(self.job, agent, self.shard.number)
         counted, began = _Counted(agent), time.time()  # noqa: TID251 - compared over machines
@@ -126,7 +118,10 @@ class ShardRun:
                 limit=None,
                 overwrite=True,
             )
-            async with self._copying():
+            journal = ShardJournal(self.folder, self.shard.number, self._journal)
+            async with journal.kept(lambda: counted.metrics):
+                if on_open is not None:
+                    on_open()
                 result = await run_job(own, counted, self.config, survey=survey, **watching)
         if result.complete:
             await asyncio.to_thread(self._commit, counted.metrics, began)
@@ -155,32 +150,6 @@ class ShardRun:
             self.folder.put(report_name(self.shard.number), counts)
             self.folder.put(part_name(self.shard.number), copy)
 
-    @asynccontextmanager
-    async def _copying(self) -> AsyncIterator[None]:
-        """Keep a copy of the journal in the run folder, if the journal is elsewhere."""
-        if not self.folder.is_remote:
-            yield
-            return
-        copying = asyncio.create_task(self._copy_now_and_then())
-        try:
-            yield
-        finally:
-            copying.cancel()
-            with suppress(asyncio.CancelledError):
-                await copying
-            await asyncio.to_thread(self._copy)
-
-    async def _copy_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(COPY_EVERY_S)
-            await asyncio.to_thread(self._copy)
-
-    def _copy(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="kaizen-batch-") as scratch, suppress(JournalError):
-            copy = Path(scratch) / "journal.db"
-            Journal(self._journal).snapshot(copy)
-            self.folder.put(self._name, copy)
-
 
 class _Counted(AgentWrapper):
     """An agent that remembers the figures of its last run."""
@@ -197,47 +166,11 @@ class _Counted(AgentWrapper):
         self.watcher: Callable[[RunMetrics], Sequence[EventSink]] = watch
 
 
-def local_journal(folder: Folder, plan: Plan, shard: int) -> Path:
-    """Where the shard writes its journal: in a local run folder, else on this machine's disk, which may have lost it.
-
-    Of a journal that is left on this disk and the copy in the run folder, the one that knows of more calls is newer.
-    """
-    name = journal_name(shard)
-    if not folder.is_remote:
-        path = Path(getattr(folder, "path", folder.name)) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-    mark = hashlib.sha256(f"{folder.name}\0{plan.question}".encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"kaizen-batch-{os.getuid()}" / mark / name
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copy = path.with_suffix(".copy")
-    if folder.fetch(name, copy):
-        if _calls(copy) > _calls(path):
-            copy.replace(path)
-        copy.unlink(missing_ok=True)
-    return path
-
-
-def committed_usd_of(journal: Path) -> float:
-    """What the calls in a journal have cost and may have cost; 0.0 if there is none."""
-    try:
-        return Journal(journal).totals().committed_usd
-    except JournalError:
-        return 0.0
-
-
-def _calls(journal: Path) -> int:
-    try:
-        return Journal(journal).totals().attempts
-    except JournalError:
-        return -1
-
-
 async def open_shard(folder: Folder, work: Work, shard: Shard) -> tuple[ShardRun, Agent]:
     """A shard of a job, checked against the plan in the run folder, and its agent. Raises: ConfigError."""
     own = divided(work.config, shard)
     agent = work.make_agent(own)
     plan = await plan_in(folder, work, agent, shard.count)
     await asyncio.to_thread(check_plan, plan, work.job, agent, shard.number)
-    own = own.model_copy(update={"journal": local_journal(folder, plan, shard.number)})
+    own = own.model_copy(update={"journal": journal_path(folder, plan, shard.number)})
     return ShardRun(folder, plan, work.job, shard, own), agent

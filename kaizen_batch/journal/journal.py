@@ -210,7 +210,8 @@ class Journal:
             try:
                 with transaction(opened.connection):
                     freed = opened.connection.execute(statements.DOUBTS).fetchone()[0]
-                    opened.connection.execute(statements.RELEASE_DOUBTS)
+                    for statement in statements.RELEASE_DOUBTS:
+                        opened.connection.execute(statement)
             finally:
                 close_writer(opened)
         return float(freed)

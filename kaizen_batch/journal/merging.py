@@ -54,6 +54,8 @@ _REST = (
     "INSERT OR IGNORE INTO main.media SELECT * FROM shard.media",
     "INSERT OR IGNORE INTO main.runs SELECT * FROM shard.runs",
     "INSERT INTO main.samples SELECT * FROM shard.samples",
+    "INSERT INTO main.meta SELECT name, value FROM shard.meta WHERE name LIKE 'lost %'"
+    " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
 )
 
 

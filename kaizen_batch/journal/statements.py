@@ -180,13 +180,22 @@ RECOVER = """
 UPDATE calls SET state = 'unknown', unanswered = unanswered + 1, unanswered_usd = unanswered_usd + at_risk_usd,
     at_risk_usd = 0 WHERE state = 'in_flight'
 """
-DOUBTS = "SELECT total(unanswered_usd) FROM calls"
-RELEASE_DOUBTS = "UPDATE calls SET unanswered_usd = 0 WHERE unanswered_usd <> 0"
+# What is lost has no rows: see lost.py.
+_LOST_CALLS = "(SELECT CAST(total(value) AS INTEGER) FROM meta WHERE name = 'lost calls')"
+_LOST_USD = "(SELECT total(value) FROM meta WHERE name = 'lost usd')"
+ADD_LOST = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
+DOUBTS = f"SELECT total(unanswered_usd) + {_LOST_USD} FROM calls"
+RELEASE_DOUBTS = (
+    "UPDATE calls SET unanswered_usd = 0 WHERE unanswered_usd <> 0",
+    "DELETE FROM meta WHERE name = 'lost usd'",
+)
 COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
 # The calls without an answer of one request were asked with one body, so each cost the same at most.
 TOTALS = f"""
-SELECT coalesce(sum(attempts), 0), total(spent_usd), coalesce(sum(unanswered), 0), total(unanswered_usd),
-    coalesce(sum(twice), 0), total(iif(unanswered, unanswered_usd * twice / unanswered, 0)),
+SELECT coalesce(sum(attempts), 0) + {_LOST_CALLS}, total(spent_usd),
+    coalesce(sum(unanswered), 0) + {_LOST_CALLS}, total(unanswered_usd) + {_LOST_USD},
+    coalesce(sum(twice), 0) + {_LOST_CALLS},
+    total(iif(unanswered, unanswered_usd * twice / unanswered, 0)) + {_LOST_USD},
     total(at_risk_usd), coalesce(sum({_UNDER_WAY}), 0), coalesce(sum(unpriced), 0), coalesce(sum({_KILLED}), 0)
 FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice FROM calls)
 """
