@@ -37,7 +37,9 @@ def as_format_2(connection: sqlite3.Connection) -> None:
     for name, columns in views.items():
         cells = ", ".join(column if column in has else f"{_NEW[column]} AS {column}" for column in columns)
         connection.execute(f"CREATE TEMP VIEW {name} AS SELECT id, {cells} FROM main.calls")
-    for name in ("batches", "media", "rows"):
+    # The oldest files have no `meta`.
+    has_meta = connection.execute("SELECT 1 FROM main.sqlite_master WHERE name = 'meta'").fetchone() is not None
+    for name in ("batches", "media", "rows", *(() if has_meta else ("meta",))):
         start = schema.CREATE.index(f"CREATE TABLE {name} ")
         statement = schema.CREATE[start : schema.CREATE.index(";", start)]
         connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
