@@ -116,36 +116,36 @@ _NAMES = {
         BatchConfig BatchOptions BatchSettings BatchSettingsOptions FallbackOptions RunConfig RunOptions
     """,
     "kaizen_batch.errors": """
-        UnsupportedParameterError AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError
-        ConfigError DeadlineError EarlierFailureError EndpointDownError FatalError InBatchError IncompleteRunError
-        InputError InvalidOutputError JournalError
-        KaizenBatchError ModelNotFoundError ItemTooLargeError NoAnswerError NotAttemptedError OutputError
-        OverloadedError ProviderError QuotaExhaustedError RecordError RefusedOutputError ServerError
-        SignatureError StoppedError ThrottledError TruncatedOutputError
+        AgentError AuthenticationError BadRequestError BatchError BudgetExhaustedError ConfigError DeadlineError
+        EarlierFailureError EndpointDownError FatalError InBatchError IncompleteRunError InputError
+        InvalidOutputError ItemTooLargeError JournalError KaizenBatchError ModelNotFoundError NoAnswerError
+        NotAttemptedError OutputError OverloadedError ProviderError QuotaExhaustedError RecordError
+        RefusedOutputError ServerError SignatureError StoppedError ThrottledError TruncatedOutputError
+        UnsupportedParameterError
     """,
     "kaizen_batch.events": """
         BatchFinished BatchProgress BatchStarted BatchesWaiting CallFinished Event EventSink ItemFinished
         RetryScheduled SinkOfRuns Throttled
     """,
-    "kaizen_batch.files.jobs": "FileJob JobResult run_job",
-    "kaizen_batch.journal": "Entry Journal StoredAnswer",
-    "kaizen_batch.observers.logs": "logging_sink",
-    "kaizen_batch.nodes": "AgentOptions BaseAgent BatchProcessorAgent JoinResultsNode NodeOptions PromptTemplateNode",
-    "kaizen_batch.prices": "Price PriceOptions Usage UsageDict",
-    "kaizen_batch.observers.progress": "progress_sink",
-    "kaizen_batch.providers": """
-        Completion MockProvider OpenAIProvider OutputSchema Parameters Provider Request register_provider
-    """,
     "kaizen_batch.files": "RecordWriter Records open_records record_writer",
-    "kaizen_batch.results": "BatchResult BatchSummary Envelope ErrorDict ItemError ItemResult ModelEnvelope Result",
+    "kaizen_batch.files.jobs": "FileJob JobResult run_job",
+    "kaizen_batch.files.templates": "PromptTemplate",
+    "kaizen_batch.journal": "Entry Journal StoredAnswer",
     "kaizen_batch.limits.rate": "RateLimit",
     "kaizen_batch.limits.rate_limits": "RateLimits",
     "kaizen_batch.limits.retries": "RetryOptions RetryPolicy",
+    "kaizen_batch.nodes": "AgentOptions BaseAgent BatchProcessorAgent JoinResultsNode NodeOptions PromptTemplateNode",
+    "kaizen_batch.observers.logs": "logging_sink",
+    "kaizen_batch.observers.progress": "progress_sink",
+    "kaizen_batch.observers.telemetry": "TelemetrySink",
+    "kaizen_batch.prices": "Price PriceOptions Usage UsageDict",
+    "kaizen_batch.providers": """
+        Completion MockProvider OpenAIProvider OutputSchema Parameters Provider Request register_provider
+    """,
+    "kaizen_batch.results": "BatchResult BatchSummary Envelope ErrorDict ItemError ItemResult ModelEnvelope Result",
     "kaizen_batch.signature": "InputField OutputField ProcessingSignature Signature SignatureLike",
     "kaizen_batch.signature.media": "Document Image",
     "kaizen_batch.strategies": "BatchRun ParallelBatchStrategy",
-    "kaizen_batch.observers.telemetry": "TelemetrySink",
-    "kaizen_batch.files.templates": "PromptTemplate",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -33,7 +33,7 @@ MAX_TOKENS_WITH_BUDGET = 2_000
 
 _SAME_NAME = (
     *("model", "endpoint_name", "temperature", "max_tokens", "max_concurrent", "adaptive", "hedge_after"),
-    *("on_error", "on_truncated", "on_empty", "structured"),
+    *("on_error", "on_truncated", "on_empty", "structured", "pacing", "mode", "finish_by", "detach"),
 )
 _OTHER_NAME = {
     "provider": "llm_provider",
@@ -41,15 +41,11 @@ _OTHER_NAME = {
     "tpm": "tokens_per_minute",
     "rps": "requests_per_second",
     "rpd": "requests_per_day",
-    "pacing": "pacing",
     "budget": "budget_usd",
     "timeout": "timeout_s",
     "deadline": "deadline_s",
     "wait_for_endpoint": "wait_for_endpoint_s",
     "grace": "grace_s",
-    "mode": "mode",
-    "finish_by": "finish_by",
-    "detach": "detach",
 }
 
 

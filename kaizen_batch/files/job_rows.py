@@ -103,13 +103,10 @@ def _within(rows: tuple[int, int] | None, survey: Survey) -> Survey:
     return replace(survey, total=max(0, survey.total - rows[0]))
 
 
-def skips_of(job: FileJob) -> "_Skips | None":
+def skips_of(job: FileJob) -> Callable[[Mapping[str, object]], bool] | None:
     """The test for rows that are written without being asked."""
     template = job.prompt_template
     return template.is_empty if job.on_missing == "skip" and template is not None else None
-
-
-_Skips = Any
 
 
 class JobRows:

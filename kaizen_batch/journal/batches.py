@@ -61,13 +61,8 @@ class Batch:
         return str(self.counts.get("status") or self.state) if self.state == "submitted" else self.state
 
 
-READ = f"SELECT {', '.join(statements.BATCH)} FROM batches ORDER BY begun_at, id"
-LEFT = "SELECT count(*), total(at_risk_usd) FROM calls WHERE batch = ? AND state = 'submitted'"
-MEAN_LATENCY = "SELECT avg(latency_s) FROM (SELECT latency_s FROM answers WHERE latency_s > 0 LIMIT 1000)"
-
-
 def batch_of(row: Sequence[Any]) -> Batch:
-    """A row of READ as a batch."""
+    """A row of `statements.BATCHES` as a batch."""
     values = dict(zip(statements.BATCH, row, strict=True))
     return Batch(**{**values, "counts": json.loads(values["counts"] or "{}")})
 

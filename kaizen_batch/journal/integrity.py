@@ -158,7 +158,7 @@ def verify(connection: sqlite3.Connection, path: Path, now: float) -> tuple[Find
 
 
 def _verify_batches(connection: sqlite3.Connection, found: Findings, now: float) -> None:
-    for row in connection.execute(statements.BATCHES).fetchall():
+    for row in connection.execute(statements.CHECKED_BATCHES).fetchall():
         found.rows += 1
         if not is_row_intact(row[:-1], row[-1]):
             found.damaged += 1

@@ -1,4 +1,4 @@
-"""The user's face of the journal: count, iterate, export, prune."""
+"""Journal: what users and commands do with the file besides writing a run: count, read, export, prune."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from typing import Self
 
 from kaizen_batch.errors import ConfigError, did_you_mean
 from kaizen_batch.journal import faults, schema, statements
-from kaizen_batch.journal.batches import LEFT, MEAN_LATENCY, READ, Batch, batch_of
+from kaizen_batch.journal.batches import Batch, batch_of
 from kaizen_batch.journal.files import open_reader, real_path, replacing, transaction
 from kaizen_batch.journal.opening import Opened, close_writer, open_writer, write_lock
 from kaizen_batch.journal.records import (
@@ -76,7 +76,7 @@ class Journal:
             self._connection = None
 
     def writing(self) -> JournalWriter:
-        """The engine's face, for `async with`: makes or recovers the file and holds it against other runs."""
+        """A run's hold on the file, for `async with`: it makes or recovers the file, and keeps other processes out."""
         return JournalWriter(self.path, creator=self._creator, clock=self._clock)
 
     def count(self) -> dict[State, int]:
@@ -136,18 +136,18 @@ class Journal:
         with self._reading() as connection:
             if connection.execute("PRAGMA user_version").fetchone()[0] < 2:
                 return []
-            return [batch_of(row) for row in connection.execute(READ)]
+            return [batch_of(row) for row in connection.execute(statements.BATCHES)]
 
     def left_in(self, batch: Batch) -> tuple[int, float]:
         """How many rows of a batch have no outcome yet, and what they can cost at most, in USD."""
         with self._reading() as connection:
-            rows, at_risk_usd = connection.execute(LEFT, (batch.id,)).fetchone()
+            rows, at_risk_usd = connection.execute(statements.LEFT_IN_BATCH, (batch.id,)).fetchone()
         return rows, at_risk_usd
 
     def mean_latency_s(self) -> float | None:
         """Seconds that an answered live call took on average; None if there is none."""
         with self._reading() as connection:
-            mean: float | None = connection.execute(MEAN_LATENCY).fetchone()[0]
+            mean: float | None = connection.execute(statements.MEAN_LATENCY).fetchone()[0]
         return mean
 
     def samples(self, run: Run) -> list[dict[str, object]]:
@@ -224,7 +224,7 @@ class Journal:
             close_writer(self._open_writer(accept_loss=True))
 
     def export(self, path: str | os.PathLike[str], *, states: Sequence[State] = STATES) -> int:
-        """Writes the entries as JSON Lines and returns their number; the file appears whole or not at all."""
+        """Write the entries as JSON Lines; returns their number. The file appears whole or not at all."""
         _check_states(states)
         target = real_path(path)
         written = 0
@@ -239,7 +239,7 @@ class Journal:
         return map(_line, self.entries(states))
 
     def prune(self, *, states: Sequence[State] = ("failed",), older_than_s: float | None = None) -> int:
-        """Deletes entries, gives their space back and returns their number; a later run asks these requests again.
+        """Delete entries and give their space back; returns their number. A later run asks these requests again.
 
         `older_than_s` spares those whose last call ended in the last so many seconds. What is in flight or submitted is
         not deleted, for it may still be billed.

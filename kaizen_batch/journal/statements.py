@@ -157,6 +157,8 @@ BATCH = (
     *("deadline_at", "expires_at", "counts", "error"),
 )
 """The columns of a batch of a provider."""
+BATCHES = f"SELECT {', '.join(BATCH)} FROM batches ORDER BY begun_at, id"
+LEFT_IN_BATCH = "SELECT count(*), total(at_risk_usd) FROM calls WHERE batch = ? AND state = 'submitted'"
 
 # What concerns batches of a provider: an answer cannot be used; a batch is saved as it is; its rows are what they were
 # before; they may have been billed.
@@ -190,6 +192,7 @@ RELEASE_DOUBTS = (
     "DELETE FROM meta WHERE name = 'lost usd'",
 )
 COUNT = "SELECT state, count(*) FROM calls GROUP BY state"
+MEAN_LATENCY = "SELECT avg(latency_s) FROM (SELECT latency_s FROM answers WHERE latency_s > 0 LIMIT 1000)"
 # The calls without an answer of one request were asked with one body, so each cost the same at most.
 TOTALS = f"""
 SELECT coalesce(sum(attempts), 0) + {_LOST_CALLS}, total(spent_usd),
@@ -223,7 +226,7 @@ UPDATE calls SET state = 'failed', attempts = max(1, iif(typeof(attempts) = 'int
     spent_usd = iif(:keep AND typeof(spent_usd) = 'real', spent_usd, 0) WHERE id = :id
 """
 DISCARD_ANSWER = "DELETE FROM answers WHERE id = ?"
-BATCHES = f"SELECT {', '.join(BATCH)}, row_check FROM batches"
+CHECKED_BATCHES = f"SELECT {', '.join(BATCH)}, row_check FROM batches"
 # A batch whose row is damaged cannot be collected: its requests may have been billed.
 DISCARD_BATCH = (
     "UPDATE batches SET state = 'dropped', counts = NULL, error = :error, row_check = NULL WHERE id = :id",

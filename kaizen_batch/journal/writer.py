@@ -1,4 +1,4 @@
-"""The engine's face of the journal: awaitable operations, written in groups by one thread."""
+"""JournalWriter: what a run does with the journal, as awaitable operations that one thread writes in groups."""
 
 import asyncio
 import time

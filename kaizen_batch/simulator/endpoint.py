@@ -235,10 +235,20 @@ class Endpoint:
         if tier == "flex":
             mode = "flex"
         usd *= _TIERS.get(tier, 1.0) if mode == "live" else settings.batch_discount
-        charged, fault, given = call.charged, call.fault, call.parameters
-        at, digest = call.at, call.prompt_sha256
         return Entry(
-            status, True, digest, call.tokens, at, call.model, usd, charged, fault, mode, given, call.images, call.files
+            status,
+            billed=True,
+            prompt_sha256=call.prompt_sha256,
+            tokens=call.tokens,
+            at=call.at,
+            model=call.model,
+            usd=usd,
+            charged=call.charged,
+            fault=call.fault,
+            mode=mode,
+            parameters=call.parameters,
+            images=call.images,
+            files=call.files,
         )
 
     def _bill_in_batch(self, call: Call) -> None:
