@@ -26,8 +26,6 @@ LIMITS = (
     "requests_per_minute",
     "requests_per_day",
     "tokens_per_minute",
-    "requests_per_second",
-    "requests_per_day",
     "budget_usd",
     "timeout_s",
     "deadline_s",

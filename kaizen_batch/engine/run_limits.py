@@ -43,11 +43,9 @@ class RunLimits:
 
 def _slots(agent_limits: UpstreamLimits, config: RunConfig) -> tuple[ConcurrencyLimiter, ...]:
     ceiling, wanted = agent_limits.slots, config.max_concurrent
+    adapts = config.adaptive and agent_limits.endpoints is None  # of several endpoints, each adapts by itself
     if ceiling is None or (wanted > ceiling.max_concurrent and not agent_limits.ceiling_is_explicit):
-        adapts = config.adaptive and agent_limits.endpoints is None
         return (AdaptiveConcurrencyLimiter(wanted) if adapts else ConcurrencyLimiter(wanted),)
-    # Of several endpoints, each adapts by itself.
-    adapts = config.adaptive and agent_limits.endpoints is None
     if adapts and not isinstance(ceiling, AdaptiveConcurrencyLimiter):
         return ceiling, AdaptiveConcurrencyLimiter(min(wanted, ceiling.max_concurrent))
     return (ceiling, ConcurrencyLimiter(wanted)) if wanted < ceiling.max_concurrent else (ceiling,)

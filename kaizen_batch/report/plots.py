@@ -1,12 +1,13 @@
 """The plots of the page, as data for its script: numbers and our own labels, no text of a row or model."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from kaizen_batch.metrics import LatencyHistogram
 from kaizen_batch.report.facts import Facts
 from kaizen_batch.report.timeline import Timeline
-from kaizen_batch.results.texts.numbers import count, rate, usd, utc_offset_s
+from kaizen_batch.results.texts.numbers import count, rate, usd
 
 _BARS = 40
 _QUANTILES = (0.5, 0.95, 0.99)
@@ -43,7 +44,7 @@ def plots(facts: Facts) -> dict[str, object]:
     return {
         "at_s": [round(at_s, 3) for at_s in line.at_s],
         "moment": [None if moment is None else round(moment, 1) for moment in line.moment],
-        "utc_offset_s": utc_offset_s(facts.now),
+        "utc_offset_s": _utc_offset_s(facts.now),
         "begins_s": line.begins_s,
         "over_time": [_over_time(line, plot) for plot in _OVER_TIME],
         "latency": latency_plot(facts.details.latency),
@@ -87,3 +88,9 @@ def _column(line: Timeline, name: str) -> list[float | None]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
+
+
+def _utc_offset_s(unix_s: float) -> float:
+    """Seconds by which local time is ahead of UTC."""
+    offset = datetime.fromtimestamp(unix_s, UTC).astimezone().utcoffset() or timedelta()
+    return offset.total_seconds()

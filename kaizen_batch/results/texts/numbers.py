@@ -72,17 +72,9 @@ def duration(seconds: float | None) -> str:
 
 def moment(unix_s: float | None) -> str:
     """A Unix time as local date and time: 2026-01-31 14:05:12 CET."""
-    return "unknown" if unix_s is None else f"{_local(unix_s):%Y-%m-%d %H:%M:%S %Z}"
-
-
-def utc_offset_s(unix_s: float) -> float:
-    """Seconds by which local time is ahead of UTC."""
-    offset = _local(unix_s).utcoffset()
-    return offset.total_seconds() if offset else 0.0
-
-
-def _local(unix_s: float) -> datetime:
-    return datetime.fromtimestamp(unix_s, UTC).astimezone()
+    if unix_s is None:
+        return "unknown"
+    return f"{datetime.fromtimestamp(unix_s, UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _digits(number: float) -> str:
