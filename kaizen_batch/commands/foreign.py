@@ -16,6 +16,7 @@ import click
 from kaizen_batch.commands.command import say
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.settings import without_option
+from kaizen_batch.files.objects import is_url
 from kaizen_batch.results.texts.terminal import printable
 
 _ASKED = ("provider", "base_url", "fallback")
@@ -48,6 +49,46 @@ def ask_first(stored: Sequence[str], more: Sequence[str], folder: Path) -> None:
         )
     key = ", with your key" if os.environ.get("OPENAI_API_KEY") else ""
     click.confirm(printable(f"Run it{key}?"), abort=True, err=True)
+
+
+def ask_before_merge(stored: Sequence[str], home: Path, run_folder: str) -> None:
+    """Ask before a command in a plan has code imported, or a file written elsewhere than here or by the run folder.
+
+    Raises: as ask_first. A merge makes no call, so it asks nothing about the endpoint.
+    """
+    reasons = list(_dangers(stored, home, run_folder))
+    if not reasons:
+        return
+    for reason in reasons:
+        say(reason)
+    say("If the run folder is not yours, check what would be merged:")
+    say(f"  command   {shlex.join(['kaizen-batch', 'run', *stored])}")
+    say(f"  folder    {home}")
+    if not sys.stdin.isatty():
+        raise click.UsageError("it is merged only if you agree: give --yes")
+    click.confirm(printable("Merge it?"), abort=True, err=True)
+
+
+def _dangers(stored: Sequence[str], home: Path, run_folder: str) -> Iterator[str]:
+    """What makes a merge more than writing a file beside its run folder."""
+    given, own = _parsed(stored), _parsed(())
+    if ":" in (given["provider"] or "") and given["provider"] != own["provider"]:
+        yield f"The shards used the provider {given['provider']}, whose module would be imported."
+    if any("llm_provider" in each for each in given["fallback"] or ()):
+        yield "The shards used a fallback with a provider of its own."
+    if _has_config(stored):
+        yield "The shards used a --config file."
+    output = run.make_context("run", without_option(stored, _CONFIG), resilient_parsing=True).params.get("output")
+    if output is not None and not _is_near(output, home, run_folder):
+        yield f"The output, {output}, is neither in this folder nor beside the run folder."
+
+
+def _is_near(output: str, home: Path, run_folder: str) -> bool:
+    if is_url(output):
+        return output.startswith(f"{run_folder.rstrip('/').rpartition('/')[0]}/")
+    here = [Path.cwd()] if is_url(run_folder) else [Path.cwd(), Path(run_folder).resolve().parent]
+    target = ((home if home.is_dir() else Path.cwd()) / output).resolve()
+    return any(target.is_relative_to(folder) for folder in here)
 
 
 def _reasons(stored: Sequence[str], more: Sequence[str], folder: Path) -> Iterator[str]:

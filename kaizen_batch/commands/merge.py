@@ -12,6 +12,7 @@ from kaizen_batch.commands.command import Command, json_option, put_json, show_l
 from kaizen_batch.commands.ending import written_lines
 from kaizen_batch.commands.exit_codes import EXIT_CODES, Exit
 from kaizen_batch.commands.file_options import job_of
+from kaizen_batch.commands.foreign import ask_before_merge
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
 from kaizen_batch.commands.shard_options import MERGED, is_folder_of_parts, output_of_parts
@@ -25,8 +26,9 @@ from kaizen_batch.results.texts.summary import Ending, Line, sentences
 @click.command("merge", cls=Command, epilog=EXIT_CODES)
 @click.argument("folder", metavar="DIR")
 @click.option("--overwrite", is_flag=True, help="Replace files that were edited or that no earlier merge wrote.")
+@click.option("--yes", is_flag=True, help="Import and write what the plan of the shards names, without asking.")
 @json_option
-def main(folder: str, overwrite: bool, as_json: bool) -> None:
+def main(folder: str, overwrite: bool, yes: bool, as_json: bool) -> None:
     """Write the output of a job that was run in shards. Makes no call.
 
     \b
@@ -37,9 +39,14 @@ def main(folder: str, overwrite: bool, as_json: bool) -> None:
 
     DIR is the run folder. While shards are missing, the rows of the others are written to the partial file. The output
     is that of a single process, byte for byte. Answers stay in DIR/merged.db, a journal.
+
+    A run folder may come from somebody else. If its plan names a provider to import, a --config file, or an output that
+    is neither in this folder nor beside DIR, it is shown and you are asked; --yes answers.
     """
     found = open_folder(folder)
     plan = plan_of(found)
+    if not yes:
+        ask_before_merge(plan.command, Path(plan.home), found.name)
     merged = _merge(found, plan, overwrite=overwrite)
     lines = list(_lines(found, merged))
     if as_json:

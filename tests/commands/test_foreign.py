@@ -58,6 +58,49 @@ def test_without_a_terminal_the_code_is_2_and_yes_is_named(
         assert cli("retry-failed", str(journal), *own, "--yes").exit_code == 0
 
 
+@pytest.mark.parametrize("foreign", ["provider", "fallback", "config", "output"])
+def test_a_run_folder_of_somebody_else_imports_and_writes_nothing_before_its_reader_agrees(
+    cli: Cli, rows: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(rows))
+    (rows / "evil_module.py").write_text(
+        "from pathlib import Path\nPath('imported').touch()\nasync def answer(text):\n    return {'result': text}\n"
+    )
+    (rows / "run.toml").write_text('provider = "evil_module:answer"\n', encoding="utf-8")
+    (rows / "elsewhere").mkdir()
+    fallback = '{"llm_provider": "mock"}'
+    more: dict[str, tuple[str, ...]] = {
+        "provider": ("--provider", "evil_module:answer"),
+        "fallback": ("--provider", "mock", "--fallback", fallback),
+        "config": ("--config", "run.toml"),
+        "output": ("--provider", "mock", "--output", str(rows / "elsewhere" / "new.csv")),
+    }
+    folder = rows / "given" / "out.run"
+    assert cli(*RUN, *more[foreign], "--shard", "1/1", "--run-folder", str(folder)).exit_code == 0
+    (rows / "imported").unlink(missing_ok=True)
+    sys.modules.pop("evil_module", None)
+    (rows / "reader").mkdir()
+    monkeypatch.chdir(rows / "reader" if foreign == "output" else rows)
+    refused = cli("merge", str(folder))
+    assert refused.exit_code == 2 and "give --yes" in refused.stderr, refused.output
+    assert not (rows / "imported").exists() and "evil_module" not in sys.modules
+    assert not list(rows.rglob("out*.csv")) and not list((rows / "elsewhere").iterdir())
+    agreed = cli("merge", str(folder), "--yes")
+    assert agreed.exit_code == 0, agreed.output
+
+
+def test_a_provider_that_ones_own_environment_names_is_not_asked_about(
+    cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(rows))
+    (rows / "own_module.py").write_text("async def answer(text):\n    return {'result': text}\n")
+    monkeypatch.setenv("KAIZEN_PROVIDER", "own_module:answer")
+    assert cli(*RUN, "--shard", "1/1").exit_code == 0
+    merged = cli("merge", "out.csv.run")
+    assert merged.exit_code == 0, merged.output
+    sys.modules.pop("own_module", None)
+
+
 def test_on_a_terminal_it_asks(rows: Path, cli: Cli) -> None:
     assert cli(*RUN, "--provider", "mock").exit_code == 0
     path = os.pathsep.join([str(ROOT), *sys.path])
