@@ -34,14 +34,11 @@ from kaizen_batch.nodes.node_options import (
     NodeOptions,
     NodeSettings,
     as_batch_config,
-    by_path,
     reconfigured,
-    resolved,
     split_options,
-    stored_inputs,
-    stored_options,
 )
 from kaizen_batch.nodes.pickling import Recipe, recipe
+from kaizen_batch.nodes.stored_options import by_path, resolved, stored_inputs, stored_options
 from kaizen_batch.providers import check_provider_name
 from kaizen_batch.results import BatchResult, BatchSummary
 from kaizen_batch.signature import Signature, SignatureLike, as_signature

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -14,7 +14,7 @@ from kaizen_batch.errors import ConfigError, IncompleteRunError, did_you_mean
 from kaizen_batch.nodes.executors import executor_of
 from kaizen_batch.nodes.kailash_types import EnvironmentSecretProvider, NodeData, SecretProvider
 from kaizen_batch.nodes.runtime_inputs import REFERENCES, RuntimeRules
-from kaizen_batch.providers import import_object
+from kaizen_batch.nodes.stored_options import by_path, plain, resolved
 from kaizen_batch.results import BatchResult
 from kaizen_batch.signature import SignatureLike
 
@@ -78,9 +78,6 @@ class DataclassLike(Protocol):
 
 ConfigLike = BatchConfig | AgentOptions | DataclassLike
 """What an agent node takes as `config`."""
-
-_NOT_STORED = ("api_key", "base_url")
-_PRICES = ("input", "output", "cached")
 
 
 @dataclass(frozen=True)
@@ -243,57 +240,7 @@ def named(options: Mapping[str, object]) -> BatchOptions:
     return cast(BatchOptions, renamed)
 
 
-def stored_options(config: BatchConfig) -> dict[str, object]:
-    """What a node keeps in `node.config`, and so in a serialized workflow.
-
-    Plain values, so that safe YAML and JSON loaders read it; no key, and the endpoint under a name that Kailash keeps.
-    """
-    stored = config.model_dump(mode="json", exclude_unset=True, exclude={*_NOT_STORED, "provider_options", "price"})
-    if config.price is not None:
-        prices = {name: getattr(config.price, name) for name in _PRICES}
-        stored["price"] = {name: value for name, value in prices.items() if value is not None}
-    if "provider_options" in config.model_fields_set:
-        stored["provider_options"] = plain(config.provider_options)
-    if "base_url" in config.model_fields_set and config.base_url is not None:
-        stored["endpoint"] = config.model_dump(mode="json", exclude_unset=True, include={"base_url"})["base_url"]
-    return stored
-
-
-def stored_inputs(inputs: Mapping[str, Any]) -> NodeData:
-    """The fixed inputs of a node as plain values. Raises: ConfigError for a batch that can be read only once."""
-    batch = inputs.get("batch")
-    if isinstance(batch, Iterator | AsyncIterator):
-        raise ConfigError(
-            f"'batch' is a {type(batch).__name__}, which can be read only once, and a node may be executed again: "
-            "construct the node with a list, or pass the batch at run time"
-        )
-    return {name: plain(value) for name, value in inputs.items()}
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON and safe YAML loaders know it: lists for tuples, texts for paths. Other objects stay."""
-    if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
 def reconfigured(config: BatchConfig, stored: Mapping[str, Any], current: Mapping[str, Any]) -> BatchConfig:
     """The config with what has been changed in `node.config`: `Workflow.add_node(id, node, model=...)` writes there."""
     changed = {name: current[name] for name in OPTIONS if name in current and current[name] != stored.get(name)}
     return config.with_options(**named(changed)) if changed else config
-
-
-def resolved(thing: object) -> object:
-    """The object that an import path names, or the thing itself. Raises: ConfigError."""
-    return import_object(thing) if isinstance(thing, str) else thing
-
-
-def by_path(thing: object) -> Any:
-    """The import path of a thing, or the thing itself if it has none (a local class, a closure, an instance)."""
-    path = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
-    try:
-        return path if import_object(path) is thing else thing
-    except ConfigError:
-        return thing
