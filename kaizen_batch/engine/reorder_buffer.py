@@ -16,8 +16,8 @@ have no result; with a `window`, at most so many are pulled and not taken.
 """
 
 import asyncio
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
 from typing import NamedTuple, cast
 
 from kaizen_batch.concurrency.slots import Turns
@@ -181,12 +181,13 @@ class ReorderBuffer(Turns):
 
     def _look(self) -> None:
         """Measure the results that have waited since the last look."""
-        old = [position for position in self._seen if position in self._waiting]
-        if self.has_next and self._are_small(old[:_SAMPLE]):
-            old = []  # a slow reader's results are few, and these are far from the bound
-        sizes = {position: footprint((self._waiting[position], self._inputs.get(position))) for position in old}
-        self._sizes |= sizes
-        self._seen = list(takewhile(lambda position: position not in self._sizes, reversed(self._waiting)))
+        old = filter(self._waiting.__contains__, self._seen)
+        if self.has_next and self._are_small(islice(old, _SAMPLE)):
+            sizes = {}  # a slow reader's results are few, and these are far from the bound
+        else:
+            sizes = {position: self._size(position) for position in filter(self._waiting.__contains__, self._seen)}
+            self._sizes |= sizes
+        self._seen = self._unmeasured()
         self._look_every = min(_MOST, 2 * self._look_every)
         if sizes:
             fitting = self._bounds.most_bytes // (_SHARE * max(sizes.values()))
@@ -196,10 +197,18 @@ class ReorderBuffer(Turns):
             self._weigh()
         self._look_at = self._came + self._look_every
 
-    def _are_small(self, some: list[int]) -> bool:
+    def _size(self, position: int) -> int:
+        return footprint((self._waiting[position], self._inputs.get(position)))
+
+    def _unmeasured(self) -> list[int]:
+        """Those that wait and have no size: the last that came."""
+        if not self._sizes:
+            return list(self._waiting)
+        return list(takewhile(lambda position: position not in self._sizes, reversed(self._waiting)))
+
+    def _are_small(self, some: Iterable[int]) -> bool:
         """Whether as many results as may wait for the reader would be small, if all were like these."""
-        sizes = (footprint((self._waiting[position], self._inputs.get(position))) for position in some)
-        return max(sizes, default=0) * self._most_ready * _SHARE < self._bounds.most_bytes
+        return max(map(self._size, some), default=0) * self._most_ready * _SHARE < self._bounds.most_bytes
 
     def _weigh(self) -> None:
         """Whether what waits may be too much; what waits behind a gap goes to the disk then, the last of it first."""

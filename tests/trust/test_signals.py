@@ -15,6 +15,7 @@ PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores these two
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under nohup this one
 from kaizen_batch import BatchProcessorAgent, MockProvider
 agent = BatchProcessorAgent(provider=MockProvider(latency_s=0.3), max_concurrent=4, journal=sys.argv[1])
 agent.map([f"question {n}" for n in range(400)])
