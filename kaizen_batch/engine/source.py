@@ -80,13 +80,14 @@ class Source:
             pulled = self._broken(error)
         if pulled is EXHAUSTED:
             self.exhausted = True
-        if self._timed and (took_s := monotonic() - began) > _SLOW_S:
-            self._is_slow(took_s)
+        if self._timed:
+            self.waits = (took_s := monotonic() - began) > _SLOW_S
+            if took_s > _BLOCKING_S:
+                self._warn(took_s)
         return pulled
 
-    def _is_slow(self, took_s: float) -> None:
-        self.waits = True
-        if took_s > _BLOCKING_S and not self._warned:
+    def _warn(self, took_s: float) -> None:
+        if not self._warned:
             self._warned = True
             logger.warning(
                 "the input took %.1f s for one item, and blocked the event loop meanwhile: make it an asynchronous "
