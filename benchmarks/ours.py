@@ -31,7 +31,9 @@ from kaizen_batch.providers.chat_responses import HttpResponse
 from kaizen_batch.providers.http.base import Target
 from kaizen_batch.providers.http.pool import PoolTransport
 
-ANSWER = Completion(text="ok", usage=Usage(input_tokens=10, output_tokens=2), model="nothing")
+ANSWER = Completion(
+    text="ok", usage=Usage(input_tokens=10, output_tokens=2), model=BatchConfig(llm_provider="mock").model
+)
 NO_LIMIT = 2_000_000_000
 BUDGET_USD = 1e6
 

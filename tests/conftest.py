@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-pytest_plugins = ["kaizen_batch.simulator.fixture", "tests.browser", "tests.time_limit"]
+pytest_plugins = ["kaizen_batch.simulator.fixture", "tests.browser"]
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,7 @@ class ModelAgent(Agent):
 
     def size(self, request: Request | None, body: bytes) -> tuple[int, bool]:
         """The bytes of the texts and the tokens of the images; what nothing bounds, by the model's context window."""
-        return input_size(request, body, self.config.url)
+        return input_size(request, body, self.config)
 
     def max_output(self, request: Request | None) -> int | None:
         """`max_tokens` of the config."""
@@ -167,7 +167,9 @@ class ModelAgent(Agent):
         Raises: OutputError for a refusal, or an answer that is empty, cut off or does not fit; the completion's own
         error if its generation failed.
         """
-        text = self._text_of(request, completion)
+        text, end = completion.text or "", completion.finish_reason
+        if end != "stop" or completion.refusal is not None or completion.error is not None or not text.strip():
+            self._check_end(request, completion)
         if request.output is None:
             return self.signature.parse(text)
         try:
@@ -179,21 +181,14 @@ class ModelAgent(Agent):
 
     def parse_stored(self, request: Request, completion: Completion) -> dict[str, object]:
         """Read the outputs of an answer in a journal, also where an earlier release judged it less strictly."""
-        text = self._text_of(request, completion)
+        text = completion.text or ""
+        self._check_end(request, completion)
         try:
             return self.signature.parse(text)
         except InvalidOutputError:
             if completion.finish_reason != "stop" or not text:
                 raise
             return self.signature.parse_stored(text)
-
-    def _text_of(self, request: Request, completion: Completion) -> str:
-        text = completion.text or ""
-        if completion.finish_reason != "stop" or completion.refusal is not None or completion.error is not None:
-            self._check_end(request, completion)
-        if not text.strip() and self.config.on_empty == "fail":
-            raise EmptyOutputError(why_empty(completion))
-        return text
 
     def reask(self, request: Request, completion: Completion, error: OutputError) -> Request:
         """The request with the answer that does not fit, and one line that says why."""
@@ -214,8 +209,11 @@ class ModelAgent(Agent):
             raise RefusedOutputError(f"a content filter stopped the answer{why}", code="content_filter")
         if completion.refusal is not None:
             raise RefusedOutputError(f"the model refused: {completion.refusal}")
+        text = (completion.text or "").strip()
         if completion.finish_reason == "length":
-            self._check_length(request, (completion.text or "").strip())
+            self._check_length(request, text)
+        if not text and self.config.on_empty == "fail":
+            raise EmptyOutputError(why_empty(completion))
 
     def _check_length(self, request: Request, text: str) -> None:
         if not text or request.output is not None or self.config.on_truncated == "fail":

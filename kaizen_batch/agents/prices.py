@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kaizen_batch.config import BatchConfig
 from kaizen_batch.prices import Price, context_window_of
 from kaizen_batch.providers import Provider, Request
 from kaizen_batch.signature.media_tokens import media_size
@@ -22,7 +23,7 @@ def list_price(provider: Provider, model: str, tier: str | None) -> Price | None
     return provider.price(model) if tier is None else provider.price_in(model, tier)
 
 
-def input_size(request: Request | None, body: bytes, url: str | None) -> tuple[int, bool]:
+def input_size(request: Request | None, body: bytes, config: BatchConfig) -> tuple[int, bool]:
     """What bounds the tokens of a request's input, and whether it does.
 
     Texts count by their bytes, images by their pixels; where nothing bounds what is sent, the context window does.
@@ -33,5 +34,5 @@ def input_size(request: Request | None, body: bytes, url: str | None) -> tuple[i
     size = len(body) - media.characters + media.tokens
     if media.is_bound:
         return size, True
-    window = context_window_of(request.model, url)
+    window = context_window_of(request.model, config.url)
     return (size, False) if window is None else (window, True)

@@ -27,7 +27,7 @@ from kaizen_batch.results import ItemResult
 
 _FEWEST, _MOST = 8, 64  # results that come between two looks at those that wait
 _SHARE = 16  # results that are not measured take about this part of the bytes
-_SAMPLE = 2  # results that stand for the others, where a slow reader is all they wait for
+_SAMPLE = 1  # results that stand for the others, where a slow reader is all they wait for
 
 
 class Bounds(NamedTuple):

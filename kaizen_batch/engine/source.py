@@ -27,8 +27,8 @@ class Source:
 
     Where items have to be waited for, workers must `pull` them; `waits` says so. That is so of an asynchronous input,
     and of a generator that turns out to be slow: it blocks the event loop while it works, so the loop gets its turn,
-    with all timers, between any two of its items. It stays on the loop's thread all the same: what it holds, such as a
-    cursor of sqlite3, may belong to that thread, and a thread that waits for an item cannot be cancelled. If one item
+    with all timers, after each item that took long. It stays on the loop's thread all the same: what it holds, such as
+    a cursor of sqlite3, may belong to that thread, and a thread that waits for an item cannot be cancelled. If one item
     takes longer than a second, a log line says so once.
 
     A DataFrame gives its rows as dicts, a Series its values.

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 
 from kaizen_batch.errors import BudgetExhaustedError, ConfigError, ItemTooLargeError
 from kaizen_batch.limits.reservation import Reservation
@@ -78,12 +79,15 @@ class Ledger:
 
     def reserve(self, reservation: Reservation, now: float) -> None:
         """Reserve what the call can cost."""
-        self.reserved += reserved_pico(reservation)
+        reserved = reservation.usd_pico
+        self.reserved += reserved_pico(reservation) if reserved is None else reserved
         self.in_flight += 1
 
     def commit(self, reservation: Reservation, now: float) -> None:
         """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
-        reserved = reserved_pico(reservation)
+        reserved = reservation.usd_pico
+        if reserved is None:
+            reserved = reserved_pico(reservation)
         self.reserved -= reserved
         self.in_flight -= 1
         if reservation.used_usd is None:
@@ -137,7 +141,8 @@ class Budget:
         self._cap = _pico_down(usd)
         self.ledger: Ledger = Ledger()
         self.ledger.book(spent_usd)
-        self._own = True
+        self.reserve: Callable[[Reservation, float], None] = self.ledger.reserve
+        self.commit: Callable[[Reservation, float], None] = self.ledger.commit
 
     def raise_to(self, usd: float) -> None:
         """Let so much be spent from now on."""
@@ -160,7 +165,8 @@ class Budget:
 
     def follow(self, ledger: Ledger) -> None:
         """Cap what this ledger counts, which the queue obeys by itself; before any call."""
-        self.ledger, self._own = ledger, False
+        self.ledger = ledger
+        self.reserve = self.commit = _is_booked
 
     def check(self, reservation: Reservation) -> None:
         """ItemTooLargeError for a call that can cost more than the whole budget."""
@@ -172,9 +178,12 @@ class Budget:
 
     def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
-        if self.fits(reservation):
+        ledger, reserved = self.ledger, reservation.usd_pico
+        if reserved is None:
+            reserved = reserved_pico(reservation)
+        if ledger.spent + ledger.reserved + reserved <= self._cap:
             return 0.0
-        if self.ledger.in_flight:
+        if ledger.in_flight:
             return math.inf
         raise BudgetExhaustedError(
             f"{usd(self.spent_usd)} of {usd(self.usd)} is spent{self._doubts()}; the next call could cost up to "
@@ -186,16 +195,6 @@ class Budget:
         """Whether the call can be reserved now."""
         return self.ledger.spent + self.ledger.reserved + reserved_pico(reservation) <= self._cap
 
-    def reserve(self, reservation: Reservation, now: float) -> None:
-        """Reserve what the call can cost."""
-        if self._own:
-            self.ledger.reserve(reservation, now)
-
-    def commit(self, reservation: Reservation, now: float) -> None:
-        """Replace the reservation by what the call cost; the whole reservation if nobody knows."""
-        if self._own:
-            self.ledger.commit(reservation, now)
-
     def _doubts(self) -> str:
         if not self.ledger.doubtful:
             return ""
@@ -204,6 +203,10 @@ class Budget:
             " or in flight when a run was killed; if the provider did not bill them, Journal(path).release_doubts()"
             " frees that money)"
         )
+
+
+def _is_booked(reservation: Reservation, now: float) -> None:
+    """The queue obeys the ledger as well."""
 
 
 def reserved_pico(reservation: Reservation) -> int:

@@ -23,6 +23,7 @@ Pacing = Literal["auto", "burst", "even"]
 
 _EARLY = 3
 _SLACK = 1.01  # of the even spacing: a window of exactly `limit` spacings must not hold one more
+_TOO_CLOSE_S = 1e-4  # nobody enforces windows of so few milliseconds that requests this close would have to be spaced
 _LAG_S = 0.05  # how far a late timer may be caught up
 
 
@@ -32,7 +33,7 @@ class Pacer:
     def __init__(self, pacing: Pacing = "auto", fair_s: float = 0.0) -> None:
         self._fair_s = fair_s * _SLACK
         self._may_learn = pacing == "auto"
-        self._probing = pacing == "auto" and fair_s > 0
+        self._probing = pacing == "auto" and fair_s > _TOO_CLOSE_S
         self._interval_s = self._fair_s if pacing == "even" else 0.0
         self._next_at = self._changed_at = -math.inf
         self._early = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import sys
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
@@ -42,7 +43,10 @@ class WaitQueue:
     def _obey(self, limits: tuple[Limit, ...]) -> None:
         self._limits = limits
         self.obeys: frozenset[Limit] = frozenset(limits)
-        # Bound once: every item needs them.
+        # Every item needs these: the methods are bound once, and a fixed number of slots is counted in place.
+        fixed = (limit for limit in limits if type(limit) is ConcurrencyLimiter)
+        self._slots = next(fixed, ConcurrencyLimiter(sys.maxsize))
+        limits = tuple(limit for limit in limits if limit is not self._slots)
         self._delays = tuple(limit.delay for limit in limits) if self._error is None else (self._refuse,)
         self._lasting = tuple(limit.delay for limit in limits if not isinstance(limit, ConcurrencyLimiter))
         self._reserves = tuple(limit.reserve for limit in limits)
@@ -71,7 +75,11 @@ class WaitQueue:
             for delay in self._delays:
                 if delay(reservation, now) > 0:
                     return False
+            slots = self._slots
+            if slots.in_flight >= slots.limit:
+                return False
             # As in `_reserve`, without the cost of a call for each item.
+            slots.in_flight += 1
             in_flight = self.in_flight
             in_flight.calls += 1
             in_flight.tokens += reservation.tokens
@@ -148,6 +156,7 @@ class WaitQueue:
                 admission.busy = False
                 locked = self._lock()
             # As in `_end`, without the cost of a call for each item.
+            self._slots.in_flight -= 1
             in_flight = self.in_flight
             in_flight.calls -= 1
             in_flight.tokens -= reservation.tokens
@@ -166,6 +175,7 @@ class WaitQueue:
         self._admission.abandon(self, partial(self._end, reservation))
 
     def _end(self, reservation: Reservation, now: float) -> None:
+        self._slots.in_flight -= 1
         in_flight = self.in_flight
         in_flight.calls -= 1
         in_flight.tokens -= reservation.tokens
@@ -181,6 +191,7 @@ class WaitQueue:
         waiter.gone = True
 
     def _reserve(self, reservation: Reservation, now: float) -> None:
+        self._slots.in_flight += 1
         in_flight = self.in_flight
         in_flight.calls += 1
         in_flight.tokens += reservation.tokens

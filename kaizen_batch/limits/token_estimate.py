@@ -66,23 +66,20 @@ class TokenEstimate:
         """Take in the usage of an answered call; senseless numbers (0 or less) are left out."""
         if body_bytes <= 0 or input_tokens <= 0:
             return
+        self._answers = answers = self._answers + 1
         if output_tokens > 0:
-            self._learn_output(output_tokens)
-        self._answers += 1
+            recent = self._recent
+            recent.append(output_tokens)
+            if output_tokens > self._longest or len(recent) <= _SAMPLES_NEEDED or answers % _LOOK_EACH == 0:
+                self._look(sorted(recent))
         ratio = input_tokens / body_bytes
         if ratio > self._highest:
             self._highest = ratio
-        elif self._answers > _ANSWERS_NEEDED and ratio <= 1.0:
+        elif answers > _ANSWERS_NEEDED and ratio <= 1.0:
             return  # nearly always: nothing new
         self._unseen = max(self._unseen, input_tokens - body_bytes)
-        if self._answers >= _ANSWERS_NEEDED:
+        if answers >= _ANSWERS_NEEDED:
             self.ratio = min(1.0, self._highest * _MARGIN)
-
-    def _learn_output(self, tokens: int) -> None:
-        recent = self._recent
-        recent.append(tokens)
-        if tokens > self._longest or len(recent) <= _SAMPLES_NEEDED or self._answers % _LOOK_EACH == 0:
-            self._look(sorted(recent))
 
     def _look(self, lengths: list[int]) -> None:
         if len(lengths) < _ANSWERS_NEEDED:

@@ -130,8 +130,14 @@ class SlidingWindow:
         self.in_flight -= reserved
         if self._configured is not None:
             self.room += reserved - used
-            self._leave(used, now if sent_at is None else sent_at + self._arrival_s)
-            if self._leaves_at[self._head] <= now:
+            leaves_at, at = self._leaves_at, (now if sent_at is None else sent_at + self._arrival_s) + self._hold_s
+            if leaves_at and leaves_at[-1] <= at:  # as in `_leave`, without the cost of a call for each item
+                self._total += used
+                leaves_at.append(at)
+                self._sums.append(self._total)
+            else:
+                self._leave(used, at)
+            if leaves_at[self._head] <= now:
                 self._forget(now)
         if self._credit is not None and used > reserved:
             self._credit.spend(used - reserved)
@@ -140,11 +146,11 @@ class SlidingWindow:
         """Count what was sent at that moment, before this program began; in the order of the moments."""
         if self._configured is not None:
             self.room -= used
-            self._leave(used, at)
+            self._leave(used, at + self._hold_s)
 
-    def _leave(self, used: int, counted_at: float) -> None:
-        """Count something until its window is over."""
-        leaves_at, sums, at = self._leaves_at, self._sums, counted_at + self._hold_s
+    def _leave(self, used: int, at: float) -> None:
+        """Count something until then, when its window is over."""
+        leaves_at, sums = self._leaves_at, self._sums
         self._total += used
         if self._head == len(leaves_at) or leaves_at[-1] <= at:
             leaves_at.append(at)

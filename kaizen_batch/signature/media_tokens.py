@@ -45,6 +45,11 @@ class MediaSize(NamedTuple):
 
 def media_size(messages: list[Message], model: str) -> MediaSize | None:
     """What the media of messages count; None if there are none."""
+    for message in messages:
+        if isinstance(message.get("content"), list):
+            break
+    else:
+        return None  # nearly always
     parts = list(_media_parts(messages))
     if not parts:
         return None

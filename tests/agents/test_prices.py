@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaizen_batch import MockProvider, Price, Request
+from kaizen_batch import BatchConfig, MockProvider, Price, Request
 from kaizen_batch.agents.prices import input_size, list_price, tier_of
 
 
@@ -34,6 +34,6 @@ def test_each_tier_asks_the_provider_for_its_price() -> None:
 def test_what_nothing_bounds_counts_as_the_context_window() -> None:
     part = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
     request = Request("gpt-4o-mini", [{"role": "user", "content": [part]}])
-    assert input_size(request, b"x" * 50, None) == (128_000, True)
-    assert input_size(request, b"x" * 50, "http://127.0.0.1:1/v1") == (50, False)
-    assert input_size(Request("m", [{"role": "user", "content": "hi"}]), b"x" * 50, None) == (50, True)
+    assert input_size(request, b"x" * 50, BatchConfig()) == (128_000, True)
+    assert input_size(request, b"x" * 50, BatchConfig(base_url="http://127.0.0.1:1/v1")) == (50, False)
+    assert input_size(Request("m", [{"role": "user", "content": "hi"}]), b"x" * 50, BatchConfig()) == (50, True)

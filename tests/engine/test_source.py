@@ -99,3 +99,11 @@ async def test_an_input_that_blocks_the_loop_is_named_once(
         await ParallelBatchStrategy(2).execute_batch(Spy(), (number for number in range(5)))
     [said] = [record.getMessage() for record in caplog.records if record.name == source.__name__]
     assert said.startswith("the input took 3.0 s for one item, and blocked the event loop")
+
+
+async def test_a_generator_that_was_slow_once_is_not_waited_for_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 1.0, 1.0, 1.0])  # the first item takes a second, the second one no time
+    monkeypatch.setattr(source, "monotonic", lambda: next(moments))
+    made = source.Source(text for text in ("a", "b", "c"))
+    assert (made.pull_ready(), made.waits) == ((0, "a"), True)
+    assert (await made.pull(), made.waits) == ((1, "b"), False)
