@@ -1,8 +1,10 @@
 """How many calls at once: a fixed number, or one that adapts to what the endpoint sustains."""
 
 import math
+import sys
+from collections.abc import Iterable
 
-from kaizen_batch.limits.reservation import Reservation
+from kaizen_batch.limits.reservation import Limit, Reservation
 
 
 class ConcurrencyLimiter:
@@ -42,3 +44,9 @@ class ConcurrencyLimiter:
 
     def throttled(self, now: float) -> None:
         """The endpoint asked for less."""
+
+
+def fixed_slots(limits: Iterable[Limit]) -> ConcurrencyLimiter:
+    """The fixed number of slots among these limits; if there is none, one that holds no call back."""
+    fixed = (limit for limit in limits if type(limit) is ConcurrencyLimiter)
+    return next(fixed, ConcurrencyLimiter(sys.maxsize))

@@ -2,14 +2,13 @@
 
 import asyncio
 import math
-import sys
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
 from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.limits.admission import Admission
-from kaizen_batch.limits.concurrency import ConcurrencyLimiter
+from kaizen_batch.limits.concurrency import ConcurrencyLimiter, fixed_slots
 from kaizen_batch.limits.reservation import NEVER_SENT, InFlight, JoiningLimit, Limit, Reservation
 from kaizen_batch.limits.waiter import Waiter
 
@@ -19,8 +18,7 @@ class WaitQueue:
 
     >>> queue = WaitQueue(ADMISSION, [RateLimiter(requests_per_minute=500), ConcurrencyLimiter(10)])
     >>> await queue.acquire(reservation)
-    >>> try: ...
-    ... finally: queue.release(reservation)
+    >>> queue.release(reservation)  # in a `finally`
 
     `in_flight` counts the calls of its endpoint, over all its queues. `obeys` is the set of its limits, `waits_for`
     those that hold its first call back, each with the moment until which it does (inf: until a call ends).
@@ -44,13 +42,12 @@ class WaitQueue:
         self._limits = limits
         self.obeys: frozenset[Limit] = frozenset(limits)
         # Every item needs these: the methods are bound once, and a fixed number of slots is counted in place.
-        fixed = (limit for limit in limits if type(limit) is ConcurrencyLimiter)
-        self._slots = next(fixed, ConcurrencyLimiter(sys.maxsize))
-        limits = tuple(limit for limit in limits if limit is not self._slots)
+        self._slots = fixed_slots(limits)
+        booked = [limit for limit in limits if limit is not self._slots]
         self._delays = tuple(limit.delay for limit in limits) if self._error is None else (self._refuse,)
         self._lasting = tuple(limit.delay for limit in limits if not isinstance(limit, ConcurrencyLimiter))
-        self._reserves = tuple(limit.reserve for limit in limits)
-        self._commits = tuple(limit.commit for limit in limits)
+        self._reserves = tuple(limit.reserve for limit in booked)
+        self._commits = tuple(limit.commit for limit in booked)
 
     def activate(self, limit: JoiningLimit) -> None:
         """Obey one more limit from now on. The lock is held."""
@@ -75,11 +72,8 @@ class WaitQueue:
             for delay in self._delays:
                 if delay(reservation, now) > 0:
                     return False
-            slots = self._slots
-            if slots.in_flight >= slots.limit:
-                return False
             # As in `_reserve`, without the cost of a call for each item.
-            slots.in_flight += 1
+            self._slots.in_flight += 1
             in_flight = self.in_flight
             in_flight.calls += 1
             in_flight.tokens += reservation.tokens
@@ -230,10 +224,8 @@ class WaitQueue:
 
     def _held_by(self, reservation: Reservation, barred: dict[Limit, float], now: float) -> dict[Limit, float]:
         held = {limit: barred[limit] for limit in self._limits if limit in barred}
-        if held:
-            return held
         delays = ((limit, limit.delay(reservation, now)) for limit in self._limits)
-        return {limit: now + delay for limit, delay in delays if delay > 0}
+        return held or {limit: now + delay for limit, delay in delays if delay > 0}
 
     def close(self, error: KaizenBatchError) -> None:
         """Send everyone who waits, and whoever comes later, away with this error; calls in flight go on."""

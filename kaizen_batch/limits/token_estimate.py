@@ -41,6 +41,7 @@ class TokenEstimate:
         self._unseen = 0
         self._answers = 0
         self._recent: deque[int] = deque(maxlen=_SAMPLES)
+        self._look_at = 0
         self._usual: int | None = None
         self._longest = 0
 
@@ -68,10 +69,10 @@ class TokenEstimate:
             return
         self._answers = answers = self._answers + 1
         if output_tokens > 0:
-            recent = self._recent
-            recent.append(output_tokens)
-            if output_tokens > self._longest or len(recent) <= _SAMPLES_NEEDED or answers % _LOOK_EACH == 0:
-                self._look(sorted(recent))
+            self._recent.append(output_tokens)
+            if output_tokens > self._longest or answers >= self._look_at:
+                self._look_at = answers + (1 if answers < _SAMPLES_NEEDED else _LOOK_EACH)
+                self._look(sorted(self._recent))
         ratio = input_tokens / body_bytes
         if ratio > self._highest:
             self._highest = ratio

@@ -1,10 +1,12 @@
 """A fixed number of calls at once; the line in front of it is tested in test_admission."""
 
 import math
+import sys
 
 import pytest
 
-from kaizen_batch.limits import ConcurrencyLimiter, Limit, Reservation
+from kaizen_batch.limits import AdaptiveConcurrencyLimiter, ConcurrencyLimiter, Limit, RateLimiter, Reservation
+from kaizen_batch.limits.concurrency import fixed_slots
 
 
 def test_it_is_a_limit() -> None:
@@ -40,3 +42,9 @@ def test_a_fixed_limit_learns_nothing() -> None:
     limiter.throttled(0.0)
     limiter.answered(100.0, 1, 0.0)
     assert limiter.limit == limiter.max_concurrent == 5
+
+
+def test_fixed_slots_are_found_among_other_limits() -> None:
+    slots, adaptive = ConcurrencyLimiter(3), AdaptiveConcurrencyLimiter(2)
+    assert fixed_slots([RateLimiter(), adaptive, slots]) is slots
+    assert fixed_slots([adaptive]).limit == sys.maxsize
