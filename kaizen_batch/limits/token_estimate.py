@@ -71,7 +71,6 @@ class TokenEstimate:
         if output_tokens > 0:
             self._recent.append(output_tokens)
             if output_tokens > self._longest or answers >= self._look_at:
-                self._look_at = answers + (1 if answers < _SAMPLES_NEEDED else _LOOK_EACH)
                 self._look(sorted(self._recent))
         ratio = input_tokens / body_bytes
         if ratio > self._highest:
@@ -83,6 +82,7 @@ class TokenEstimate:
             self.ratio = min(1.0, self._highest * _MARGIN)
 
     def _look(self, lengths: list[int]) -> None:
+        self._look_at = self._answers + (1 if self._answers < _SAMPLES_NEEDED else _LOOK_EACH)
         if len(lengths) < _ANSWERS_NEEDED:
             return
         if len(lengths) < _SAMPLES_NEEDED:
