@@ -49,9 +49,11 @@ _TYPE_NAMES = {"ItemTooLargeError": "NeverFitsError", "UnsupportedParameterError
 class KaizenBatchError(Exception):
     """Base class of all errors of this package.
 
+    >>> class OutOfStockError(AgentError, code="out_of_stock", retryable=True): ...
+
     `code` identifies the cause for programs (`"rate_limit_exceeded"`). `retryable` says whether the same item can
     succeed later, `fatal` whether every other item would fail too, and `may_be_billed` whether the endpoint may have
-    done the work although no answer arrived. A class names them for its errors and inherits the others.
+    done the work although no answer arrived. A class sets them for its errors, and inherits those that it does not set.
     """
 
     default_code: ClassVar[str] = "error"

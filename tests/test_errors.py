@@ -14,6 +14,7 @@ from kaizen_batch.errors import (
     KaizenBatchError,
     ServerError,
     SignatureError,
+    StoppedError,
     ThrottledError,
     UnsupportedParameterError,
 )
@@ -159,3 +160,27 @@ def test_an_agent_error_can_be_retryable() -> None:
 def test_an_unsupported_parameter_error_is_a_retryable_bad_request() -> None:
     assert issubclass(UnsupportedParameterError, errors.BadRequestError)
     assert UnsupportedParameterError("message").retryable is True
+
+
+def test_an_error_of_ones_own_inherits_what_it_does_not_set() -> None:
+    class OutOfStockError(AgentError, code="out_of_stock", retryable=True):
+        pass
+
+    class SoldOutError(OutOfStockError, retryable=False):
+        pass
+
+    assert (OutOfStockError("x").code, OutOfStockError("x").fatal) == ("out_of_stock", False)
+    assert (SoldOutError("x").code, SoldOutError.retryable, OutOfStockError.retryable) == ("out_of_stock", False, True)
+    assert issubclass(SoldOutError, AgentError) and AgentError.default_code == "agent_failed"
+
+
+def test_an_error_may_set_them_in_its_body_too() -> None:
+    class OutOfStockError(StoppedError):
+        default_code = "out_of_stock"
+        retryable = False
+
+    assert (OutOfStockError("x").code, OutOfStockError.retryable, OutOfStockError.fatal) == (
+        "out_of_stock",
+        False,
+        True,
+    )
