@@ -1,6 +1,7 @@
 """The side of the driver: it connects to the cluster, submits the shards, watches them, and drains them at the end."""
 
 import asyncio
+import os
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ class Connected:
     def __enter__(self) -> None:
         if self._ray.is_initialized():
             return
+        if self._address is None:  # a cluster of our own sends no usage reports, unless the user asks for them
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         local = {"num_cpus": self._workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
         self._ray.init(
             address=self._address,

@@ -1,4 +1,7 @@
-"""A network namespace of its own, with nothing but the loopback interface: Ray binds its ports to it."""
+"""A namespace of its own, with no network but the loopback interface, to which Ray binds its ports, and no processes.
+
+Whatever Ray leaves behind, and however the test ends, all of its processes end with it.
+"""
 
 import os
 import shutil
@@ -13,7 +16,13 @@ _LOOPBACK = """
 import fcntl, os, socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
     fcntl.ioctl(plain, 0x8914, struct.pack("16sh", b"lo", 0x1 | 0x40))
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+process = os.fork()
+if not process:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+ended, status = os.wait()  # the first process of a namespace inherits all orphans
+while ended != process:
+    ended, status = os.wait()
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
@@ -41,7 +50,8 @@ def give_up(missing: str) -> None:
 
 def run_alone(*arguments: str, timeout_s: float) -> str:
     """Run Python with these arguments in a namespace of its own; what it printed."""
-    command = ["unshare", "--net", sys.executable, "-c", _LOOPBACK, *arguments]
+    alone = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+    command = ["unshare", *alone, sys.executable, "-c", _LOOPBACK, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout_s)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
     return done.stdout

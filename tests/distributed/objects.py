@@ -97,13 +97,17 @@ def azure() -> Iterator[tuple[str, dict[str, str]]]:
     server = subprocess.Popen(
         [str(node), str(AZURITE), *options, "--skipApiVersionCheck"], stdout=subprocess.PIPE, text=True
     )
+    too_late = threading.Timer(60.0, server.kill)
+    too_late.start()
     try:
         assert server.stdout is not None
         said = (line.rpartition(" ")[2].strip() for line in server.stdout if "successfully listens on" in line)
         url, name = next(said), f"container-{os.urandom(4).hex()}"
+        too_late.cancel()
         _make_container(url, name)
         yield f"az://{name}", {"AZURE_STORAGE_USE_EMULATOR": "true", "AZURITE_BLOB_STORAGE_URL": url}
     finally:
+        too_late.cancel()
         server.kill()
         server.communicate()
 

@@ -30,6 +30,7 @@ PRICE = {"input": 0.15, "output": 0.6}
 BUDGET_USD = 0.02
 EVERYTHING = ("worker", "node", "leases", "driver")
 _LATENCY_S = 0.1
+_LONGEST_S = 150.0
 
 
 def config_of(url: str, **options: Any) -> BatchConfig:
@@ -85,7 +86,9 @@ def processes(title: str) -> list[int]:
 
 def one_of(title: str, driver: "subprocess.Popen[bytes]") -> int:
     """One of these processes, as soon as there is one. Raises: AssertionError if the job is over."""
+    until = time.monotonic() + _LONGEST_S
     while not (found := processes(title)):
+        assert time.monotonic() < until, f"there is no {title}"
         assert driver.poll() is None, f"the job was over before a {title} could be killed"
         time.sleep(0.01)
     return found[0]
@@ -112,7 +115,9 @@ def kill_all(made: Any, simulator: Simulator, driver: Any, rows: int, kinds: lis
     """Kill one of each kind, spread over the run; the driver that is running in the end."""
     for place, kind in enumerate(kinds, 1):
         wanted = rows * place // (len(kinds) + 1)
+        until = time.monotonic() + _LONGEST_S
         while simulator.ledger.calls < wanted and driver.poll() is None:
+            assert time.monotonic() < until, f"only {simulator.ledger.calls} calls were made"
             time.sleep(0.01)
         if kind == "worker":
             os.kill(one_of("run_task", driver), signal.SIGKILL)
@@ -123,7 +128,7 @@ def kill_all(made: Any, simulator: Simulator, driver: Any, rows: int, kinds: lis
             made.workers_of_test.append(made.add_node(num_cpus=WORKERS // 2, **made.store_of_test))
         else:
             driver.kill()
-            driver.wait()
+            driver.wait(_LONGEST_S)
             driver = again()
         print(f"killed: {kind} after {simulator.ledger.calls} calls", flush=True)
     return driver
@@ -131,14 +136,16 @@ def kill_all(made: Any, simulator: Simulator, driver: Any, rows: int, kinds: lis
 
 def faults_of(folder: Path, rows: int, kinds: list[str]) -> list[str]:
     """Do it all; what is wrong, nothing if all is right."""
-    os.environ.update({"OPENAI_API_KEY": KEY, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"})
+    os.environ.update(
+        {"OPENAI_API_KEY": KEY, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    )
     lines = (f'{number},"row {number}, in\ntwo lines"\n' for number in range(rows))
     (folder / "in.csv").write_text("id,text\n" + "".join(lines))
     limits = {"requests_per_minute": PER_SECOND * 60, "window_s": 1.0}
     with Simulator(latency_s=_LATENCY_S, price_input=0.15, price_output=0.6, **limits) as simulator, cluster() as made:
         again = lambda: start(folder, simulator.base_url, made.address)  # noqa: E731
         driver = kill_all(made, simulator, again(), rows, kinds, again)
-        code = driver.wait(timeout=300)
+        code = driver.wait(_LONGEST_S)
         billed, usd, throttled = simulator.ledger.billed, simulator.ledger.usd, _throttled(simulator)
         worst = simulator.ledger.worst_window(1.0)[0]
         if code:

@@ -19,6 +19,7 @@ from kaizen_batch.distributed import LocalFolder, merged_journal
 from kaizen_batch.simulator import Simulator
 
 IN_FLIGHT = 2
+_LONGEST_S = 200.0
 KEY = "sk-of-the-environment"
 _QUESTION = ["--prompt", "Classify: {text}", "--price", "0.15", "0.6", "--progress", "none"]
 
@@ -32,7 +33,7 @@ def start(folder: Path, url: str, *words: str) -> "subprocess.Popen[bytes]":
 
 def finish(process: "subprocess.Popen[bytes]") -> None:
     """Wait for its end, which must be a good one."""
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=_LONGEST_S)
     if process.returncode:
         raise AssertionError(errors.decode())
 
@@ -47,11 +48,13 @@ def run_all(folder: Path, url: str, shards: int, killed: list[int]) -> None:
     running = {number: shard(number) for number in range(1, shards + 1)}
     for number in killed:
         journal = folder / "out.csv.run" / "journals" / f"{number:04d}.db-wal"
+        until = time.monotonic() + _LONGEST_S
         while not journal.exists() and running[number].poll() is None:
+            assert time.monotonic() < until, f"shard {number} has not begun"
             time.sleep(0.005)
         time.sleep(0.15)
         running[number].kill()
-        running[number].communicate()
+        running[number].communicate(timeout=_LONGEST_S)
     for number, process in running.items():
         if number not in killed:
             finish(process)
