@@ -220,19 +220,18 @@ class Supervisor:
 
     async def _seed_windows(self, journal: Journal) -> None:
         """Have the rate windows count what earlier processes sent a moment ago, once for each journal."""
-        limits = self._run.agent.upstream_limits
         # The journal does not say which of several endpoints a call went to: it counts at each.
-        rates = [limits.rate, *(member.limits.rate for member in self._run.upstreams[0].members)]
-        span_s = max(rate.span_s for rate in rates)
-        if not span_s or journal.path in limits.seeded:
+        every = (rate for upstream in self._run.upstreams for rate in upstream.rates)
+        rates = [rate for rate in every if rate.span_s and journal.path not in rate.seeded]
+        if not rates:
             return
-        limits.seeded.add(journal.path)
         now_s = datetime.now(UTC).timestamp()
+        span_s = max(rate.span_s for rate in rates)
         sent = await asyncio.to_thread(journal.sent_since, now_s - span_s, now_s)
         offset_s = asyncio.get_running_loop().time() - now_s
-        with limits.lock:
-            for rate in rates:
-                rate.seed([(at + offset_s, tokens) for at, tokens in sent])
+        with self._run.agent.upstream_limits.lock:
+            for rate in rates:  # another run may have done it meanwhile
+                rate.seed([(at + offset_s, tokens) for at, tokens in sent], journal.path)
 
     def _end_run(self, writer: JournalWriter) -> None:
         self._run.sample(self._run.progress(self._elapsed_s(), self._waiting_for()), last=True)

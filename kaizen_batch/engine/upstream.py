@@ -71,6 +71,11 @@ class Upstream:
         shared = (self.limits.shared, run_limits.shared)
         return (self.limits.rate, *own, *(limits.rate for limits in shared if limits is not None))
 
+    @property
+    def rates(self) -> tuple[RateLimiter, ...]:
+        """Every rate limit that a call may obey: the endpoint's own, the run's, those of a shared key."""
+        return self._rates
+
     def _is_sized(self) -> bool:
         return self._bounded or any(rate.counts_tokens for rate in self._rates)
 

@@ -176,11 +176,12 @@ class Journal:
     def sent_since(self, moment: float, now: float) -> list[tuple[float, int]]:
         """By when each call after a moment (Unix time) was counted by the endpoint, in order, and the tokens it took.
 
-        A call whose answer nobody saw may have taken as many tokens as the largest of the others.
+        A call whose answer nobody saw may have taken as many tokens as any other, or as it allowed if there is none.
         """
         with self._reading() as connection:
             rows = connection.execute(statements.SENT_SINCE, {"moment": moment, "now": now}).fetchall()
-        largest = max((tokens or 0 for _, tokens, _ in rows), default=0)
+            in_doubt = any(unanswered for _, _, unanswered in rows)
+            largest = connection.execute(statements.LARGEST).fetchone()[0] if in_doubt else 0
         return [(at, largest if unanswered else tokens or 0) for at, tokens, unanswered in rows]
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:

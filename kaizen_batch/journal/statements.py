@@ -205,11 +205,29 @@ FROM (SELECT *, iif(state = 'done', unanswered, max(0, unanswered - 1)) AS twice
 RUNS = "SELECT id, begun_at, ended_at, description, summary, row_check FROM runs ORDER BY begun_at, id"
 SAMPLES = "SELECT moment, figures FROM samples WHERE run = ? ORDER BY moment"
 # A call counts at its end, since the endpoint counted it before that; one without an end may have been sent just now.
+# Its row begins before the call is sent, which may be much later: it may have been sent at any moment up to the last
+# sign of life of its run. Those are its samples, half a second apart, or a thousandth of its time.
 SENT_SINCE = """
+WITH alive AS (
+    SELECT begun_at, max(begun_at, coalesce(ended_at, 0), coalesce(
+        (SELECT max(moment) FROM samples WHERE run = runs.id), 0)) AS seen_at FROM runs
+), alive_since AS (
+    SELECT coalesce(min(begun_at), 9e999) AS began FROM alive WHERE seen_at + 1 + (seen_at - begun_at) / 500 > :moment
+)
 SELECT iif(ended_at >= begun_at, ended_at, :now) AS counted_at, input_tokens + output_tokens,
     state IN ('in_flight', 'unknown')
 FROM calls LEFT JOIN answers ON answers.id = calls.id WHERE begun_at > :moment OR ended_at > :moment
+    OR (begun_at >= (SELECT began FROM alive_since) AND coalesce(ended_at, 0) < begun_at)
 ORDER BY counted_at
+"""
+# What one call may take: as many tokens as any of the last answers took; without one, the bytes of the longest request
+# and the most that it allowed for its answer.
+LARGEST = """
+SELECT coalesce(
+    (SELECT max(tokens) FROM (SELECT input_tokens + output_tokens AS tokens FROM answers ORDER BY id DESC LIMIT 10000)),
+    (SELECT max(length(request) + coalesce(
+        json_extract(request, '$.max_completion_tokens'), json_extract(request, '$.max_tokens'), 0))
+    FROM (SELECT request FROM requests ORDER BY id DESC LIMIT 10000) WHERE json_valid(request)), 0)
 """
 GET_META = "SELECT value FROM meta WHERE name = ?"
 HAS_META = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"

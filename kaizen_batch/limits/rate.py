@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from kaizen_batch.errors import ConfigError, ItemTooLargeError
@@ -70,7 +71,8 @@ class RateLimiter:
     `observe` the endpoint's own count steers too, whether a limit is configured or not. `pacing` says how requests are
     spread in time, `counts_from` when the endpoint counts a call: at its sending, at its answer, or "auto" for a
     moment between the two until its headers show that it is the sending. `name` is the window that held a call last;
-    `token_limit` the tokens that a whole window has, configured or announced, None if nothing limits them.
+    `token_limit` the tokens that a whole window has, configured or announced, None if nothing limits them. `seeded` are
+    the journals whose last calls are counted.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class RateLimiter:
     ) -> None:
         self.limits: tuple[RateLimit, ...] = tuple(limits)
         self.name: str = "the request window"
+        self.seeded: set[Path] = set()
         self._windows: dict[tuple[Quantity, float], SlidingWindow] = {}
         self._requests: Sequence[SlidingWindow] = ()
         self._tokens: Sequence[SlidingWindow] = ()
@@ -127,8 +130,15 @@ class RateLimiter:
         """Whether the tokens of a call matter: a limit of tokens is configured, or the endpoint announced one."""
         return any(window.active for window in self._tokens)
 
-    def seed(self, sent: Iterable[tuple[float, int]]) -> None:
-        """Count calls of an earlier process: when each was sent, on the loop's clock and in order, and its tokens."""
+    def seed(self, sent: Iterable[tuple[float, int]], journal: Path | None = None) -> None:
+        """Count calls of an earlier process: when each was sent, on the loop's clock and in order, and its tokens.
+
+        Those of one journal are counted once.
+        """
+        if journal is not None and journal in self.seeded:
+            return
+        if journal is not None:
+            self.seeded.add(journal)
         for at, tokens in sent:
             for window in self._requests:
                 window.seed(1, at)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from weakref import WeakSet
 
 from kaizen_batch.limits.admission import ADMISSION
@@ -22,9 +21,9 @@ class UpstreamLimits:
     They belong to the agent and hold over all its runs, one after the other or at the same time, on any event loop and
     thread. `slots` bounds the calls at once, None if the agent sets no ceiling; `ceiling_is_explicit` says whether the
     user set it. `rate` has the configured and the announced windows, `breaker` the state of the endpoint, `estimate`
-    the tokens of a call, `shared` the limits that other agents keep too, `seeded` the journals whose last calls `rate`
-    has counted. `endpoints` places calls where several endpoints serve the model: then each of them has limits of its
-    own beside these, in `members`. `active` are the limits that hold now, `in_flight` the calls under way.
+    the tokens of a call, `shared` the limits that other agents keep too. `endpoints` places calls where several
+    endpoints serve the model: then each of them has limits of its own beside these, in `members`. `active` are the
+    limits that hold now, `in_flight` the calls under way.
 
     Everything but `queue`, `resize` and `serve_at` needs `lock`.
     """
@@ -38,7 +37,6 @@ class UpstreamLimits:
         self.shared: RateLimits | None = None
         self.lock: threading.Lock = ADMISSION.lock
         self.troubled: bool = False
-        self.seeded: set[Path] = set()
         self.endpoints: EndpointChoice | None = None
         self.members: list[UpstreamLimits] = []
         self.in_flight: InFlight = InFlight()

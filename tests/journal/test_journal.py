@@ -232,3 +232,19 @@ def test_a_path_may_be_relative_text_or_start_at_home(written: Path, monkeypatch
     for name in ("run.db", "./run.db", "~/run.db", written, Path("run.db")):
         assert len(Journal(name)) == 5
     assert repr(Journal("run.db")) == f"Journal({str(written)!r})"
+
+
+async def test_a_call_without_an_end_counts_while_its_run_was_alive(path: Path, key_of: Callable[[int], bytes]) -> None:
+    now = [100.0]
+    request = json.dumps({"messages": [], "max_tokens": 50})
+    async with Journal(path, clock=lambda: now[0]).writing() as journal:
+        journal.begin_run({"total": 2})
+        await journal.begin(key_of(1), item=1, request=request, at_risk_usd=0.0)
+        now[0] = 130.0
+        journal.sample({}, 30.0)
+        await journal.begin(key_of(2), item=2, request=request, at_risk_usd=0.0)
+        snapshot = path.with_name("killed.db")
+        Journal(path).snapshot(snapshot)
+    bound = len(request) + 50
+    assert Journal(snapshot).sent_since(125.0, 140.0) == [(140.0, bound), (140.0, bound)]
+    assert Journal(snapshot).sent_since(135.0, 140.0) == [], "the last that was seen of it is longer ago"
