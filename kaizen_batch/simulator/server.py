@@ -14,8 +14,6 @@ from kaizen_batch.simulator.endpoint import Endpoint, Request
 from kaizen_batch.simulator.ledger import Ledger
 from kaizen_batch.simulator.settings import Reply, Settings, error_reply
 
-__all__ = ["Connection", "Simulator", "error_reply"]
-
 _STARTUP_S = 30.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -11,7 +11,7 @@ import pytest
 
 from kaizen_batch import BatchProcessorAgent, BatchResult
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 ITEMS = [f"question {n}" for n in range(60)]
 QUICK = {"wait_initial": 0.01, "wait_max": 0.05}

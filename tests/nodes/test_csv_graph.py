@@ -10,7 +10,7 @@ from kailash.workflow.builder import WorkflowBuilder
 
 import kaizen_batch.nodes  # noqa: F401 - registers ours
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> None:

@@ -23,7 +23,7 @@ from kailash.workflow.graph import Workflow
 
 from kaizen_batch import BatchProcessorAgent, IncompleteRunError
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 Run = Callable[..., dict[str, Any]]
 

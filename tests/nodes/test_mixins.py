@@ -8,7 +8,7 @@ import pytest
 
 from kaizen_batch import AgentError, BaseAgent, BatchProcessorAgent, KaizenBatchError, RetryPolicy, ServerError
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 QUICK = RetryPolicy(wait_initial=0.001, wait_max=0.005)
 LOGGER = "kaizen_batch.agent"

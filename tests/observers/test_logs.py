@@ -9,7 +9,7 @@ import pytest
 from kaizen_batch import BatchConfig, BatchProcessorAgent, ParallelBatchStrategy, RetryPolicy, logging_sink
 from kaizen_batch.agents import create_agent
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 QUICK = RetryPolicy(wait_initial=0, wait_max=0.005)
 

@@ -23,7 +23,7 @@ from kaizen_batch import (
 from kaizen_batch.agents import ModelAgent, create_agent
 from kaizen_batch.results import outputs_of
 from kaizen_batch.simulator import Reply, Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 KEY = "sk-test-4f1d9a77c0ffee"
 QUICK = RetryPolicy(wait_initial=0.001, wait_max=0.005)

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 import pytest
 
 from kaizen_batch.simulator import Reply, Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 from .raw_http import ask_url, get
 

@@ -7,7 +7,7 @@ import pytest
 
 from kaizen_batch.simulator import Reply, Settings, Simulator
 from kaizen_batch.simulator.faults import slowdown
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 from .raw_http import Answer, ask, ask_many, port_of, read_answer, request_bytes, send, until
 

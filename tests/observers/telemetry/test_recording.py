@@ -26,7 +26,7 @@ from kaizen_batch import (
 )
 from kaizen_batch.agents import create_agent
 from kaizen_batch.simulator import Simulator
-from kaizen_batch.simulator.server import error_reply
+from kaizen_batch.simulator.settings import error_reply
 
 QUICK = RetryPolicy(wait_initial=0, wait_max=0.005)
 
