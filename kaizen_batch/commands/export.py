@@ -89,6 +89,8 @@ def _export_requests(path: Path, output: str, states: tuple[State, ...]) -> None
         say(f"wrote     {counted(requests.written, 'request')} to {output}")
     if requests.left_out:
         say(f"left out  {count(requests.left_out)} that are no plain chat request, or hold media")
+    if not states and (waiting := Journal(path).count()["submitted"]):
+        say(f"left out  {count(waiting)} that wait in batches of the provider")
     if note is not None:
         say(note)
 
@@ -101,7 +103,7 @@ async def _add_never_asked(path: Path, requests: _Requests) -> str:
         async for key, request in job.unasked():
             requests.add(key, request)
             number += 1
-    except (UnknownRows, KaizenBatchError) as error:
+    except (UnknownRows, KaizenBatchError, click.ClickException, OSError) as error:
         return f"note      rows that were never asked may be missing: {getattr(error, 'message', error)}"
     return f"input     {counted(number, 'row')} of {job.input} that no run has asked"
 

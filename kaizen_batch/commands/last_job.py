@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 from kaizen_batch.commands.batch_input import take_model
 from kaizen_batch.commands.file_options import job_of
 from kaizen_batch.commands.run import main as run
 from kaizen_batch.commands.settings import WITHOUT_CALLS, agent_of, config_of, template_of
-from kaizen_batch.errors import KaizenBatchError
 from kaizen_batch.files.names import STANDARD
+from kaizen_batch.files.objects import is_url
 from kaizen_batch.files.unasked import Asked, unasked
 from kaizen_batch.journal import Journal, Run
 
@@ -36,13 +38,16 @@ class LastJob:
         words = _arguments(labels)
         try:
             self._context = run.make_context("run", words)
-        except (KaizenBatchError, SystemExit) as error:
-            raise UnknownRows(f"its command cannot be read: {error}") from error
+        except click.ClickException as error:
+            raise UnknownRows(f"the command of the last run cannot be read: {error.message}") from error
         self._check(self._context.params)
 
     def _check(self, options: dict[str, Any]) -> None:
         if options["shard"] is not None or options["executor"] is not None:
             raise UnknownRows("the last run was one of several shards")
+        given = options["input"]
+        if any(map(is_url, [given] if isinstance(given, str) else given)):
+            raise UnknownRows("the input of the last run is in an object store, which is not asked for it")
         if ":" in options["provider"]:
             raise UnknownRows(f"the last run used a provider of its own, {options['provider']}, which is not imported")
 

@@ -128,3 +128,21 @@ def test_a_module_that_the_command_names_is_not_imported(cli: Cli, source: Path,
     config = BatchConfig(llm_provider="mock", journal=Path("out.csv.journal.db"), labels=labels)
     asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), ["a"]))
     assert "a provider of its own, evil:Provider, which is not imported" in unknown(cli)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("in.csv --no-such-option", "the command of the last run cannot be read"),
+        ("in.csv --prompt-file gone.txt", "gone.txt"),
+        ("s3://bucket/in.csv --prompt {text}", "in an object store, which is not asked"),
+    ],
+)
+def test_a_command_that_does_not_work_any_more_is_a_note(
+    cli: Cli, source: Path, simulator: Simulator, more: str, said: str
+) -> None:
+    stopped_run(cli, simulator)
+    labels = {"command": f"kaizen-batch run --output out.csv {more}"}
+    config = BatchConfig(llm_provider="mock", journal=Path("out.csv.journal.db"), labels=labels)
+    asyncio.run(ParallelBatchStrategy.from_config(config).run_batch(create_agent(config), ["a"]))
+    assert said in unknown(cli)

@@ -57,6 +57,8 @@ def test_detached_its_exit_code_is_5_and_the_same_command_collects(job: list[str
         batches = json.loads(status.output)["batches"]
         assert [batch["rows"] for batch in batches] == [25, 25]
         assert "in a batch that the provider is working on" in status.output
+        missing = run(simulator, "export", str(tmp_path / "out.csv"), "--format", "openai-batch")
+        assert (missing.stdout, "left out  50 that wait in batches" in missing.stderr) == ("", True)
         done = run(simulator, *job)
         assert done.exit_code == 0, done.output
         assert set(simulator.ledger.billed_by_prompt().values()) == {1}

@@ -89,14 +89,14 @@ def noted(browser: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400])
-@pytest.mark.parametrize("name", ["failing", "truncated", "resumed"])
+@pytest.mark.parametrize("name", ["truncated", "resumed"])
 def test_labels_of_plots_do_not_collide(noted: Any, pages: dict[str, str], name: str, width: int) -> None:
     show(noted, pages[name], width=width)
     check_labels(noted.execute_script("return window.labels()"))
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400])
-@pytest.mark.parametrize("edges", [[0.014, 1.05], [0.009, 0.95], [0.1, 90.0], [0.0004, 600.0], [2.0, 9.0]])
+@pytest.mark.parametrize("edges", [[0.009, 0.95], [0.0004, 600.0], [2.0, 9.0]])
 def test_labels_of_latencies_do_not_collide_whatever_these_are(
     noted: Any, pages: dict[str, str], tmp_path: Path, edges: list[float], width: int
 ) -> None:
