@@ -23,8 +23,14 @@ PARTS = {
     "adaptive": "adaptive:run",
     "limits": "limits:run",
     "distributed": "distributed:run",
+    "endpoints": "endpoints:run",
 }
-BY_NAME_ONLY = ("adaptive", "distributed", "limits")  # take minutes, and depend on one mechanism alone
+BY_NAME_ONLY = (
+    "adaptive",
+    "distributed",
+    "endpoints",
+    "limits",
+)  # depend on one mechanism alone, and most take minutes
 
 
 def chosen(only: str | None) -> list[str]:
