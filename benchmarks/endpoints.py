@@ -2,8 +2,8 @@
 
     python -m benchmarks --only endpoints
 
-The arms run in turns, each in a fresh process. The ratio is the median over the rounds, with the interval that holds 95%
-of the medians of resampled rounds.
+The arms run in turns, each in a fresh process. The ratio is the median over the rounds, with the interval that holds
+95% of the medians of resampled rounds.
 """
 
 from collections.abc import Sequence
