@@ -103,7 +103,7 @@ async def _add_never_asked(path: Path, requests: _Requests) -> str:
         async for key, request in job.unasked():
             requests.add(key, request)
             number += 1
-    except (UnknownRows, KaizenBatchError, click.ClickException, OSError) as error:
+    except (UnknownRows, KaizenBatchError, click.ClickException) as error:
         return f"note      rows that were never asked may be missing: {getattr(error, 'message', error)}"
     return f"input     {counted(number, 'row')} of {job.input} that no run has asked"
 

@@ -7,7 +7,6 @@ refuses a call only if the client has sent more than it may.
 import asyncio
 import itertools
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,9 +23,10 @@ from kaizen_batch import Journal, ParallelBatchStrategy, RateLimit, RateLimits
 from kaizen_batch.engine import supervisor
 from kaizen_batch.journal.run_record import RunRecord
 from tests.limits.test_rate_servers import LimitedServer, agent_for
-from tests.strategies.batches.fake import EPOCH, exact_time
+from tests.strategies.batches.fake import EPOCH, exact_time, quick_folder
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+AT_ONCE = 10
 MOST = 100  # tokens of an answer
 RESERVED = 300  # more than a call reserves before answers have taught what it takes
 
@@ -36,11 +36,11 @@ LENGTHS: dict[str, Callable[[random.Random], int]] = {
 }
 windows = st.lists(
     st.one_of(
-        st.builds(RateLimit, st.just("requests"), st.integers(2, 12), st.just(1.0)),
-        st.builds(RateLimit, st.just("requests"), st.integers(10, 60), st.sampled_from([10.0, 30.0])),
-        st.builds(RateLimit, st.just("requests"), st.integers(20, 200), st.just(60.0)),
-        st.builds(RateLimit, st.just("tokens"), st.integers(500, 3_000), st.just(10.0)),
-        st.builds(RateLimit, st.just("tokens"), st.integers(1_000, 10_000), st.just(60.0)),
+        st.builds(RateLimit, st.just("requests"), st.integers(2, 6), st.just(1.0)),
+        st.builds(RateLimit, st.just("requests"), st.integers(5, 30), st.sampled_from([10.0, 30.0])),
+        st.builds(RateLimit, st.just("requests"), st.integers(10, 60), st.just(60.0)),
+        st.builds(RateLimit, st.just("tokens"), st.integers(500, 2_000), st.just(10.0)),
+        st.builds(RateLimit, st.just("tokens"), st.integers(1_000, 5_000), st.just(60.0)),
     ),
     min_size=1,
     max_size=4,
@@ -73,10 +73,12 @@ async def programs(server: LimitedServer, folder: Path, spans: list[float], opti
     journal = folder / "0.db"
     for number, seconds in enumerate(spans, start=1):
         limits = RateLimits(windows=given, pacing="burst")
-        agent = agent_for(server, journal=journal, max_tokens=MOST, pacing="burst", endpoint_name="here")
+        agent = agent_for(
+            server, journal=journal, max_tokens=MOST, pacing="burst", endpoint_name="here", max_concurrent=AT_ONCE
+        )
         if not shared:
             agent.upstream_limits = type(agent.upstream_limits)(agent.upstream_limits.slots, limits.rate)
-        strategy = ParallelBatchStrategy(50, limits=limits if shared else None)
+        strategy = ParallelBatchStrategy(AT_ONCE, limits=limits if shared else None)
 
         async def ask(strategy: ParallelBatchStrategy = strategy, agent: Any = agent, number: int = number) -> None:
             items = (f"program {number}, question {n}" for n in itertools.count())
@@ -95,13 +97,13 @@ async def programs(server: LimitedServer, folder: Path, spans: list[float], opti
         journal = left
 
 
-@settings(max_examples=25, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from([Sliding, Fixed]),
     limits=windows,
     length=st.sampled_from(sorted(LENGTHS)),
-    latency_s=st.sampled_from([0.05, 1.0, 20.0]),
-    spans=st.lists(st.sampled_from([0.5, 3.0, 40.0, 70.0]), min_size=1, max_size=4),
+    latency_s=st.sampled_from([0.05, 1.0, 8.0]),
+    spans=st.lists(st.sampled_from([0.5, 3.0, 12.0, 35.0]), min_size=1, max_size=3),
     shared=st.booleans(),
     seed=st.integers(0, 2**16),
 )
@@ -121,7 +123,7 @@ def test_no_window_is_exceeded_whatever_the_limits_the_lengths_and_the_restarts(
     server = LimitedServer(of["requests"], of["tokens"], latency_s=latency_s, length=LENGTHS[length], seed=seed)
     new_loop = lambda: looptime.new_event_loop(start=0)  # noqa: E731
     with (
-        tempfile.TemporaryDirectory() as folder,
+        quick_folder() as folder,
         journals_on_virtual_time(),
         asyncio.Runner(loop_factory=new_loop) as runner,
     ):
@@ -132,7 +134,7 @@ def test_no_window_is_exceeded_whatever_the_limits_the_lengths_and_the_restarts(
 
 
 def at_least(limit: RateLimit, seconds: float, latency_s: float) -> float:
-    """The calls that one limit lets through in so many seconds, 50 at once, if each of its windows is used once."""
+    """The calls that one limit lets through in so many seconds, if each of its windows is used once."""
     per_window = limit.limit if limit.quantity == "requests" else limit.limit // RESERVED
     windows = seconds // (1.01 * limit.period_s + 1.5 * latency_s)
-    return min(per_window * max(1, windows), 50 * max(1, seconds // (1.5 * latency_s)))
+    return min(per_window * max(1, windows), AT_ONCE * max(1, seconds // (1.5 * latency_s)))

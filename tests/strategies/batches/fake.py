@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import threading
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from kaizen_batch.providers.http.base import Target
 from kaizen_batch.providers.openai_batches import OpenAIBatches
 from kaizen_batch.strategies.batches import clock
 
+MEMORY = "/dev/shm"
 EPOCH = 1_795_000_000.0
 LIVE = Price(1.0, 2.0)
 FLEX = Price(0.6, 1.2)
@@ -275,6 +278,11 @@ def agent_of(world: World, journal: Path, **options: Any) -> Agent:
     """An agent in batch mode; polls each 30 s of the loop."""
     given = {"mode": "batch", "model": "m", "max_tokens": 20, "max_concurrent": 10, "timeout_s": None, **options}
     return create_agent(BatchConfig(journal=journal, **given), None, FakeProvider(world))
+
+
+def quick_folder() -> "TemporaryDirectory[str]":
+    """A folder in memory where there is one: many examples, each with a journal, wait for a disk most of their time."""
+    return TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ is compared with the journal.
 """
 
 import asyncio
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from kaizen_batch import BatchResult, Journal, ParallelBatchStrategy
 from kaizen_batch.strategies.batches.deadline import LiveTime
 
-from .fake import BATCH, EPOCH, LIVE, USAGE, World, agent_of, right
+from .fake import BATCH, EPOCH, LIVE, USAGE, World, agent_of, quick_folder, right
 
 share = st.sampled_from([0.0, 0.0, 0.1, 0.4])
 worlds = st.builds(
@@ -74,7 +73,7 @@ def test_never_over_the_budget_never_late_nothing_lost(
     options: dict[str, Any] = {"mode": mode, "budget_usd": budget, "batches": {"rows": size, "live_first": 3}}
     if hours is not None:
         options["finish_by"] = datetime.fromtimestamp(EPOCH + 3600 * hours, UTC).isoformat()
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         path = Path(folder) / "run.db"
         with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0)) as runner:
             result, ended_at = runner.run(_runs(world, path, prompts, options, away_s))
