@@ -22,7 +22,7 @@ def renamed(**new_names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             for old in kwargs.keys() & new_names.keys():
                 new = new_names[old]
-                text = f"the argument {old!r} of {function.__qualname__} is now {new!r}; {old!r} works until 0.3"
+                text = f"the argument {old!r} of {function.__name__} is now {new!r}; {old!r} works until 0.3"
                 warnings.warn(text, DeprecationWarning, stacklevel=2)
                 kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)

@@ -49,7 +49,7 @@ def test_a_number_or_none() -> None:
 def test_they_reach_the_endpoint(by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, out, config = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "run.toml"
     rows.write_text('{"text": "a"}\n')
-    monkeypatch.setenv("TENANT", "t-9")
+    monkeypatch.setenv("TENANT", "s3cret-tenant")
     more = ["--param", "top_p=0.5", "--param", "effort=low", "--header", "X-T=${TENANT}", "--temperature", "none"]
     if by == "file":
         config.write_text(
@@ -62,9 +62,9 @@ def test_they_reach_the_endpoint(by: str, tmp_path: Path, monkeypatch: pytest.Mo
         done = CliRunner().invoke(main, asked)
         assert done.exit_code == 0, done.output
         assert server.ledger.entries[0].parameters == {"top_p": 0.5, "effort": "low"}
-        assert server.headers[0]["x-t"] == "t-9"
+        assert server.headers[0]["x-t"] == "s3cret-tenant"
     assert json.loads(out.read_text())["text"] == "a"
-    assert b"t-9" not in (tmp_path / "out.jsonl.journal.db").read_bytes()
+    assert b"s3cret-tenant" not in (tmp_path / "out.jsonl.journal.db").read_bytes()
 
 
 def test_the_default_temperature_is_no_request_of_the_user(tmp_path: Path) -> None:

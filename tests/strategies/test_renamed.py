@@ -29,11 +29,11 @@ def test_both_names_at_once_are_an_error() -> None:
 
 async def test_the_names_of_the_release_before_work() -> None:
     agent = BatchProcessorAgent(llm_provider="mock")
-    with pytest.warns(DeprecationWarning, match="'items' of BaseAgent.process_batch is now 'batch'"):
+    with pytest.warns(DeprecationWarning, match="'items' of process_batch is now 'batch'"):
         assert len(await agent.process_batch(items=["a"])) == 1  # type: ignore[call-arg]
-    with pytest.warns(DeprecationWarning, match="'items' of BaseAgent.run_batch is now 'batch'"):
+    with pytest.warns(DeprecationWarning, match="'items' of run_batch is now 'batch'"):
         assert len((await agent.run_batch(items=["a"])).results) == 1  # type: ignore[call-arg]
-    with pytest.warns(DeprecationWarning, match="'inputs' of BaseAgent.process_single is now 'prompt'"):
+    with pytest.warns(DeprecationWarning, match="'inputs' of process_single is now 'prompt'"):
         assert agent.process_single(inputs="a")["status"] == "ok"  # type: ignore[call-arg]
-    with pytest.warns(DeprecationWarning, match="'batch' of ParallelBatchStrategy.execute_batch is now 'batch_inputs'"):
+    with pytest.warns(DeprecationWarning, match="'batch' of execute_batch is now 'batch_inputs'"):
         assert len(await ParallelBatchStrategy().execute_batch(agent, batch=["a"])) == 1  # type: ignore[call-arg]
