@@ -7,8 +7,8 @@ A journal's lock keeps a second process of the same machine away. Between machin
 It is made by exclusive creation, so of several processes that start together one wins. The others watch it by their own
 clocks (those of two machines need not agree). When it has not changed for EXPIRES_S, its process is dead, and one of
 them creates the claim with the next number; after twice that time they give up. A process that was only suspended sees
-that number at its next beat, and stops. A claim that was made here, for the same journal, is not watched: the journal's
-lock says whether its process is alive.
+that number at its next beat, and stops. A claim that was made here, for the same journal, is not watched: whoever makes
+one has a lock of this machine, so the process before is dead.
 
 Claims outlive their machines. Calls that the last one knew and the copy of the journal does not were perhaps paid.
 
@@ -18,6 +18,7 @@ Source: as leases.py; the growing number is the fencing token of M. Burrows, "Th
 import asyncio
 import socket
 import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -47,12 +48,14 @@ class Claim(Struct, frozen=True):
 
 
 def owner_of(journal: Path) -> str:
-    """This machine since it was started, and the journal: whoever has both obeys one lock."""
-    try:
+    """This machine since it was started, the disk, and the journal: whoever has all of them obeys one lock."""
+    boot = place = ""
+    with suppress(OSError):
         boot = _BOOT.read_text().strip()
-    except OSError:
-        boot = ""
-    return f"{socket.gethostname()} {boot} {journal}"
+    with suppress(OSError):
+        folder = journal.parent.stat()
+        place = f"{folder.st_dev}:{folder.st_ino}"
+    return f"{socket.gethostname()} {boot} {place} {journal}"
 
 
 def claim_name(shard: int, number: int) -> str:
@@ -82,7 +85,7 @@ async def claimed(folder: Folder, shard: int, journal: Path) -> "Held":
         last = await _watched(folder, shard, number, last)
     claim = Claim(owner) if last is None else replace(last, owner=owner, beat=0, over=False)
     if not await asyncio.to_thread(folder.create, claim_name(shard, number + 1), msgspec.json.encode(claim)):
-        raise _taken(shard, "another process has started it just now")
+        raise taken(shard, "another process has started it just now")
     held = Held(folder, shard, number + 1, claim)
     held.was_here = last is not None and last.owner == owner
     return held
@@ -93,7 +96,7 @@ async def _watched(folder: Folder, shard: int, number: int, last: Claim) -> Clai
     began = changed = time.monotonic()
     while time.monotonic() < changed + EXPIRES_S:
         if time.monotonic() > began + 2 * EXPIRES_S:
-            raise _taken(shard, f"it is being processed on {last.owner.partition(' ')[0]}")
+            raise taken(shard, f"it is being processed on {last.owner.partition(' ')[0]}")
         await asyncio.sleep(BEAT_S / 2)
         now = await asyncio.to_thread(_read, folder, shard, number)
         if now is not None and now != last:
@@ -103,7 +106,8 @@ async def _watched(folder: Folder, shard: int, number: int, last: Claim) -> Clai
     return last
 
 
-def _taken(shard: int, why: str) -> JournalError:
+def taken(shard: int, why: str) -> JournalError:
+    """What is said when a shard is not free."""
     return JournalError(f"shard {shard} is not free: {why}; wait for its end, or stop that process and try again")
 
 
@@ -120,6 +124,6 @@ class Held:
     def beat(self, calls: int, usd: float, *, over: bool = False) -> None:
         """Say that this process lives, or has ended, and what its journal knows. Raises: JournalError if it lost it."""
         if self._folder.has(claim_name(self._shard, self._number + 1)):
-            raise _taken(self._shard, "another process took it over while this one was not heard of")
+            raise taken(self._shard, "another process took it over while this one was not heard of")
         self.claim = replace(self.claim, beat=self.claim.beat + 1, calls=calls, usd=usd, over=over)
         self._folder.write(claim_name(self._shard, self._number), msgspec.json.encode(self.claim))

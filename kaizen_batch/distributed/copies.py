@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kaizen_batch.distributed import claims
-from kaizen_batch.distributed.claims import Held, claimed, latest
+from kaizen_batch.distributed.claims import Held, claimed, latest, taken
 from kaizen_batch.distributed.folder import Folder
 from kaizen_batch.distributed.plan import Plan
 from kaizen_batch.errors import JournalError, RecordError
@@ -81,11 +81,27 @@ class ShardJournal(NamedTuple):
         if not self.folder.is_remote:
             yield
             return
-        held = await claimed(self.folder, self.shard, self.path)
-        known = await asyncio.to_thread(self._restore, held)
-        keeper = _Keeper(self, held, known, metrics)
-        async with keeper.keeping():
+        # Before the claim: a second process of this machine must not take it from the first.
+        with self._alone_here():
+            held = await claimed(self.folder, self.shard, self.path)
+            known = await asyncio.to_thread(self._restore, held)
+            async with _Keeper(self, held, known, metrics).keeping():
+                yield
+
+    @contextmanager
+    def _alone_here(self) -> Iterator[None]:
+        """The kernel gives this lock back when the process dies. Raises: JournalError."""
+        from filelock import FileLock, Timeout  # only a shard on a shared drive needs it
+
+        lock = FileLock(self.path.with_suffix(".shard.lock"), blocking=False, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise taken(self.shard, "another process of this machine has it") from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def _restore(self, held: Held) -> tuple[int, float]:
         """Get the copy, if it knows of more calls, and count those that it lacks; the calls and dollars known then."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kaizen_batch import Journal
+from kaizen_batch import Journal, JournalError
 from kaizen_batch.distributed import LocalFolder, Shard, claims, merged_journal, open_shard, shard_states
 from kaizen_batch.distributed.claims import latest
 from kaizen_batch.distributed.copies import committed_usd_in, committed_usd_of, journal_path
@@ -72,6 +72,21 @@ def test_a_killed_process_on_a_machine_that_lives_loses_nothing(folder: Path) ->
         assert ROWS <= simulator.ledger.billed <= ROWS + 2  # what was in flight
         with merged_journal(shared(folder)) as path, Journal(path) as journal:
             assert journal.totals().maybe_paid_twice <= 4
+
+
+def test_a_second_process_of_one_machine_is_refused_and_the_first_goes_on(folder: Path) -> None:
+    with Simulator(latency_s=0.1) as simulator:
+        first = start(folder, simulator.base_url, "here")
+        until = time.monotonic() + 60
+        while simulator.ledger.calls < 10:
+            assert first.poll() is None and time.monotonic() < until
+            time.sleep(0.01)
+        with pytest.raises(JournalError, match="shard 1 is not free: another process of this machine has it"):
+            asyncio.run(run(folder, simulator.base_url))
+        assert first.poll() is None
+        assert first.wait(60) == 0, first.communicate(timeout=10)[1]
+        first.communicate(timeout=10)
+        assert simulator.ledger.billed == ROWS
 
 
 async def test_what_a_shard_has_committed_is_known_wherever_its_journal_is(folder: Path, tmp_path: Path) -> None:
