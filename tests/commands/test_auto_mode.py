@@ -73,6 +73,8 @@ def test_the_cheapest_mode_that_is_done_in_time_is_taken(
         assert totals.maybe_paid_twice == 0
         if not more:  # else the user's price is not what the simulator bills
             assert totals.spent_usd == pytest.approx(virtual.simulator.ledger.usd)
+        if "batch" not in modes:  # one run, which asked every row itself
+            assert json.loads(done.stdout)["summary"]["cost_usd"] == pytest.approx(totals.spent_usd)
     check_rows(tmp_path)
 
 
