@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Protocol
 
 from kaizen_batch.agents import Agent, AgentLike, as_agent
@@ -80,13 +81,15 @@ async def run_job(
     `on_event` gets the end of the run when the output is in place. `on_start` gets the run, `on_end` the result, also
     of a job that an exception ends. `progress` shows the progress, until the output is in place. `survey` is what an
     earlier reading of the input has found, which is not done again then. `executor` runs the job on many
-    processes or machines; it takes `on_event` and `on_end`.
+    processes or machines; `strategy`, `on_start` and `survey` are not for it.
 
     Raises: ConfigError (wrong columns, one file for two things, a file that `job.overwrite` spares), RecordError,
     JournalError; with `on_error="raise"` BatchError.
     """
     if executor is not None:
-        return await executor.run_job(job, agent, config, on_event=on_event, on_end=on_end)
+        _check_executor(strategy, on_start)
+        start = partial(executor.run_job, job, agent, _in_mode(config, mode), on_end=on_end)
+        return await _showing(progress, on_event, start)
     agent = as_agent(agent)
     agent = RequestLines(agent) if job.input_format == BATCH_LINES else agent
     _check_paths(job, config)
@@ -120,6 +123,23 @@ async def run_job(
                     target.write(result, more_follow=run.has_next)
         events.complete = True
     return target.result
+
+
+def _check_executor(strategy: object, on_start: object) -> None:
+    if strategy is not None or on_start is not None:
+        raise ConfigError("an executor's workers have strategies of their own: leave out strategy and on_start")
+
+
+def _in_mode(config: RunConfig, mode: Mode | None) -> RunConfig:
+    """The config in another mode, if one is given, and still of its own class."""
+    return config if mode is None else config.model_copy(update={"mode": mode})
+
+
+async def _showing(progress: bool, on_event: EventSink | None, start: Callable[..., Awaitable[JobResult]]) -> JobResult:
+    """Start a job elsewhere, and show its progress if that is wanted."""
+    display = progress_sink() if progress else None
+    with display or nullcontext():
+        return await start(on_event=_together(on_event, display))
 
 
 def _log_notes(rows: JobRows) -> None:

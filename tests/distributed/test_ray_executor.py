@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kaizen_batch import BatchConfig, ConfigError, FileJob, RunConfig, run_job
+from kaizen_batch import BatchConfig, ConfigError, FileJob, ParallelBatchStrategy, RunConfig, run_job
 from kaizen_batch.agents import create_agent
 from kaizen_batch.distributed import ray_executor
 from kaizen_batch.distributed.ray_executor import RayExecutor, without_key
@@ -49,6 +49,23 @@ async def test_what_a_worker_could_not_make_is_refused(monkeypatch: pytest.Monke
         await run_job(given.job, create_agent(given.config), given.config, executor=RayExecutor())
     with pytest.raises(ConfigError, match="an executor needs a BatchConfig"):
         await run_job(given.job, create_agent(given.config), RunConfig(), executor=RayExecutor())
+
+
+async def test_an_executor_gets_the_mode_and_the_progress_and_no_strategy(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[Any] = []
+
+    class Elsewhere:
+        async def run_job(self, job: Any, agent: Any, config: Any, *, on_event: Any = None, on_end: Any = None) -> Any:
+            seen.append((type(config), config.mode, on_event))
+
+    given = work()
+    agent = create_agent(given.config)
+    await run_job(given.job, agent, given.config, executor=Elsewhere(), progress=True, mode="flex")
+    await run_job(given.job, agent, given.config, executor=Elsewhere())
+    assert [each[:2] for each in seen] == [(BatchConfig, "flex"), (BatchConfig, "live")]
+    assert callable(seen[0][2]) and seen[1][2] is None
+    with pytest.raises(ConfigError, match="leave out strategy and on_start"):
+        await run_job(given.job, agent, given.config, executor=Elsewhere(), strategy=ParallelBatchStrategy())
 
 
 def test_the_job_survives_the_death_of_everything() -> None:
