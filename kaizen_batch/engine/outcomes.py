@@ -74,14 +74,24 @@ class Outcomes:
         return self._failed(item, error, {}, None)
 
     def replayed(self, item: Item, entry: Entry, outputs: Outputs) -> ItemResult:
-        """The result of an item that an earlier run, or an earlier item of this one, has paid for."""
+        """The result of an item that an earlier run, or an earlier item of this one, has paid for, or a batch of it."""
         answer = entry.answer
         assert answer is not None
         item.completion, item.answered_by = completion_of(answer), answer.answered_by
         item.latency_s, item.usage = answer.latency_s, answer.usage
         item.cost_usd = entry.spent_usd if self._run.priced else None
-        item.unanswered, item.unanswered_usd, item.from_journal = entry.unanswered, entry.unanswered_usd, True
+        item.unanswered, item.unanswered_usd = entry.unanswered, entry.unanswered_usd
+        item.from_journal = not self._is_own(item, entry)
+        if not item.from_journal:
+            item.attempt = 1
+            self._run.metrics.calls += 1
+            self._run.metrics.answered(answer.usage, None if entry.via == "batch" else answer.latency_s, item.cost_usd)
         return self.result_of(item, outputs)
+
+    def _is_own(self, item: Item, entry: Entry) -> bool:
+        """Whether this run has paid for an answer that it finds in its journal: in a batch, or before it."""
+        since = self._run.since
+        return since is not None and entry.item == item.index and (entry.ended_at or 0.0) >= since
 
     def coalesced(self, item: Item, first: ItemResult) -> ItemResult:
         """The result of an item with the same request as one that was in progress: one call serves both."""

@@ -214,6 +214,8 @@ class Supervisor:
         stack.push_async_callback(self._count_up, journal)  # comes after the writer has closed the file
         writer = await stack.enter_async_context(journal.writing())
         run.attach(writer)
+        if run.since is not None and self._started_at is not None:
+            self._started_at -= max(0.0, writer.now() - run.since)
         await self._seed_windows(journal)
         writer.begin_run({"total": run.source.size, **describe(run.agent, run.config)})
         stack.callback(self._end_run, writer)

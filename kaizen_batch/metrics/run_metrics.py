@@ -92,12 +92,16 @@ class RunMetrics:
         """Items that were taken and have no result yet."""
         return self.total - self.done
 
-    def answered(self, usage: Usage | None, seconds: float, cost_usd: float | None = None) -> None:
-        """Book a call that was answered; its tokens are paid whatever becomes of the item."""
+    def answered(self, usage: Usage | None, seconds: float | None, cost_usd: float | None = None) -> None:
+        """Book a call that was answered; its tokens are paid whatever becomes of the item.
+
+        `seconds` is None for an answer that came in a batch: it has no latency.
+        """
         in_flight = len(self.calls_in_flight)
         if in_flight > self.peak_in_flight:  # as in `ends`, without the cost of a call for each item
             self.peak_in_flight = in_flight
-        self.latency.add(seconds)
+        if seconds is not None:
+            self.latency.add(seconds)
         if cost_usd is None:
             self.unpriced += 1
         else:

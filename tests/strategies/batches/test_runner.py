@@ -9,6 +9,7 @@ import pytest
 
 from kaizen_batch import BatchResult, Journal, ParallelBatchStrategy
 from kaizen_batch.errors import BadRequestError, ConfigError
+from kaizen_batch.strategies.batches import Resolved
 
 from .fake import BATCH, EPOCH, LIVE, USAGE, World, agent_of, right
 
@@ -40,12 +41,24 @@ async def test_all_but_the_first_rows_are_answered_in_batches_at_half_the_price(
 
 
 @virtual
+async def test_the_summary_counts_what_came_in_batches_as_work_of_this_run(path: Path) -> None:
+    world = World()
+    prompts = [*PROMPTS, PROMPTS[7]]
+    summary = (await run(world, path, prompts)).summary
+    assert (summary.calls, summary.from_journal, summary.ok) == (60, 1, 61)  # two rows are the same
+    assert summary.cost_usd == pytest.approx(world.usd)
+    assert summary.input_tokens == 60 * USAGE.input_tokens
+
+
+@virtual
 async def test_the_next_run_makes_no_call_and_no_batch(path: Path) -> None:
     world = World()
     await run(world, path)
     before = (len(world.bills), world.calls["create"])
-    check(await run(world, path))
+    again = await run(world, path)
+    check(again)
     assert (len(world.bills), world.calls["create"]) == before
+    assert (again.summary.calls, again.summary.from_journal, again.summary.cost_usd) == (0, 60, 0.0)
 
 
 @virtual
@@ -298,3 +311,11 @@ async def test_auto_comes_back_to_its_batches_however_little_time_is_left(path: 
     assert asyncio.get_running_loop().time() <= 8 * 3600
     assert set(world.billed().values()) == {1}
     assert 0 < len(world.billed("batch")) < 55
+
+
+async def test_the_time_of_the_batches_is_part_of_the_run(path: Path) -> None:
+    agent = agent_of(World(), path, mode="batch")
+    resolved = Resolved(agent, since=datetime.now(UTC).timestamp() - 3_600)
+    async with ParallelBatchStrategy().stream_resolved(resolved, PROMPTS[:2]) as results:
+        assert [result["status"] async for result in results] == ["ok", "ok"]
+    assert 3_600 <= results.summary.elapsed_s < 7_200
