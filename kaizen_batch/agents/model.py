@@ -260,7 +260,10 @@ def _model_agent(config: BatchConfig, signature: type[Signature], provider: Prov
 def _fallback_of(config: BatchConfig, signature: type[Signature], provider: Provider | None) -> ModelAgent:
     if isinstance(config.base_url, tuple):
         return _fleet(config, signature, None)
-    return ModelAgent(config, signature, provider or create_provider(config))
+    provider = provider or create_provider(config)
+    if not isinstance(provider, Provider):
+        raise ConfigError(f"a fallback is a model: llm_provider={config.llm_provider!r} names no Provider")
+    return ModelAgent(config, signature, provider)
 
 
 def _is_fleet(config: BatchConfig, provider: ProviderLike | None) -> bool:

@@ -178,3 +178,9 @@ async def test_a_model_agent_answers_through_its_provider() -> None:
     agent = create_agent(MOCK, Team, provider)
     async with agent.session():
         assert await outputs_of(agent, "Who?") == {"team": "tech", "sure": True}
+
+
+@pytest.mark.parametrize("named", ["os.path:join", "tests.agents.asking:outputs_of"])
+def test_a_fallback_that_is_no_model_is_an_error_of_the_config(named: str) -> None:
+    with pytest.raises(ConfigError, match=f"a fallback is a model: llm_provider='{named}' names no Provider"):
+        create_agent(MOCK.with_options(fallbacks=[{"llm_provider": named}]))
