@@ -50,8 +50,8 @@ def open_reader(path: Path) -> Connection:
         integrity.check_readable(path)
         if has_wal(path) or not integrity.is_closed(path):
             # Read only: the last to close it must not fold in what a killed run left, for the -wal is the proof that
-            # nothing is missing.
-            return _checked_reader(path, "mode=ro")
+            # nothing is missing. Unless a run of this process has just begun: then the last to close it must do that.
+            return _checked_reader(path, "mode=rw" if identity.in_use(path) else "mode=ro")
         try:
             return _checked_reader(path, "mode=rw")
         except sqlite3.OperationalError:

@@ -116,14 +116,20 @@ def _marked_as_closed(connection: Connection) -> bool:
     # In two steps, so that the main file says "closed" only when it holds everything.
     give_up = time.monotonic() + _READERS_S
     with suppress(sqlite3.Error):
-        while not integrity.checkpoint(connection):
-            if time.monotonic() > give_up:
-                return False
-            time.sleep(0.01)  # noqa: TID251 - a reader is in the middle of a page; this thread is nobody's loop
+        if not _folded_in(connection, give_up):
+            return False
         if connection.execute(statements.HAS_META).fetchone() is not None:
             connection.execute(statements.DROP_META, ("open",))
-        return integrity.checkpoint(connection)
+        return _folded_in(connection, give_up)
     return False
+
+
+def _folded_in(connection: Connection, give_up: float) -> bool:
+    while not integrity.checkpoint(connection):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.01)  # noqa: TID251 - a reader is in the middle of a page; this thread is nobody's loop
+    return True
 
 
 def _set_up(opened: Opened, path: Path, creator: str, now: float) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kaizen_batch import Journal, JournalError
 from kaizen_batch.journal import integrity
-from kaizen_batch.journal.files import connect, transaction
+from kaizen_batch.journal.files import Connection, connect, open_reader, transaction
 from kaizen_batch.journal.opening import close_writer, create_tables, open_writer, write_lock
 
 
@@ -34,6 +35,31 @@ def test_closing_leaves_one_file_that_says_so(path: Path) -> None:
         assert Path(f"{path}-wal").exists() and opened.keys == []
         close_writer(opened)
     assert not Path(f"{path}-wal").exists() and len(Journal(path)) == 0
+
+
+@pytest.mark.parametrize("busy", [1, 2], ids=["before", "after"])
+def test_a_reader_delays_the_close_before_and_after_the_mark(
+    path: Path, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with write_lock(path):
+        opened = open_writer(path, creator="test", now=0.0)
+        looks, checkpoint = 0, integrity.checkpoint
+
+        def look(connection: Connection) -> bool:
+            """Once a reader is in the middle of a page that the log has."""
+            nonlocal looks
+            looks += 1
+            if looks != busy:
+                return checkpoint(connection)
+            with closing(open_reader(path)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM calls").fetchone()
+                connection.execute("INSERT INTO meta VALUES ('later', '')")
+                return checkpoint(connection)
+
+        monkeypatch.setattr(integrity, "checkpoint", look)
+        close_writer(opened)
+    assert looks == 3 and not Path(f"{path}-wal").exists() and integrity.is_closed(path)
 
 
 @pytest.mark.parametrize("is_own", [True, False])
