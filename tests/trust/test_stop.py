@@ -58,12 +58,13 @@ def test_the_next_run_requests_only_what_the_interrupted_run_left(stop: signal.S
 def test_a_second_signal_ends_at_once_and_the_journal_has_the_calls_in_flight(
     stop: signal.Signals, journal: Path
 ) -> None:
-    with Simulator(latency_s=60) as simulator, script(RUN, simulator.base_url, journal) as process:
+    patient = f"strategy = ParallelBatchStrategy.from_config(config.with_options(grace_s=100), on_event=tell)\n{RUN}"
+    with Simulator(latency_s=100) as simulator, script(patient, simulator.base_url, journal) as process:
         wait_until(lambda: simulator.ledger.in_flight == 5)
         process.send_signal(stop)
         heard(process, "stopping")
         process.send_signal(stop)
-        code, _ = end_of(process, 8)  # less than the grace period
+        code, _ = end_of(process, 50)  # less than the grace period
     assert code in CODES[stop]
     # Python raises the second Ctrl-C anywhere, perhaps while the journal notes that a queued call was not sent. Such a
     # row stays in flight, so the journal may count too much, but never too little.
