@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from kaizen_batch.errors import KaizenBatchError
@@ -94,9 +95,10 @@ class WaitQueue:
         return any(not self.obeys.isdisjoint(other.waits_for) for other in self._ring)
 
     def _check(self, reservation: Reservation) -> None:
-        if self._error is None:
-            for limit in self._limits:
-                limit.check(reservation)
+        if self._error is not None:
+            self._refuse(reservation, 0.0)
+        for limit in self._limits:
+            limit.check(reservation)
 
     def _refuse(self, reservation: Reservation, now: float) -> float:
         """The one limit of a closed queue."""
@@ -258,10 +260,8 @@ class WaitQueue:
     def nudge(self) -> None:
         """Have this queue's loop look again."""
         if self._loop is not None:
-            try:
+            with suppress(RuntimeError):  # closed
                 self._loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:
-                return  # closed
 
     def _look(self, at: float) -> None:
         """Look again then, unless a look before is planned already; that one plans the next."""

@@ -209,3 +209,18 @@ async def test_it_says_what_the_first_in_line_waits_for() -> None:
     waiting.cancel()
     await steps()
     assert queue.waiting_for is None
+
+
+async def test_a_closed_queue_sends_away_who_comes_while_another_one_waits_for_the_same_limit() -> None:
+    admission, limiter = Admission(), ConcurrencyLimiter(1)
+    closed, other = WaitQueue(admission, [limiter]), WaitQueue(admission, [limiter])
+    inside = Reservation()
+    await other.acquire(inside)
+    waiting = acquire(other)
+    await steps()
+    closed.close(NotAttemptedError("over"))
+    late = acquire(closed)
+    await steps()
+    assert late.done() and isinstance(late.exception(), NotAttemptedError)
+    other.release(inside)
+    await goes(waiting)
