@@ -10,11 +10,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from kaizen_batch import BatchConfig, FileJob, JournalError
 from kaizen_batch.agents import create_agent
 from kaizen_batch.distributed import LocalFolder, Shard, Work, claims, copies, open_shard
+from kaizen_batch.simulator import Simulator
 
 BEAT_S, EXPIRES_S = 0.1, 1.0
 ONLY = Shard(1, 1)
@@ -47,6 +49,14 @@ def start(folder: Path, url: str, machine: str, copy_every_s: float = 30.0) -> "
     root = Path(__file__).parents[2]
     environment = {**os.environ, "TMPDIR": str(folder / machine)}
     return subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(simulator: Simulator, calls: int, process: "subprocess.Popen[str]") -> None:
+    """Wait until the endpoint has had so many calls; the process must live until then."""
+    until = time.monotonic() + 60
+    while simulator.ledger.calls < calls:
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.01)
 
 
 def main() -> int:

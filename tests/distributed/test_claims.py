@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from kaizen_batch.agents import create_agent
 from kaizen_batch.distributed import LocalFolder, claims, merge
 from kaizen_batch.distributed.claims import Held, claimed, latest
 from kaizen_batch.simulator import Simulator
-from tests.distributed.machines import shared, start, work_of
+from tests.distributed.machines import shared, start, wait_for, work_of
 
 ROWS = 60
 HERE, THERE = Path("/disk-of-a/0001.db"), Path("/disk-of-b/0001.db")
@@ -85,13 +83,6 @@ async def test_of_several_that_start_together_one_wins(tmp_path: Path, left_behi
         for number in range(8):
             group.create_task(one(number))
     assert len(found) == 1
-
-
-def wait_for(simulator: Simulator, calls: int, *processes: "subprocess.Popen[str]") -> None:
-    until = time.monotonic() + 60
-    while simulator.ledger.calls < calls:
-        assert time.monotonic() < until and any(process.poll() is None for process in processes)
-        time.sleep(0.01)
 
 
 def output_is_right(folder: Path, url: str) -> bool:

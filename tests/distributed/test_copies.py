@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ from kaizen_batch.distributed.claims import latest
 from kaizen_batch.distributed.copies import committed_usd_in, committed_usd_of, journal_path
 from kaizen_batch.distributed.shards import plan_of
 from kaizen_batch.simulator import Simulator
-from tests.distributed.machines import EXPIRES_S, run, shared, start, work_of
+from tests.distributed.machines import EXPIRES_S, run, shared, start, wait_for, work_of
+from tests.trust.kill_processes import wait_until
 
 ROWS = 80
 
@@ -32,10 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_lost_machine_costs_what_came_since_the_copy_and_that_is_counted(folder: Path, copy_every_s: float) -> None:
     with Simulator(latency_s=0.05) as simulator:
         machine = start(folder, simulator.base_url, "lost", copy_every_s)
-        until = time.monotonic() + 60
-        while simulator.ledger.calls < ROWS // 2:
-            assert machine.poll() is None and time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(simulator, ROWS // 2, machine)
         machine.kill()
         machine.communicate(timeout=60)
         shutil.rmtree(folder / "lost")
@@ -43,9 +40,7 @@ def test_a_lost_machine_costs_what_came_since_the_copy_and_that_is_counted(folde
         assert claim is not None and not claim.over and claim.calls > 0
         was_copied = bool(shard_states(shared(folder))["begun"])
         assert was_copied == (copy_every_s < 1.0)
-        while simulator.ledger.in_flight:  # its last calls are answered, to nobody
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until(lambda: simulator.ledger.in_flight == 0)  # its last calls are answered, to nobody
         before = simulator.ledger.billed
         asyncio.run(run(folder, simulator.base_url))
         paid_again, asked_again = simulator.ledger.billed - ROWS, simulator.ledger.billed - before
@@ -62,10 +57,7 @@ def test_a_lost_machine_costs_what_came_since_the_copy_and_that_is_counted(folde
 def test_a_killed_process_on_a_machine_that_lives_loses_nothing(folder: Path) -> None:
     with Simulator(latency_s=0.05) as simulator:
         killed = start(folder, simulator.base_url, "here")
-        until = time.monotonic() + 60
-        while simulator.ledger.calls < 30:
-            assert killed.poll() is None and time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(simulator, 30, killed)
         killed.kill()
         killed.communicate(timeout=60)
         asyncio.run(run(folder, simulator.base_url))
@@ -77,10 +69,7 @@ def test_a_killed_process_on_a_machine_that_lives_loses_nothing(folder: Path) ->
 def test_a_second_process_of_one_machine_is_refused_and_the_first_goes_on(folder: Path) -> None:
     with Simulator(latency_s=0.1) as simulator:
         first = start(folder, simulator.base_url, "here")
-        until = time.monotonic() + 60
-        while simulator.ledger.calls < 10:
-            assert first.poll() is None and time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(simulator, 10, first)
         with pytest.raises(JournalError, match="shard 1 is not free: another process of this machine has it"):
             asyncio.run(run(folder, simulator.base_url))
         assert first.poll() is None
