@@ -15,6 +15,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ours
+from kaizen_batch import BatchConfig, BatchProcessorAgent, ParallelBatchStrategy
+from kaizen_batch.agents import create_agent
+
 FEW, MANY = 1_000, 9_000
 AT_ONCE = 50
 ROOT = Path(__file__).parents[1]
@@ -22,30 +26,20 @@ ROOT = Path(__file__).parents[1]
 
 async def _function(items: int, url: str) -> None:
     """An async function that does nothing."""
-    from benchmarks import ours
-
     await ours.function(items, at_once=AT_ONCE)
 
 
 async def _model(items: int, url: str) -> None:
     """A signature and a provider that does nothing."""
-    from benchmarks import ours
-
     await ours.model(items, at_once=AT_ONCE)
 
 
 def _limits() -> dict[str, Any]:
-    from benchmarks import ours
-
     return {name: value for name, value in ours.safety(None).items() if name != "journal"}
 
 
 async def _limited(items: int, url: str) -> None:
     """The same with both rates and a budget, none of which is ever reached."""
-    from benchmarks import ours
-    from kaizen_batch import BatchConfig
-    from kaizen_batch.agents import create_agent
-
     config = BatchConfig(llm_provider="mock", max_concurrent=AT_ONCE, **_limits())
     await ours.stream(create_agent(config, provider=ours.NoOp()), config, items)
 
@@ -56,10 +50,6 @@ def _rows(items: int) -> list[dict[str, str]]:
 
 async def _strategy(items: int, url: str) -> None:
     """A list through `ParallelBatchStrategy.execute_batch` with the engine's own agent."""
-    from benchmarks import ours
-    from kaizen_batch import BatchConfig, ParallelBatchStrategy
-    from kaizen_batch.agents import create_agent
-
     config = BatchConfig(llm_provider="mock", max_concurrent=AT_ONCE)
     agent = create_agent(config, provider=ours.NoOp())
     await ParallelBatchStrategy.from_config(config).execute_batch(agent, _rows(items))
@@ -67,30 +57,21 @@ async def _strategy(items: int, url: str) -> None:
 
 async def _agent(items: int, url: str) -> None:
     """The same list through `BatchProcessorAgent.process_batch`."""
-    from benchmarks import ours
-    from kaizen_batch import BatchProcessorAgent
-
     await BatchProcessorAgent(provider=ours.NoOp(), max_concurrent=AT_ONCE).process_batch(_rows(items))
 
 
 async def _http(items: int, url: str) -> None:
     """Over HTTP, from an endpoint without latency."""
-    from benchmarks import ours
-
     await ours.batch(items, url=url, at_once=AT_ONCE)
 
 
 async def _http_limited(items: int, url: str) -> None:
     """Over HTTP, with both rates and a budget."""
-    from benchmarks import ours
-
     await ours.batch(items, url=url, at_once=AT_ONCE, **_limits())
 
 
 async def _http_bare(items: int, url: str) -> None:
     """The HTTP client without the engine."""
-    from benchmarks import ours
-
     await ours.client(items, url=url, at_once=AT_ONCE)
 
 
