@@ -61,15 +61,13 @@ _CODES = {
 _UNKNOWN = Advice("", "see the error of each")
 
 _STOPS = {
-    "AuthenticationError": Advice("the endpoint rejected the API key", "set the right OPENAI_API_KEY", retry=True),
-    "BudgetExhaustedError": Advice(
-        "the budget does not cover the next call", "raise budget_usd, or lower max_tokens", retry=True
-    ),
+    "AuthenticationError": _CODES["invalid_api_key"],
+    "BudgetExhaustedError": _CODES["budget_exhausted"],
     "DeadlineError": Advice("", "run again, or raise deadline_s", retry=True),
     "EndpointDownError": Advice("the endpoint is down", "wait until the endpoint is back", retry=True),
     "JournalError": Advice("the journal cannot be written", "correct what the message names", retry=True),
-    "ModelNotFoundError": Advice("the endpoint does not know the model", "correct model or base_url", retry=True),
-    "QuotaExhaustedError": Advice("the account has no credit left", "top up the account", retry=True),
+    "ModelNotFoundError": _CODES["model_not_found"],
+    "QuotaExhaustedError": _CODES["insufficient_quota"],
     "TlsError": Advice("TLS to the endpoint fails", "correct what the message names", retry=True),
     "KeyboardInterrupt": Advice("you pressed Ctrl-C", "run again", retry=True),
     "SystemExit": Advice("a signal ended the run", "run again", retry=True),

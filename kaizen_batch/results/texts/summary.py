@@ -20,7 +20,7 @@ Figures = Mapping[str, Any]
 
 
 class Line(NamedTuple):
-    """One thing there is to say: `kind` is "", "note", "warn" or "bad"."""
+    """One line of the summary: `kind` is "", "note", "warn" or "bad"."""
 
     label: str
     text: str
