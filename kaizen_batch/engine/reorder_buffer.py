@@ -16,8 +16,8 @@ have no result; with a `window`, at most so many are pulled and not taken.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from itertools import islice, takewhile
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple, cast
 
 from kaizen_batch.concurrency.slots import Turns
@@ -27,7 +27,6 @@ from kaizen_batch.results import ItemResult
 
 _FEWEST, _MOST = 8, 64  # results that come between two looks at those that wait
 _SHARE = 16  # results that are not measured take about this part of the bytes
-_SAMPLE = 1  # results that stand for the others, where a slow reader is all they wait for
 
 
 class Bounds(NamedTuple):
@@ -181,11 +180,11 @@ class ReorderBuffer(Turns):
 
     def _look(self) -> None:
         """Measure the results that have waited since the last look."""
-        old = filter(self._waiting.__contains__, self._seen)
-        if self.has_next and self._are_small(islice(old, _SAMPLE)):
-            sizes = {}  # a slow reader's results are few, and these are far from the bound
-        else:
-            sizes = {position: self._size(position) for position in filter(self._waiting.__contains__, self._seen)}
+        old, sizes = filter(self._waiting.__contains__, self._seen), dict[int, int]()
+        first = next(old, None)
+        # A slow reader's results are few: if they are small, they are far from the bound, and none is measured.
+        if first is not None and not (self.has_next and self._is_small(first)):
+            sizes = {position: self._size(position) for position in (first, *old)}
             self._sizes |= sizes
         self._seen = self._unmeasured()
         self._look_every = min(_MOST, 2 * self._look_every)
@@ -206,9 +205,9 @@ class ReorderBuffer(Turns):
             return list(self._waiting)
         return list(takewhile(lambda position: position not in self._sizes, reversed(self._waiting)))
 
-    def _are_small(self, some: Iterable[int]) -> bool:
-        """Whether as many results as may wait for the reader would be small, if all were like these."""
-        return max(map(self._size, some), default=0) * self._most_ready * _SHARE < self._bounds.most_bytes
+    def _is_small(self, position: int) -> bool:
+        """Whether as many results as may wait for the reader would be small, if all were like this one."""
+        return self._size(position) * self._most_ready * _SHARE < self._bounds.most_bytes
 
     def _weigh(self) -> None:
         """Whether what waits may be too much; what waits behind a gap goes to the disk then, the last of it first."""

@@ -150,14 +150,11 @@ class Upstream:
         """Book an answer; its cost in USD, or None if it cannot be known."""
         usage, limits, setup = completion.usage, self.limits, self.setup
         setup.works, setup.in_a_row = True, 0
-        if limits.troubled or self._adaptive or completion.headers:
+        if limits.troubled or self._adaptive or reservation.body_bytes or completion.headers:
             with limits.lock:
                 self._learn(reservation, completion, now)
         if usage is None:
             return None
-        if reservation.body_bytes:
-            with limits.lock:
-                limits.estimate.learn(reservation.body_bytes, usage.input_tokens, usage.output_tokens)
         reservation.used_tokens = usage.total_tokens
         price, own = self.price, reservation.price
         if own is not False:
@@ -176,6 +173,8 @@ class Upstream:
                 slots.answered(now - reservation.sent_at, usage.output_tokens if usage is not None else 0, now)
         if completion.headers:
             self._observe_headers(completion.headers, reservation, now)
+        if usage is not None and reservation.body_bytes:
+            limits.estimate.learn(reservation.body_bytes, usage.input_tokens, usage.output_tokens)
 
     def failed(self, reservation: Reservation, error: KaizenBatchError, index: int, now: float) -> float:
         """Book a call that ended without an answer; seconds of the pause that this starts, 0.0 if none.

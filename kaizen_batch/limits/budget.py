@@ -178,6 +178,7 @@ class Budget:
 
     def delay(self, reservation: Reservation, now: float) -> float:
         """0.0 if the call fits, inf while calls in flight may give something back, else BudgetExhaustedError."""
+        # As in `fits`, without the cost of a call for each item.
         ledger, reserved = self.ledger, reservation.usd_pico
         if reserved is None:
             reserved = reserved_pico(reservation)
